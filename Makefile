@@ -1,0 +1,34 @@
+# make demo   the article's experiment in small, from drawing to ranking
+# make test   the tests
+# make lint   the style checks
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO ?= demo
+# The classic cascade, until the project has one of its own.
+CASCADE ?= $(or $(wildcard lbpcascade_animefice.xml),../shared/data/lbpcascade_animeface.xml)
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/.done
+	$(BIN)/python examples/demo.py $(DEMO) --cascade $(CASCADE)
+
+test: $(VENV)/.done
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.done
+	$(BIN)/python -m ruff check .
+
+# Chainer's package builds with setuptools below 82 only, and pip would take
+# the newest one for it, so that one is installed first and used as it is.
+$(VENV)/.done: setup.py
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install "setuptools>=66.1,<82" wheel
+	$(BIN)/python -m pip install --no-build-isolation -e ".[test]"
+	@$(BIN)/python -c "import cv2" || { \
+	    echo "No libGL here: taking the OpenCV that needs no screen."; \
+	    $(BIN)/python -m pip install --force-reinstall --no-deps "opencv-python-headless>=4.5,<5"; }
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(DEMO) result

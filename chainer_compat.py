@@ -1,0 +1,49 @@
+"""What Chainer 7.8.1, last released in 2022, misses on today's Python and NumPy.
+
+Import this module right before ``chainer``; nothing else has a use for it.
+Where nothing is missing it changes nothing.
+"""
+import importlib.util
+import sys
+import types
+import warnings
+
+import numpy as np
+
+
+def _supply_environment_check():
+    # It only prints advice, and imports numpy.distutils (gone from Python
+    # 3.12) and pkg_resources (gone from setuptools 82) to find it.
+    stub = types.ModuleType('chainer._environment_check')
+    stub.check = lambda: None
+    sys.modules.setdefault(stub.__name__, stub)
+
+
+def _supply_numpy_names():
+    # NumPy 2 dropped sctypes, which functions/array/as_strided.py reads when
+    # it is imported, and NumPy 1.24 dropped float, which F.resize_images uses.
+    if not hasattr(np, 'sctypes'):
+        np.sctypes = {'int': [np.int8, np.int16, np.int32, np.int64],
+                      'float': [np.float16, np.float32, np.float64]}
+    if 'float' not in vars(np):
+        np.float = float
+
+
+def _supply_pkg_resources():
+    # chainer.testing and chainer.gradient_check import it, for a function
+    # that the tests of Chainer itself call.
+    if importlib.util.find_spec('pkg_resources') is None:
+        sys.modules.setdefault('pkg_resources', types.ModuleType('pkg_resources'))
+
+
+def _silence_chainer():
+    # Old escape sequences and the like in Chainer's own files: nothing that
+    # a person who runs our commands could mend.
+    for category in (SyntaxWarning, DeprecationWarning, FutureWarning):
+        warnings.filterwarnings('ignore', category=category, module=r'(.*[/\\.])?chainer(x|mn)?\b')
+
+
+_supply_environment_check()
+_supply_numpy_names()
+_supply_pkg_resources()
+_silence_chainer()

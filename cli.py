@@ -1,0 +1,146 @@
+"""The command-line edge: option types, progress, and errors in one line."""
+import argparse
+import functools
+import math
+import os
+import sys
+
+import numpy as np
+import tqdm
+
+import files
+
+
+def command(main):
+    """Turn the expected failures of a command's ``main`` into one line.
+
+    ``main(argv)`` returns nothing.  Input that a command cannot work with and
+    the errors of the operating system end with status 1, an interruption with
+    130; wrong usage ends with 2 (``argparse``) and a bug keeps its traceback.
+    """
+    @functools.wraps(main)
+    def run(argv=None):
+        try:
+            main(argv)
+        except files.InputError as e:
+            _fail(str(e), 1)
+        except BrokenPipeError:
+            # The reader of our output has gone, as in `... | head`.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        except OSError as e:
+            where = '{}: '.format(e.filename) if e.filename else ''
+            _fail(where + (e.strerror or str(e)), 1)
+        except KeyboardInterrupt as e:
+            _fail(str(e) or 'interrupted', 130)
+    return run
+
+
+def _fail(message, status):
+    print('{}: error: {}'.format(os.path.basename(sys.argv[0]), message), file=sys.stderr)
+    sys.exit(status)
+
+
+def note(message):
+    """Tell the user something that is not part of a command's output."""
+    tqdm.tqdm.write(message, file=sys.stderr)  # above a progress bar, not into it
+
+
+def progress(total, unit, desc=None):
+    """A progress bar on a terminal; nothing where the error output is piped."""
+    return tqdm.tqdm(total=total, unit=' ' + unit, desc=desc, leave=False, disable=None)
+
+
+def parser(prog, description):
+    """An argument parser whose help shows the defaults."""
+    return argparse.ArgumentParser(
+        prog=prog, description=description, formatter_class=_HelpFormatter)
+
+
+class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+
+    def _get_help_string(self, action):
+        if action.default is None or action.default is False:  # not what a user would type
+            return action.help
+        return super()._get_help_string(action)
+
+
+def positive_int(text):
+    """An ``argparse`` type; its message must not name this function."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError('must be a whole number >= 1, got {!r}'.format(text))
+    return int(text)
+
+
+def natural_int(text):
+    """An ``argparse`` type: 0, 1, 2, ..."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError('must be a whole number >= 0, got {!r}'.format(text))
+    return int(text)
+
+
+def positive_float(text):
+    """An ``argparse`` type: a finite number above 0; ``1/255`` is one as well."""
+    number = _parse_float(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError('must be a number above 0, got {!r}'.format(text))
+    return number
+
+
+def natural_float(text):
+    """An ``argparse`` type: a finite number, 0 or above."""
+    number = _parse_float(text)
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError('must be a number >= 0, got {!r}'.format(text))
+    return number
+
+
+def ratio(text):
+    """An ``argparse`` type: a number between 0 and 1, neither included."""
+    number = _parse_float(text)
+    if not 0 < number < 1:
+        raise argparse.ArgumentTypeError('must be between 0 and 1, got {!r}'.format(text))
+    return number
+
+
+def _parse_float(text):
+    numerator, slash, denominator = text.partition('/')
+    try:
+        return float(numerator) / float(denominator) if slash else float(numerator)
+    except (ValueError, ZeroDivisionError):
+        return math.nan
+
+
+def add_device_arguments(parser):
+    """Add ``--device`` and its old twin ``--gpu``."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument('--device', '-d', default='-1', metavar='DEVICE',
+                       help='Chainer device: -1 or @numpy for the CPU, 0 or @cupy:0 for a GPU')
+    group.add_argument('--gpu', '-g', dest='device', nargs='?', const='0', default='-1',
+                       help='the old way to say --device')
+
+
+def use_device(specifier):
+    """Make a Chainer device the current one and return it.
+
+    Raises:
+        InputError: If there is no such device here.
+    """
+    # Here, so that crop_faces.py starts without Chainer.
+    import chainer_compat  # noqa: F401
+    import chainer
+
+    try:
+        device = chainer.get_device(specifier)
+        device.use()
+    except Exception as e:  # of CuPy's many kinds
+        raise files.InputError('--device {}: {}; -1 is the CPU'.format(
+            specifier, str(e).splitlines()[0] or type(e).__name__)) from e
+    return device
+
+
+def note_if_collapsed(scores):
+    """Tell the user if a model says the same of every picture."""
+    if len(scores) > 1 and np.ptp(scores) < 1e-6 * max(1, np.abs(scores).max()):
+        note('warning: all pictures have the same score: the model has learnt nothing; train '
+             'again with more ratings or another --seed')

@@ -1,0 +1,253 @@
+"""Reading and writing the files that pictures, ratings and scores live in.
+
+Every reader says in one line what is wrong with a file: where, what was
+expected, what came and what to do about it (:class:`InputError`).  Every
+writer goes through :func:`replacing`, so that no file is ever half written.
+"""
+import contextlib
+import csv
+import math
+import os
+
+import numpy as np
+
+CHANNELS = 3
+LINE_LIMIT = 1000  # characters; a rating needs no more than a few
+
+
+class InputError(Exception):
+
+    """Something that a person gave us is not what the command can work with."""
+
+
+def read_pictures(path, image_size=None):
+    """Open a set of pictures without reading it into memory.
+
+    Args:
+        path (str): A ``.npy`` file of shape ``(N, 3, H, W)``, RGB, ``uint8``
+            in 0..255 or any floating type.
+        image_size (tuple): Height and width that the pictures must have.
+
+    Returns:
+        numpy.memmap: The pictures, read from disk as they are used.
+
+    Raises:
+        InputError: If the file is not such an array, is empty, is cut short
+            holds Python objects (which are never unpickled), or pictures of
+            another size.
+    """
+    with open(path, 'rb') as f:
+        shape, fortran_order, dtype = _read_npy_header(path, f)
+        _check_pictures(path, shape, dtype)
+        offset = f.tell()
+        size = os.fstat(f.fileno()).st_size
+    expected = offset + math.prod(shape) * dtype.itemsize
+    if size != expected:
+        raise InputError(
+            '{}: expected {:,} bytes for {} pictures, got {:,}: the file is {}; make it anew'
+            .format(path, expected, shape[0], size, 'cut short' if size < expected else 'damaged'))
+    if image_size and shape[2:] != tuple(image_size):
+        raise InputError('{}: expected pictures of {} x {} pixels, got {} x {}; see --size of '
+                         'crop_faces.py'.format(path, *image_size[::-1], *shape[:1:-1]))
+    return np.memmap(path, dtype, 'r', offset, shape, 'F' if fortran_order else 'C')
+
+
+def _read_npy_header(path, f):
+    npy = np.lib.format
+    try:
+        version = npy.read_magic(f)
+        reader = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
+        return reader(f)
+    except Exception as e:  # numpy's parser raises many kinds
+        f.seek(0)
+        start = f.read(8)
+        if not start:
+            came = 'an empty file'
+        elif start.startswith(b'PK'):
+            came = 'an .npz archive'
+        elif not start.startswith(npy.MAGIC_PREFIX):
+            came = 'something else'
+        else:
+            came = 'a damaged header'
+        raise InputError(
+            '{}: expected a NumPy array (.npy), got {}; crop_faces.py or numpy.save makes one'
+            .format(path, came)) from e
+
+
+def _check_pictures(path, shape, dtype):
+    def expected(came, remedy):
+        return InputError('{}: expected pictures of shape N x {} x height x width, got {}; {}'
+                          .format(path, CHANNELS, came, remedy))
+
+    came = ' x '.join(map(str, shape)) or 'a single number'
+    if dtype.hasobject:
+        raise expected('Python objects', 'save numbers: numpy.stack(pictures)')
+    if len(shape) == 3:
+        raise expected(came, 'a single or a grey picture? a set needs all four axes')
+    if len(shape) != 4:
+        raise expected(came, 'crop_faces.py makes such a file')
+    if shape[1] != CHANNELS and shape[3] == CHANNELS:
+        raise expected(came, 'the colours come last: save X.transpose(0, 3, 1, 2)')
+    if shape[1] != CHANNELS:
+        raise expected(came, 'pictures must be RGB')
+    if min(shape) < 1:
+        raise expected(came, 'there is no picture in it')
+    if dtype != np.uint8 and dtype.kind != 'f':
+        raise InputError('{}: expected uint8 (0 to 255) or floating-point pictures, got {}; '
+                         "save X.astype('uint8')".format(path, dtype))
+
+
+def describe(path, X):
+    """One line on a set of pictures, with what makes it slow to read, if anything."""
+    notes = ['{} pictures of {} x {}'.format(len(X), X.shape[3], X.shape[2]), X.dtype.name]
+    if not X.dtype.isnative:
+        notes.append('foreign byte order')
+    if X.flags.f_contiguous and not X.flags.c_contiguous:
+        notes.append('Fortran order (slow to read; numpy.ascontiguousarray mends it)')
+    return '{}: {}'.format(path, ', '.join(notes))
+
+
+def check_finite(path, X, blocksize=256):
+    """Raise :class:`InputError` if a floating-point picture holds nan or inf."""
+    if X.dtype.kind != 'f':
+        return
+    for start in range(0, len(X), blocksize):
+        finite = np.isfinite(X[start:start + blocksize]).all(axis=(1, 2, 3))
+        if not finite.all():
+            raise InputError('{}, row {} (from 0): expected finite pixel values, got nan or inf; '
+                             'mend or remove that picture'.format(path, start + finite.argmin()))
+
+
+def read_ratings(path, n):
+    """Read one rating a line.
+
+    Blank lines and what follows a ``#`` are passed over, as
+    :func:`numpy.loadtxt` does.
+
+    Args:
+        path (str): A text file; higher is better liked, ``nan`` stands for a
+            picture that is not rated.
+        n (int): The number of pictures, and so of ratings.
+
+    Returns:
+        numpy.ndarray: Ratings, shape ``(n,)``, float64.
+
+    Raises:
+        InputError: If a line is not a number, or there are not ``n`` of them.
+    """
+    ratings = []
+    for number, line in _numbered_lines(path):
+        text = line.split('#', 1)[0].strip()
+        if text:
+            ratings.append(_parse_rating(path, number, text))
+    if len(ratings) != n:
+        raise InputError(
+            '{}: expected {} ratings, one a line for each picture, got {}; '
+            'write nan for a picture that is not rated'.format(path, n, len(ratings)))
+    return np.array(ratings)
+
+
+def _numbered_lines(path):
+    with open(path, encoding='utf-8-sig') as f:  # -sig: Windows editors add a BOM
+        try:
+            for number, line in enumerate(iter(lambda: f.readline(LINE_LIMIT), ''), 1):
+                if len(line) == LINE_LIMIT:
+                    raise InputError('{}, line {}: expected one number, got over {} characters; '
+                                     'write one rating a line'.format(path, number, LINE_LIMIT - 1))
+                yield number, line
+        except UnicodeDecodeError as e:
+            raise InputError('{}: expected text in UTF-8, got other bytes; save it as plain text'
+                             .format(path)) from e
+
+
+def _parse_rating(path, number, text):
+    try:
+        rating = float(text)
+    except ValueError as e:
+        shown = text if len(text) <= 40 else text[:40] + '...'
+        remedy = ('write decimals with a point' if ',' in text else
+                  'write one rating a line, nan for a picture that is not rated')
+        raise InputError('{}, line {}: expected a number, got {!r}; {}'
+                         .format(path, number, shown, remedy)) from e
+    if math.isinf(rating):
+        raise InputError('{}, line {}: expected a finite number, got {!r}; '
+                         'use a scale such as 1 to 5'.format(path, number, text))
+    return rating
+
+
+def write_scores(path, scores):
+    """Write one score a line, in input order, as the article does."""
+    with replacing(path) as part:
+        np.savetxt(part, scores)
+
+
+def table_path(pictures_path):
+    """Where the table of a set of pictures lies: ``X.csv`` beside ``X.npy``."""
+    return os.path.splitext(pictures_path)[0] + '.csv'
+
+
+def read_table(path, n):
+    """Read a table that has one row for each of ``n`` pictures.
+
+    Returns:
+        tuple: The column names and the rows, each a list of strings.
+
+    Raises:
+        InputError: If it does not have ``n`` rows, or a row does not have
+            one value for each column.
+    """
+    try:
+        with open(path, newline='', encoding='utf-8-sig') as f:
+            columns, *rows = list(csv.reader(f)) or [[]]
+    except (UnicodeDecodeError, csv.Error) as e:
+        raise InputError('{}: expected a CSV table in UTF-8, got {}; make it anew with '
+                         'crop_faces.py'.format(path, e)) from e
+    if len(rows) != n:
+        raise InputError('{}: expected {} rows, one for each picture, got {}; '
+                         'move it away if it belongs to other pictures'.format(path, n, len(rows)))
+    for number, row in enumerate(rows):
+        if len(row) != len(columns):
+            raise InputError('{}, row {}: expected {} values, got {}; make it anew with '
+                             'crop_faces.py'.format(path, number, len(columns), len(row)))
+    return columns, rows
+
+
+def write_table(path, columns, rows):
+    """Write a table with a line of column names."""
+    with replacing(path) as part, open(part, 'w', newline='', encoding='utf-8') as f:
+        writer = csv.writer(f, lineterminator='\n')
+        writer.writerow(columns)
+        writer.writerows(rows)
+
+
+def check_output(path):
+    """Raise :class:`InputError` now if ``path`` could not be written later."""
+    folder = os.path.dirname(os.path.realpath(path))
+    if os.path.isdir(path):
+        raise InputError('{}: expected the name of a file to write, got a folder'.format(path))
+    if not os.path.isdir(folder):
+        raise InputError('{}: there is no folder {}; make it first'.format(path, folder))
+    if not os.access(folder, os.W_OK):
+        raise InputError('{}: the folder {} is not writable'.format(path, folder))
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """Yield a name beside ``path`` to write to; move it to ``path`` at the end.
+
+    If the body fails, ``path`` stays as it was and the part is removed.  What
+    is no regular file, such as ``/dev/stdout``, is written as it stands.
+    """
+    target = os.path.realpath(path)  # a link keeps pointing where it points
+    if os.path.exists(target) and not os.path.isfile(target):
+        yield target
+        return
+    folder, name = os.path.split(target)
+    root, extension = os.path.splitext(name)  # numpy and Pillow look at the extension
+    part = os.path.join(folder, '.{}.{}.part{}'.format(root, os.getpid(), extension))
+    try:
+        yield part
+        os.replace(part, target)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(part)

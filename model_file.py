@@ -1,0 +1,237 @@
+"""Model files and snapshots: writing them, and reading them without trust.
+
+``model.pkl`` is a pickle, and ``pickle.load`` runs whatever a pickle says.
+:func:`load` reads one differently: each name in the file must be one that a
+:class:`net.RankNet` needs, and stands for an inert record of what was passed
+to it, never for the real class.  The weights are then read out of the records
+and put into a network made here.  For that reason it also reads what today's
+Chainer could not: the pickles that the article's script made with Chainer 1.
+"""
+import math
+import pickle
+import zipfile
+
+import numpy as np
+
+import chainer_compat  # noqa: F401  (before chainer)
+import chainer
+
+import files
+import net
+
+PROTOCOL = 4  # the highest that is the default of no Python younger than 3.9
+
+PREDICTORS = {'CNN': net.CNN}
+
+
+class ModelFileError(files.InputError):
+
+    """A model file or snapshot is not one of ours, or is damaged."""
+
+
+def save(path, model):
+    """Pickle a model, without gradients and without the optimizer's state.
+
+    The file can be read by :func:`load` and, where ``net.py`` can be
+    imported, by plain ``pickle.load``.
+
+    Args:
+        path (str): The file to write.
+        model (net.RankNet): On any device; the file's model is on the CPU.
+    """
+    model = model.copy(mode='copy')
+    model.to_device('@numpy')
+    for param in model.params():
+        param.update_rule = None
+        param.cleargrad()
+    with files.replacing(path) as part, open(part, 'wb') as f:
+        pickle.dump(model, f, PROTOCOL)
+
+
+def load(path):
+    """Read a model without running any code of the file.
+
+    Args:
+        path (str): A file that :func:`save`, ``pickle.dump(model, f)`` or the
+            article's own script wrote, with Chainer 1 or 7, Python 3 and any
+            NumPy.
+
+    Returns:
+        net.RankNet: On the CPU; its ``image_scale`` is ``None`` if the file
+        does not say what it was trained with.
+
+    Raises:
+        ModelFileError: If the file is none of these.
+    """
+    try:
+        with open(path, 'rb') as f:
+            record = _RecordUnpickler(f).load()
+            if f.read(1):
+                raise ModelFileError('there is more behind its end')
+        return _build_model(record)
+    except OSError:
+        raise
+    except ModelFileError as e:
+        reason = str(e)
+    except Exception as e:  # a damaged pickle can raise anything
+        reason = '{}: {}'.format(type(e).__name__, e)
+    raise ModelFileError('{}: expected a model made by train.py, but {}; nothing of it was run'
+                         .format(path, reason))
+
+
+class _Record:
+
+    """What a pickle says about one object, instead of the object."""
+
+    def __init__(self, *args, **kwargs):
+        self.args = args
+        self.state = {}
+
+    def __setstate__(self, state):
+        self.state = state
+
+    @property
+    def name(self):
+        return type(self).__name__
+
+
+class _RecordUnpickler(pickle.Unpickler):
+
+    _RECORDS = {
+        ('net', 'RankNet'), ('net', 'CNN'),
+        ('__main__', 'RankNet'), ('__main__', 'CNN'),
+        ('chainer.variable', 'Variable'),
+        ('chainer.variable', '_create_variable'),
+        ('chainer.variable', '_recover_parameter'),
+        ('chainer.links.connection.convolution_2d', 'Convolution2D'),
+        ('chainer.links.connection.linear', 'Linear'),
+        ('chainer.initializers.constant', 'Constant'),
+        ('chainer.initializers.normal', 'LeCunNormal'),
+        ('chainer.initializers.normal', 'HeNormal'),
+        ('chainer.backends._cpu', 'CpuDevice'),
+        ('chainer.flag', 'Flag'),
+        ('chainer.optimizer', 'Hyperparameter'),
+        ('chainer.optimizer', '_Hookable'),
+        ('chainer.optimizers.adam', 'AdamRule'),
+    }
+
+    def __init__(self, f):
+        super().__init__(f, encoding='latin1')
+        # Made anew for each file, so that no file can change them for another.
+        self._names = {pair: type(pair[1], (_Record,), {}) for pair in self._RECORDS}
+        for builtins, copyreg in (('builtins', 'copyreg'), ('__builtin__', 'copy_reg')):
+            self._names[builtins, 'set'] = set
+            self._names[builtins, 'object'] = object
+            self._names[copyreg, '_reconstructor'] = _reconstruct_record
+        self._names['collections', 'OrderedDict'] = dict
+        self._names['_codecs', 'encode'] = _encode_latin1
+        self._names['numpy', 'ndarray'] = np.ndarray
+        self._names['numpy', 'dtype'] = np.dtype
+        for core in ('numpy.core', 'numpy._core'):  # NumPy 1, NumPy 2
+            self._names[core + '.multiarray', '_reconstruct'] = _empty_array
+            self._names[core + '.multiarray', 'scalar'] = _scalar
+            self._names[core + '.numeric', '_frombuffer'] = _array_from_buffer
+
+    def find_class(self, module, name):
+        try:
+            return self._names[module, name]
+        except KeyError:
+            raise ModelFileError('it asks for {}.{}'.format(module, name)) from None
+
+
+def _reconstruct_record(cls, base, state):
+    if not (isinstance(cls, type) and issubclass(cls, _Record) and base is object):
+        raise ModelFileError('it makes a {!r} out of a {!r}'.format(cls, base))
+    return cls()
+
+
+def _encode_latin1(text, encoding):
+    if encoding != 'latin1':
+        raise ModelFileError('it encodes bytes as {!r}'.format(encoding))
+    return text.encode('latin1')
+
+
+def _empty_array(cls, shape, code):
+    return np.ndarray.__new__(np.ndarray, (0,), 'b')
+
+
+def _scalar(dtype, data):
+    return np.frombuffer(data, dtype, 1)[0]
+
+
+def _array_from_buffer(data, dtype, shape, order):
+    return np.frombuffer(data, dtype).reshape(shape, order=order)
+
+
+def _build_model(record):
+    ranknet = _state_of(record, 'RankNet')
+    predictor = ranknet.get('predictor')
+    if not isinstance(predictor, _Record) or predictor.name not in PREDICTORS:
+        raise ModelFileError('its predictor is none of {}'.format(', '.join(PREDICTORS)))
+    image_size = _check_image_size(ranknet.get('image_size'))
+    image_scale = _check_image_scale(ranknet.get('image_scale'))
+    model = net.RankNet(PREDICTORS[predictor.name](image_size), image_size, image_scale)
+    for path, param in model.namedparams():
+        param.array[...] = _find_weights(record, path, param.shape)
+    return model
+
+
+def _state_of(record, name=None):
+    if not isinstance(record, _Record) or not isinstance(record.state, dict):
+        raise ModelFileError('it holds something else')
+    if name and record.name != name:
+        raise ModelFileError('it holds a {}'.format(record.name))
+    return record.state
+
+
+def _check_image_size(size):
+    if size is None:  # the article's own script, whose pictures all were so
+        return 80, 80
+    if not (isinstance(size, tuple) and len(size) == 2
+            and all(type(side) is int and net.SMALLEST <= side <= 10000 for side in size)):
+        raise ModelFileError('its image size is {!r}'.format(size))
+    return size
+
+
+def _check_image_scale(scale):
+    if scale is not None and not (type(scale) is float and 0 < scale < math.inf):
+        raise ModelFileError('its image scale is {!r}'.format(scale))
+    return scale
+
+
+def _find_weights(record, path, shape):
+    for name in path.strip('/').split('/'):
+        record = _state_of(record).get(name)
+        if not isinstance(record, _Record):
+            raise ModelFileError('it has no {}'.format(path))
+    weights = record.args[0] if record.args else None
+    if not isinstance(weights, np.ndarray) or weights.dtype.kind != 'f':
+        raise ModelFileError('it has no weights {}'.format(path))
+    if weights.shape != shape:
+        raise ModelFileError('its weights {} have the shape {} instead of {}'
+                             .format(path, weights.shape, shape))
+    if not np.isfinite(weights).all():
+        raise ModelFileError('its weights {} hold nan or inf'.format(path))
+    return weights
+
+
+def load_snapshot(path, trainer):
+    """Put a trainer into the state in which a snapshot was taken.
+
+    Unlike :func:`chainer.serializers.load_npz`, this unpickles nothing.
+
+    Args:
+        path (str): A ``snapshot_iter_N`` of ``train.py``.
+        trainer (chainer.training.Trainer): Set up as the one of the snapshot.
+
+    Raises:
+        ModelFileError: If the file is no snapshot, is damaged or does not fit
+            the trainer.
+    """
+    try:
+        with open(path, 'rb') as f, np.lib.npyio.NpzFile(f, allow_pickle=False) as npz:
+            chainer.serializers.NpzDeserializer(npz).load(trainer)
+    except (KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as e:
+        raise ModelFileError('{}: expected a snapshot that train.py took of the same network on '
+                             'pictures of the same size, but {}: {}'
+                             .format(path, type(e).__name__, e)) from e

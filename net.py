@@ -1,0 +1,136 @@
+"""The networks: a CNN that scores one picture, and RankNet, which trains it."""
+import numpy as np
+
+import chainer_compat  # noqa: F401  (before chainer)
+import chainer
+import chainer.functions as F
+import chainer.links as L
+
+SMALLEST = 13  # pixels; of 12, the second pooling leaves nothing
+
+
+class CNN(chainer.Chain):
+
+    """Scores pictures: two convolutions, two fully connected layers.
+
+    Args:
+        image_size (tuple): Height and width of a picture in pixels, each at
+            least 13.  The article's, and the default, is ``(80, 80)``; the
+            shapes below are for it.
+    """
+
+    def __init__(self, image_size=(80, 80)):
+        super().__init__()
+        height, width = (_size_after_pooling(side) for side in image_size)
+        with self.init_scope():
+            self.conv1 = L.Convolution2D(3, 20, 5)
+            self.conv2 = L.Convolution2D(20, 50, 5)
+            self.l1 = L.Linear(50 * height * width, 500)
+            self.l2 = L.Linear(500, 1)
+
+    def forward(self, x):                                # (B, 3, 80, 80)
+        h = F.max_pooling_2d(F.relu(self.conv1(x)), 2)   # (B, 20, 38, 38)
+        h = F.max_pooling_2d(F.relu(self.conv2(h)), 2)   # (B, 50, 17, 17)
+        h = F.relu(self.l1(h))                           # (B, 500)
+        return self.l2(h)                                # (B, 1)
+
+
+def _size_after_pooling(side):
+    if side < SMALLEST:
+        raise ValueError('pictures must be at least {0} x {0} pixels, got a side of {1}'.format(
+            SMALLEST, side))
+    for _ in range(2):
+        side = (side - 4 + 1) // 2  # 5 x 5 without padding; pooling covers an odd border
+    return side
+
+
+class RankNet(chainer.Chain):
+
+    """Pairwise ranking loss of a scoring network.
+
+    With ``d = s_i - s_j`` and ``S`` = 1, 0, -1 for a pair whose first picture
+    is rated higher, equal, lower, a pair costs ``(1 - S) d / 2 +
+    log(1 + exp(-d))``; a batch costs the mean of its pairs.  Burges et al.,
+    *Learning to Rank using Gradient Descent*, ICML 2005.
+
+    Args:
+        predictor (chainer.Chain): Maps pictures ``(B, 3, H, W)`` to scores
+            ``(B, 1)``.
+        image_size (tuple): Height and width of the pictures in pixels.
+        image_scale (float): What pixel values are multiplied by before the
+            predictor sees them.
+
+    ``image_size`` and ``image_scale`` are ``None`` where nobody knows them:
+    in a model that the article's own script has pickled.
+    """
+
+    image_size = None
+    image_scale = None
+
+    def __init__(self, predictor, image_size=None, image_scale=None):
+        super().__init__()
+        self.image_size = image_size
+        self.image_scale = image_scale
+        with self.init_scope():
+            self.predictor = predictor
+
+    def forward(self, x_i, x_j, t_i, t_j):
+        """Loss of one pair of pictures, or of a batch of pairs.
+
+        Args:
+            x_i, x_j: Pictures, already scaled, shape ``(B, 3, H, W)``.
+            t_i, t_j: Their ratings, ``B`` numbers.
+
+        Returns:
+            chainer.Variable: The mean loss, shape ``()``.
+        """
+        d = self.predictor(x_i) - self.predictor(x_j)    # (B, 1)
+        S = self._preference(t_i, t_j)                   # (B, 1)
+        # log(1 + exp(-d)) + d is log(1 + exp(d)): written so, neither term
+        # overflows, nor loses its digits to the other.
+        loss = F.mean((1 + S) / 2 * F.softplus(-d) + (1 - S) / 2 * F.softplus(d))
+        chainer.report({'loss': loss}, self)
+        return loss
+
+    def _preference(self, t_i, t_j):
+        t_i, t_j = (chainer.as_array(t).reshape(-1, 1) for t in (t_i, t_j))
+        return self.xp.sign(t_i - t_j).astype(np.float32)
+
+    def to_input(self, pictures):
+        """What the predictor sees of pictures as they are in ``X.npy``.
+
+        Args:
+            pictures (numpy.ndarray): Shape ``(B, 3, H, W)``, any real type.
+
+        Returns:
+            array: float32 times ``image_scale``, on the device of the model.
+        """
+        x = np.asarray(pictures, np.float32, order='C') * np.float32(self.image_scale)
+        return self.device.send(x)
+
+    def score(self, X, rows=None, batchsize=64, progress=None):
+        """Score pictures, a batch at a time.
+
+        Args:
+            X (numpy.ndarray): Pictures, shape ``(N, 3, H, W)``, as in
+                ``X.npy``; a memory map is read as far as it is needed.
+            rows (numpy.ndarray): Which pictures, in which order; ``None``
+                stands for all, as they come.
+            batchsize (int): Pictures to a forward pass.  Scores depend on it
+                in their last digit.
+            progress: Called with the number of pictures after each batch.
+
+        Returns:
+            numpy.ndarray: A score for each row, shape ``(len(rows),)``,
+            float32.
+        """
+        rows = np.arange(len(X)) if rows is None else rows
+        scores = np.empty(len(rows), np.float32)
+        with chainer.using_config('train', False), chainer.no_backprop_mode():
+            for start in range(0, len(rows), batchsize):
+                batch = slice(start, start + batchsize)
+                y = self.predictor(self.to_input(X[rows[batch]]))
+                scores[batch] = chainer.get_device('@numpy').send(y.array).ravel()
+                if progress:
+                    progress(len(y))
+        return scores

@@ -1,0 +1,113 @@
+"""Pictures for people: ranked strips and training curves."""
+import os
+from typing import NamedTuple
+
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+import files
+
+matplotlib.use('Agg')  # draw into files; open no window
+
+WIDTH = 18      # pictures to a row
+GAP = 8         # pixels between pictures
+MARGIN = 24     # around everything
+TITLE = 40      # height of a title
+CAPTION = 38    # height of the bar and the words below a picture
+PAPER, INK, PALE = '#ffffff', '#20242c', '#8a919e'
+
+
+class Strip(NamedTuple):
+    """One order of the pictures: row numbers, best first, and what to write.
+
+    ``values[row]`` is the score or the rating of a picture.
+    """
+
+    title: str
+    order: np.ndarray
+    values: np.ndarray
+
+
+def draw_strips(path, X, strips, ratings=None):
+    """Draw orders of the same pictures under each other, best on the left.
+
+    Each picture has its rank and its value below it.  With ``ratings``, a bar
+    in the colour of the person's rating shows at a glance where an order
+    agrees with it.
+
+    Args:
+        path (str): The PNG file to write.
+        X (numpy.ndarray): Pictures, shape ``(N, 3, H, W)``, RGB.
+        strips (list of Strip): From top to bottom.
+        ratings (numpy.ndarray): The person's ratings, shape ``(N,)``.
+    """
+    height, width = X.shape[2:]
+    columns = min(WIDTH, max(len(strip.order) for strip in strips))
+    lines = [-(-len(strip.order) // columns) for strip in strips]
+    cell = height + CAPTION + GAP
+    canvas = Image.new('RGB', (2 * MARGIN + columns * (width + GAP) - GAP,
+                               2 * MARGIN - GAP + len(strips) * TITLE + sum(lines) * cell), PAPER)
+    draw = ImageDraw.Draw(canvas)
+    colours = _rating_colours(ratings) if ratings is not None else None
+
+    top = MARGIN
+    for strip, n_lines in zip(strips, lines):
+        draw.text((MARGIN, top), strip.title, INK, _font(20))
+        note = '{:,} of {:,} pictures, best first'.format(len(strip.order), len(X))
+        draw.text((canvas.width - MARGIN, top + 4), note, PALE, _font(14), anchor='ra')
+        for position, row in enumerate(strip.order):
+            line, column = divmod(position, columns)
+            left = MARGIN + column * (width + GAP)
+            upper = top + TITLE + line * cell
+            canvas.paste(to_image(X[row]), (left, upper))
+            if colours is not None:
+                draw.rectangle((left, upper + height + 3, left + width - 1, upper + height + 7),
+                               colours[row])
+            words = upper + height + 12
+            draw.text((left, words), str(position + 1), INK, _font(15, bold=True))
+            draw.text((left + width, words), _format_value(strip.values[row]), PALE, _font(15),
+                      anchor='ra')
+        top += TITLE + n_lines * cell
+    with files.replacing(path) as part:
+        canvas.save(part, 'PNG')
+
+
+def to_image(picture):
+    """A picture as in ``X.npy``, shape ``(3, H, W)``, for Pillow.
+
+    ``uint8`` is shown as it is; floating values as 0..1 or, if one is above
+    1, as 0..255.
+    """
+    if picture.dtype != np.uint8:
+        scale = 255 if picture.max() <= 1 else 1
+        picture = np.clip(np.rint(picture * scale), 0, 255).astype(np.uint8)
+    return Image.fromarray(np.ascontiguousarray(picture.transpose(1, 2, 0)))  # CHW -> HWC
+
+
+def _rating_colours(ratings):
+    low, high = ratings.min(), ratings.max()
+    shares = (ratings - low) / (high - low) if high > low else np.full(len(ratings), .5)
+    rgb = matplotlib.colormaps['RdYlBu_r'](.08 + .84 * shares)[:, :3]
+    return [tuple(colour) for colour in np.rint(255 * rgb).astype(int).tolist()]
+
+
+def _format_value(value):
+    return '{:.2f}'.format(value) if value != round(value) else '{:.0f}'.format(value)
+
+
+def _font(size, bold=False):
+    name = 'DejaVuSans-Bold.ttf' if bold else 'DejaVuSans.ttf'
+    return ImageFont.truetype(os.path.join(matplotlib.get_data_path(), 'fonts', 'ttf', name), size)
+
+
+def label_curves(label):
+    """A ``postprocess`` for Chainer's ``PlotReport``: axes as in a paper."""
+    def postprocess(figure, axes, summary):
+        figure.set_size_inches(7, 4)
+        figure.set_dpi(150)
+        axes.set_xlabel('step')
+        axes.set_ylabel(label)
+        axes.grid(alpha=.25)
+        axes.spines[['top', 'right']].set_visible(False)
+    return postprocess

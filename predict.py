@@ -1,0 +1,126 @@
+"""Score and rank pictures that nobody has rated yet, with a trained model."""
+import os
+
+import numpy as np
+
+import cli
+import files
+import metrics
+import model_file
+import plots
+
+ARTICLE_SCALE = 1 / 255
+
+
+def settle_scale(model, image_scale, model_path):
+    """Give the model the scale that it was trained with, or that the user says."""
+    if image_scale is not None:
+        model.image_scale = image_scale
+    elif model.image_scale is None:
+        model.image_scale = ARTICLE_SCALE
+        cli.note("{} does not say how its pictures were scaled; taking the article's 1/255, "
+                 'see --image_scale'.format(model_path))
+
+
+def score_pictures(model, X, X_path, batchsize):
+    """Score all pictures, with a progress bar on a terminal.
+
+    Raises:
+        InputError: If a score is not finite, because a picture is not.
+    """
+    with cli.progress(len(X), 'pictures') as bar:
+        scores = model.score(X, batchsize=batchsize, progress=bar.update)
+    finite = np.isfinite(scores)
+    if not finite.all():
+        raise files.InputError('{}, row {} (from 0): expected finite pixel values, its score is {};'
+                               ' mend or remove that picture'.format(
+                                   X_path, finite.argmin(), scores[finite.argmin()]))
+    return scores
+
+
+def rank(scores):
+    """Row numbers from best to worst; equal scores stay in input order."""
+    return np.argsort(-scores, kind='stable')
+
+
+def print_agreement(ratings, scores, k):
+    """Print how well the scores agree with the person's own ratings."""
+    rated = ~np.isnan(ratings)
+    ratings, scores = ratings[rated], scores[rated]
+    print('NDCG@{}: {:.4f} | pair accuracy: {:.4f} | Kendall tau: {:.4f}'.format(
+        k, metrics.ndcg(ratings, scores, k), metrics.pair_accuracy(ratings, scores),
+        metrics.kendall_tau(ratings, scores)))
+
+
+def write_ranking(path, scores, X_path):
+    """Write a table of the pictures, best first, with their sources if known."""
+    columns, rows = [], [[]] * len(scores)
+    table = files.table_path(X_path)
+    if os.path.exists(table):
+        columns, rows = files.read_table(table, len(scores))
+    kept = [c for c, column in enumerate(columns) if column not in ('rank', 'score', 'row')]
+    files.write_table(
+        path, ['rank', 'score', 'row'] + [columns[c] for c in kept],
+        ([position, scores[row], row] + [rows[row][c] for c in kept]
+         for position, row in enumerate(rank(scores), 1)))
+
+
+def draw_strip(path, X, scores, ratings, n):
+    """Draw the ``n`` best pictures, under the person's own order if known."""
+    strips = []
+    if ratings is not None:
+        rows = np.flatnonzero(~np.isnan(ratings))
+        X, scores, ratings = X[rows], scores[rows], ratings[rows]
+        strips.append(plots.Strip('your order', rank(ratings)[:n], ratings))
+    strips.append(plots.Strip('predicted order', rank(scores)[:n], scores))
+    plots.draw_strips(path, X, strips, ratings)
+
+
+def build_parser():
+    parser = cli.parser('predict.py', 'Score and rank pictures with a trained model.')
+    parser.add_argument('model_pkl', help='a model made by train.py')
+    parser.add_argument('X_test_npy', help='pictures, N x 3 x 80 x 80')
+    parser.add_argument('--output', '-o', default='pred.txt',
+                        help='scores of the pictures, one a line, in input order')
+    parser.add_argument('--image_scale', type=cli.positive_float,
+                        help='what pixel values are multiplied by; the model knows, unless the '
+                             "article's own script made it")
+    parser.add_argument('--strip', metavar='PNG', help='draw the pictures from best to worst')
+    parser.add_argument('--strip_n', type=cli.positive_int, default=200,
+                        help='draw only so many, the best')
+    parser.add_argument('--csv', metavar='CSV', help='table of rank, score, row and source')
+    parser.add_argument('--ratings', metavar='TXT',
+                        help='your own ratings of these pictures, to compare with')
+    parser.add_argument('--ndcg_k', type=cli.positive_int, default=100,
+                        help='NDCG counts the first so many positions')
+    parser.add_argument('--batchsize', '-b', type=cli.positive_int, default=64,
+                        help='pictures to a forward pass')
+    cli.add_device_arguments(parser)
+    return parser
+
+
+@cli.command
+def main(argv=None):
+    args = build_parser().parse_args(argv)
+    for path in filter(None, (args.output, args.strip, args.csv)):
+        files.check_output(path)
+    device = cli.use_device(args.device)
+    model = model_file.load(args.model_pkl)
+    settle_scale(model, args.image_scale, args.model_pkl)
+    model.to_device(device)
+    X = files.read_pictures(args.X_test_npy, model.image_size)
+    ratings = files.read_ratings(args.ratings, len(X)) if args.ratings else None
+
+    scores = score_pictures(model, X, args.X_test_npy, args.batchsize)
+    cli.note_if_collapsed(scores)
+    files.write_scores(args.output, scores)
+    if args.csv:
+        write_ranking(args.csv, scores, args.X_test_npy)
+    if ratings is not None:
+        print_agreement(ratings, scores, args.ndcg_k)
+    if args.strip:
+        draw_strip(args.strip, X, scores, ratings, args.strip_n)
+
+
+if __name__ == '__main__':
+    main()

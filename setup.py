@@ -1,0 +1,25 @@
+"""Packaging.  Chainer's own package needs care to build: see README.md, "Install"."""
+from setuptools import setup
+
+setup(
+    name='picture-ranknet',
+    version='0.1.0',
+    description="Learn one person's taste in pictures, and rank new pictures by it",
+    long_description=open('README.md', encoding='utf-8').read(),
+    long_description_content_type='text/markdown',
+    python_requires='>=3.9,<3.14',       # Chainer 7.8.1 has been tried on these
+    packages=[''],                       # one flat folder: py_modules would leave out the cascade
+    package_dir={'': '.'},
+    package_data={'': ['*.xml']},
+    install_requires=[
+        'chainer==7.8.1',                # the last; chainer_compat.py is made for it
+        'numpy>=1.26,<3',                # older ones do not work with current OpenCV
+        'opencv-python>=4.5,<5',         # OpenCV 5 has no CascadeClassifier
+        'matplotlib>=3.8,<4',            # plots; 3.8 is the first for NumPy 1.26
+        'Pillow>=10.1,<14',              # strips and sheets; the size of its default font
+        'tqdm>=4.60,<5',                 # progress bars
+    ],
+    extras_require={
+        'test': ['pytest>=7,<10', 'hypothesis>=6,<7', 'scipy>=1.11,<2', 'ruff>=0.6,<1'],
+    },
+)

@@ -1,0 +1,76 @@
+"""Fixtures: small sets of pictures, the commands as a user runs them, real data."""
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import chainer_compat  # noqa: F401  (before chainer)
+import chainer
+
+import net
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def root():
+    return ROOT
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run a command in an empty folder, as a user does; returns what it said."""
+    def run(command, *args, cwd=tmp_path, **kwargs):
+        return subprocess.run(
+            [sys.executable, str(ROOT / command), *map(str, args)], cwd=cwd,
+            capture_output=True, encoding='utf-8', timeout=300, **kwargs)
+    return run
+
+
+@pytest.fixture
+def real_data():
+    """The folder with real pictures, which are not part of the project."""
+    folder = pathlib.Path(os.environ.get('RANKNET_DATA', ROOT.parent / 'shared' / 'data'))
+    if not folder.is_dir():
+        pytest.skip('needs real pictures: set RANKNET_DATA to their folder')
+    return folder
+
+
+@pytest.fixture
+def ratings():
+    """Ratings 1 to 5 of 30 pictures."""
+    return np.arange(30) % 5 + 1.
+
+
+@pytest.fixture
+def pictures(ratings):
+    """30 small pictures, uint8: the better rated, the redder."""
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 60, (len(ratings), 3, 20, 20))
+    X[:, 0] += (ratings * 30).astype(int)[:, None, None]
+    return X.astype(np.uint8)
+
+
+@pytest.fixture
+def rated_files(tmp_path, pictures, ratings):
+    """``X.npy`` and ``ratings.txt`` in the folder where commands run."""
+    np.save(tmp_path / 'X.npy', pictures)
+    np.savetxt(tmp_path / 'ratings.txt', ratings, '%g')
+    return tmp_path
+
+
+@pytest.fixture
+def model():
+    """An untrained RankNet for the small pictures."""
+    np.random.seed(0)
+    return net.RankNet(net.CNN((20, 20)), (20, 20), 1 / 255)
+
+
+@pytest.fixture(autouse=True)
+def chainer_settings():
+    """No test leaves its settings of Chainer to the next."""
+    with chainer.using_config('train', True):
+        yield

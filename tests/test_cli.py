@@ -1,0 +1,83 @@
+import argparse
+
+import numpy as np
+import pytest
+
+import cli
+import files
+
+
+def failing(error):
+    @cli.command
+    def main(argv):
+        raise error
+    return main
+
+
+@pytest.mark.parametrize('error, line, status', [
+    (files.InputError('X.npy: expected this'), 'X.npy: expected this', 1),
+    (FileNotFoundError(2, 'No such file or directory', 'X.npy'),
+     'X.npy: No such file or directory', 1),
+    (OSError(28, 'No space left on device'), 'No space left on device', 1),
+    (KeyboardInterrupt(), 'interrupted', 130),
+    (KeyboardInterrupt('interrupted at step 3'), 'interrupted at step 3', 130),
+])
+def test_expected_failures_end_in_one_line(capsys, monkeypatch, error, line, status):
+    monkeypatch.setattr('sys.argv', ['/somewhere/train.py'])
+    with pytest.raises(SystemExit) as e:
+        failing(error)([])
+    assert e.value.code == status
+    assert capsys.readouterr().err == 'train.py: error: {}\n'.format(line)
+
+
+def test_a_bug_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError):
+        failing(ZeroDivisionError())([])
+
+
+@pytest.mark.parametrize('kind, text, value', [
+    (cli.positive_int, '12', 12), (cli.natural_int, '0', 0), (cli.positive_float, '1/255', 1 / 255),
+    (cli.positive_float, '2e-3', .002), (cli.natural_float, '0', 0), (cli.ratio, '0.2', .2),
+])
+def test_option_values(kind, text, value):
+    assert kind(text) == value
+
+
+@pytest.mark.parametrize('kind, texts', [
+    (cli.positive_int, ['0', '-1', '1.5', '', 'a']),
+    (cli.natural_int, ['-1', '1.5', 'a']),
+    (cli.positive_float, ['0', '-1', 'inf', 'nan', 'a', '1/0', '1/']),
+    (cli.natural_float, ['-1', 'inf', 'nan', 'a']),
+    (cli.ratio, ['0', '1', '1.2', '-.1', 'nan', 'a']),
+])
+def test_other_option_values_are_refused_and_shown(kind, texts):
+    for text in texts:
+        with pytest.raises(argparse.ArgumentTypeError) as e:
+            kind(text)
+        assert 'must be' in str(e.value) and repr(text) in str(e.value)
+
+
+@pytest.mark.parametrize('specifier', ['-1', '@numpy'])
+def test_the_cpu_is_always_there(specifier):
+    assert cli.use_device(specifier).name == '@numpy'
+
+
+@pytest.mark.parametrize('specifier', ['@nothing', 'what:0', '99'])
+def test_a_missing_device_is_said_in_one_line(specifier):
+    with pytest.raises(files.InputError, match='--device {}: .*; -1 is the CPU'.format(specifier)):
+        cli.use_device(specifier)
+
+
+@pytest.mark.parametrize('words, device', [
+    ([], '-1'), (['-d', '@numpy'], '@numpy'), (['--gpu'], '0'), (['-g', '1'], '1')])
+def test_gpu_is_the_old_way_to_say_device(words, device):
+    parser = cli.parser('train.py', '')
+    cli.add_device_arguments(parser)
+    assert parser.parse_args(words).device == device
+
+
+@pytest.mark.parametrize('scores, warned', [
+    ([1, 1, 1], True), ([1e4, 1e4, 1e4 + 1e-3], True), ([1, 1.1, 1], False), ([1], False)])
+def test_scores_that_say_nothing_are_noted(capsys, scores, warned):
+    cli.note_if_collapsed(np.array(scores))
+    assert ('same score' in capsys.readouterr().err) == warned

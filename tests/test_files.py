@@ -1,0 +1,219 @@
+import os
+import pathlib
+
+import numpy as np
+import pytest
+
+import files
+
+
+def error_of(function, *args):
+    with pytest.raises(files.InputError) as e:
+        function(*args)
+    assert '\n' not in str(e.value)
+    return str(e.value)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Save an array as ``X.npy``; returns the path."""
+    def save(array):
+        np.save(tmp_path / 'X.npy', array)
+        return str(tmp_path / 'X.npy')
+    return save
+
+
+@pytest.mark.parametrize('dtype', ['u1', 'f2', 'f4', 'f8', '>f4', '>f8'])
+@pytest.mark.parametrize('order', 'CF')
+def test_pictures_are_read_as_they_were_saved(saved, pictures, dtype, order):
+    X = pictures.astype(dtype, order=order)
+    read = files.read_pictures(saved(X))
+    np.testing.assert_array_equal(read, X)
+    assert isinstance(read, np.memmap) and read.dtype == X.dtype
+
+
+@pytest.mark.parametrize('array, words', [
+    (np.zeros((2, 80, 80, 3), 'u1'), ['2 x 80 x 80 x 3', 'X.transpose(0, 3, 1, 2)']),
+    (np.zeros((3, 80, 80), 'u1'), ['got 3 x 80 x 80', 'all four axes']),
+    (np.zeros((2, 1, 80, 80), 'u1'), ['2 x 1 x 80 x 80', 'RGB']),
+    (np.zeros((2, 4, 80, 80), 'u1'), ['2 x 4 x 80 x 80', 'RGB']),
+    (np.zeros((5, 2), 'f4'), ['got 5 x 2']),
+    (np.float32(3), ['a single number']),
+    (np.zeros((0, 3, 80, 80), 'u1'), ['0 x 3 x 80 x 80', 'no picture']),
+    (np.zeros((2, 3, 0, 80), 'u1'), ['no picture']),
+    (np.zeros((2, 3, 80, 80), 'i8'), ['got int64', "X.astype('uint8')"]),
+    (np.zeros((2, 3, 80, 80), 'c8'), ['got complex64']),
+    (np.zeros((2, 3, 80, 80), '?'), ['got bool']),
+])
+def test_other_arrays_are_refused(saved, array, words):
+    message = error_of(files.read_pictures, saved(array))
+    assert message.startswith(str(saved(array)))
+    for word in words:
+        assert word in message
+
+
+def test_python_objects_are_refused_without_unpickling(tmp_path):
+    class Boom:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / 'ran'),)
+
+    np.save(tmp_path / 'X.npy', np.array([Boom()], object), allow_pickle=True)
+    assert 'Python objects' in error_of(files.read_pictures, tmp_path / 'X.npy')
+    assert not (tmp_path / 'ran').exists()
+
+
+@pytest.mark.parametrize('content, came', [
+    (b'', 'an empty file'),
+    (b'1\n2\n3\n', 'something else'),
+    (b'PK\x03\x04', 'an .npz archive'),
+    (b'\x93NUMPY', 'a damaged header'),
+    (b'\x93NUMPY\x09\x00', 'a damaged header'),
+    (b'\x93NUMPY\x01\x00\x10\x00{[(not a header)', 'a damaged header'),
+])
+def test_what_is_no_array_is_refused(tmp_path, content, came):
+    path = tmp_path / 'X.npy'
+    path.write_bytes(content)
+    assert error_of(files.read_pictures, path).startswith(
+        '{}: expected a NumPy array (.npy), got {};'.format(path, came))
+
+
+@pytest.mark.parametrize('change, words', [
+    (lambda content: content[:-1], ['36,127', 'cut short']),
+    (lambda content: content[:200], ['got 200', 'cut short']),
+    (lambda content: content + b'x', ['36,129', 'damaged']),
+])
+def test_truncated_and_overlong_arrays_are_refused(saved, pictures, change, words):
+    path = pathlib.Path(saved(pictures))
+    path.write_bytes(change(path.read_bytes()))
+    message = error_of(files.read_pictures, path)
+    assert 'expected 36,128 bytes for 30 pictures' in message
+    for word in words:
+        assert word in message
+
+
+def test_a_huge_shape_in_a_small_file_is_refused(tmp_path, saved):
+    path = pathlib.Path(saved(np.zeros((1, 3, 4, 4), 'u1')))
+    content = path.read_bytes().replace(b'(1, 3, 4, 4), }       ', b'(99999999, 3, 4, 4), }')
+    path.write_bytes(content)
+    assert 'expected 4,800,000,080 bytes for 99999999 pictures' in error_of(
+        files.read_pictures, path)
+
+
+def test_pictures_of_another_size_are_refused(saved, pictures):
+    message = error_of(files.read_pictures, saved(pictures[:, :, :15]), (20, 20))
+    assert 'expected pictures of 20 x 20 pixels, got 20 x 15' in message
+
+
+@pytest.mark.parametrize('X, words', [
+    (np.zeros((2, 3, 10, 20), 'u1'), 'X.npy: 2 pictures of 20 x 10, uint8'),
+    (np.zeros((2, 3, 10, 20), '>f8'), 'X.npy: 2 pictures of 20 x 10, float64, foreign byte order'),
+    (np.zeros((2, 3, 10, 20), 'f4', order='F'),
+     'X.npy: 2 pictures of 20 x 10, float32, Fortran order (slow to read; '
+     'numpy.ascontiguousarray mends it)'),
+])
+def test_pictures_are_described(X, words):
+    assert files.describe('X.npy', X) == words
+
+
+@pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf])
+def test_pixels_that_are_not_finite_are_found(value):
+    X = np.zeros((9, 3, 4, 4), 'f4')
+    files.check_finite('X.npy', X)
+    X[6, 1, 2, 3] = value
+    assert error_of(files.check_finite, 'X.npy', X, 4).startswith('X.npy, row 6 (from 0):')
+
+
+@pytest.mark.parametrize('content', [
+    b'1\n2.5\nnan\n', b'1\n2.5\nnan', b'1\r\n2.5\r\nNaN\r\n', b'\xef\xbb\xbf1\n2.5\nnan\n',
+    b'# mine\n1 # good\n\n 2.50\n+nan\n\n', b'1e0\n25e-1\nnan\n',
+])
+def test_ratings_are_read(tmp_path, content):
+    (tmp_path / 'ratings.txt').write_bytes(content)
+    np.testing.assert_array_equal(files.read_ratings(tmp_path / 'ratings.txt', 3), [1, 2.5, np.nan])
+
+
+@pytest.mark.parametrize('content, words', [
+    (b'1\nfour\n3\n', ["line 2: expected a number, got 'four'"]),
+    (b'1\n2 3\n3\n', ["line 2: expected a number, got '2 3'", 'one rating a line']),
+    (b'1\n2,5\n3\n', ["got '2,5'", 'decimals with a point']),
+    (b'1\ninf\n3\n', ["line 2: expected a finite number, got 'inf'"]),
+    (b'1\n1e999\n3\n', ['line 2: expected a finite number']),
+    (b'1\n2\n', ['expected 3 ratings', 'got 2']),
+    (b'1\n2\n3\n4\n', ['expected 3 ratings', 'got 4']),
+    (b'', ['expected 3 ratings', 'got 0']),
+    (b'1\n\xff\xfe\n3\n', ['expected text in UTF-8']),
+    (b'1\n2\x00\n3\n', ['line 2: expected a number']),
+    (b'1\n' + b'2' * 5000 + b'\n3\n', ['line 2: expected one number, got over 999 characters']),
+])
+def test_other_ratings_are_refused(tmp_path, content, words):
+    path = tmp_path / 'ratings.txt'
+    path.write_bytes(content)
+    message = error_of(files.read_ratings, path, 3)
+    assert message.startswith(str(path))
+    for word in words:
+        assert word in message
+
+
+def test_scores_are_written_one_a_line_without_loss(tmp_path):
+    scores = np.random.RandomState(0).normal(size=5).astype(np.float32)
+    files.write_scores(tmp_path / 'pred.txt', scores)
+    lines = (tmp_path / 'pred.txt').read_text().splitlines()
+    assert [np.float32(line) for line in lines] == list(scores)
+
+
+def test_tables_come_back_as_they_were_written(tmp_path):
+    rows = [['0', 'a, "b".mp4'], ['1', '第1話.mp4']]
+    files.write_table(tmp_path / 'X.csv', ['row', 'source'], rows)
+    assert files.read_table(tmp_path / 'X.csv', 2) == (['row', 'source'], rows)
+
+
+@pytest.mark.parametrize('content, words', [
+    (b'row,source\n0,a\n', ['expected 2 rows', 'got 1']),
+    (b'', ['expected 2 rows', 'got 0']),
+    (b'row,source\n0,a\n1\n', ['row 1: expected 2 values, got 1']),
+    (b'row\n\xff\n1\n', ['in UTF-8']),
+])
+def test_other_tables_are_refused(tmp_path, content, words):
+    (tmp_path / 'X.csv').write_bytes(content)
+    message = error_of(files.read_table, tmp_path / 'X.csv', 2)
+    for word in words:
+        assert word in message
+
+
+def test_replacing_leaves_the_old_file_until_the_end(tmp_path):
+    path = tmp_path / 'pred.txt'
+    path.write_text('old')
+    with files.replacing(path) as part:
+        pathlib.Path(part).write_text('new')
+        assert path.read_text() == 'old'
+    assert path.read_text() == 'new'
+    assert os.listdir(tmp_path) == ['pred.txt']
+
+
+def test_replacing_leaves_nothing_behind_when_writing_fails(tmp_path):
+    path = tmp_path / 'pred.txt'
+    path.write_text('old')
+    with pytest.raises(KeyboardInterrupt), files.replacing(path) as part:
+        pathlib.Path(part).write_text('ne')
+        raise KeyboardInterrupt
+    assert path.read_text() == 'old'
+    assert os.listdir(tmp_path) == ['pred.txt']
+
+
+def test_replacing_follows_links(tmp_path):
+    (tmp_path / 'disk').mkdir()
+    (tmp_path / 'pred.txt').symlink_to(tmp_path / 'disk' / 'pred.txt')
+    files.write_scores(tmp_path / 'pred.txt', [1])
+    assert (tmp_path / 'pred.txt').is_symlink()
+    assert (tmp_path / 'disk' / 'pred.txt').exists()
+
+
+def test_replacing_writes_devices_as_they_stand():
+    files.write_scores('/dev/null', [1])
+    assert not os.path.isfile('/dev/null')
+
+
+@pytest.mark.parametrize('name, words', [
+    ('', 'got a folder'), ('missing/pred.txt', 'there is no folder')])
+def test_outputs_are_checked_beforehand(tmp_path, name, words):
+    assert words in error_of(files.check_output, str(tmp_path / name))

@@ -1,0 +1,183 @@
+import pickle
+
+import numpy as np
+import pytest
+
+import chainer_compat  # noqa: F401  (before chainer)
+import chainer
+from chainer import gradient_check
+
+import net
+
+
+class Identity(chainer.Chain):
+
+    """A predictor whose pictures are their scores."""
+
+    def forward(self, x):
+        return chainer.as_variable(x)
+
+
+def loss(s_i, s_j, t_i, t_j):
+    x_i, x_j = (np.array(s, np.float32).reshape(-1, 1) for s in (s_i, s_j))
+    return float(net.RankNet(Identity())(x_i, x_j, np.array(t_i), np.array(t_j)).array)
+
+
+def articles_loss(s_i, s_j, t_i, t_j):
+    """As the article has it, in 128-bit floating point."""
+    d = np.longdouble(np.float32(s_i)) - np.longdouble(np.float32(s_j))
+    return float((1 - np.sign(t_i - t_j)) * d / 2 + np.log(1 + np.exp(-d)))
+
+
+def test_cnn_has_the_articles_layers():
+    shapes = {name: param.shape for name, param in net.CNN().namedparams()}
+    assert shapes == {'/conv1/W': (20, 3, 5, 5), '/conv1/b': (20,),
+                      '/conv2/W': (50, 20, 5, 5), '/conv2/b': (50,),
+                      '/l1/W': (500, 14450), '/l1/b': (500,),
+                      '/l2/W': (1, 500), '/l2/b': (1,)}
+
+
+@pytest.mark.parametrize('size', [(13, 13), (14, 31), (20, 15), (80, 80), (81, 79)])
+def test_cnn_gives_one_score_a_picture_of_any_size(size):
+    assert net.CNN(size)(np.zeros((2, 3) + size, np.float32)).shape == (2, 1)
+
+
+def test_cnn_refuses_pictures_that_pooling_would_use_up():
+    with pytest.raises(ValueError, match='at least 13 x 13 pixels, got a side of 12'):
+        net.CNN((80, 12))
+
+
+def test_cnn_equals_a_slow_second_implementation():
+    np.random.seed(0)
+    cnn = net.CNN((14, 17))
+    x = np.random.rand(2, 3, 14, 17).astype(np.float32)
+
+    def convolve(x, link):
+        y = np.empty((x.shape[0] - 4, x.shape[1] - 4, len(link.b.array)))
+        for row, column in np.ndindex(y.shape[:2]):
+            patch = x[row:row + 5, column:column + 5].transpose(2, 0, 1)  # HWC -> CHW
+            y[row, column] = (link.W.array * patch).sum(axis=(1, 2, 3)) + link.b.array
+        return np.maximum(y, 0)
+
+    def pool(x):
+        y = np.empty((-(-x.shape[0] // 2), -(-x.shape[1] // 2), x.shape[2]))
+        for row, column in np.ndindex(y.shape[:2]):
+            y[row, column] = x[2 * row:2 * row + 2, 2 * column:2 * column + 2].max(axis=(0, 1))
+        return y
+
+    expected = []
+    for picture in x:
+        h = pool(convolve(picture.transpose(1, 2, 0), cnn.conv1))  # CHW -> HWC
+        h = pool(convolve(h, cnn.conv2)).transpose(2, 0, 1).ravel()
+        h = np.maximum(cnn.l1.W.array @ h + cnn.l1.b.array, 0)
+        expected.append(cnn.l2.W.array @ h + cnn.l2.b.array)
+    np.testing.assert_allclose(cnn(x).array, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('s_i, s_j, t_i, t_j, expected', [
+    (0, 0, 1, 0, np.log(2)),
+    (0, 0, 0, 1, np.log(2)),
+    (0, 0, 0, 0, np.log(2)),
+    (np.log(3), 0, 1, 0, np.log(4 / 3)),
+    (np.log(3), 0, 0, 1, np.log(4)),
+    (np.log(3), 0, 2, 2, np.log(4 / 3) + np.log(3) / 2),
+])
+def test_loss_by_hand(s_i, s_j, t_i, t_j, expected):
+    assert loss(s_i, s_j, t_i, t_j) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize('t_i, t_j', [(3, 1), (1, 3), (2, 2), (-1, -2), (.1, .2)])
+def test_loss_equals_the_articles(t_i, t_j):
+    for s_i, s_j in np.random.RandomState(0).normal(0, 10, (200, 2)):
+        expected = articles_loss(s_i, s_j, t_i, t_j)
+        # The difference of two float32 scores is itself rounded.
+        assert loss(s_i, s_j, t_i, t_j) == pytest.approx(expected, rel=3e-6, abs=1e-7)
+
+
+def test_loss_stays_finite_for_extreme_scores():
+    assert loss(-500, 500, 1, 0) == pytest.approx(1000)
+    assert loss(500, -500, 1, 0) == 0
+    assert loss(500, -500, 0, 1) == pytest.approx(1000)
+    assert loss(500, -500, 1, 1) == pytest.approx(500)
+
+
+def test_loss_of_a_batch_is_the_mean_of_its_pairs():
+    pairs = [(.3, .1, 2, 1), (.5, 1.5, 1, 4), (-1, 2, 3, 3)]
+    expected = np.mean([loss(*pair) for pair in pairs])
+    assert loss(*zip(*pairs)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_loss_takes_a_pair_as_the_article_passes_it(model, pictures):
+    x_i, x_j = model.to_input(pictures[:1]), model.to_input(pictures[1:2])
+    t_i, t_j = chainer.Variable(np.array(5.)), chainer.Variable(np.array(2.))
+    s_i, s_j = model.predictor(x_i).array.item(), model.predictor(x_j).array.item()
+    assert float(model(x_i, x_j, t_i, t_j).array) == pytest.approx(
+        articles_loss(s_i, s_j, 5, 2), rel=1e-5)
+
+
+@pytest.mark.parametrize('t_i, t_j', [(3, 1), (1, 3), (2, 2)])
+@pytest.mark.parametrize('d', [-3, -.1, 0, 2])
+def test_gradients_of_the_loss(d, t_i, t_j):
+    ranknet = net.RankNet(Identity())
+    scores = np.array([[[d]], [[0]]], np.float64)
+    gradient_check.check_backward(
+        lambda s_i, s_j: ranknet(s_i, s_j, np.array(t_i), np.array(t_j)),
+        tuple(scores), None, dtype=np.float64, rtol=1e-5, atol=1e-6)
+
+
+def test_gradients_reach_every_weight(model, pictures):
+    x_i, x_j = model.to_input(pictures[:4]), model.to_input(pictures[4:8])
+    t_i, t_j = np.array([1, 2, 3, 3]), np.array([2, 1, 3, 1])
+    for param in model.params():
+        param.array = param.array.astype(np.float64)
+    x_i, x_j = x_i.astype(np.float64), x_j.astype(np.float64)
+    model.cleargrads()
+    model(x_i, x_j, t_i, t_j).backward()
+    rng = np.random.RandomState(0)
+    for name, param in model.namedparams():
+        direction = rng.normal(size=param.shape)
+        base, step = param.array.copy(), 1e-6
+        losses = []
+        for sign in (1, -1):
+            param.array[...] = base + sign * step * direction
+            losses.append(float(model(x_i, x_j, t_i, t_j).array))
+        param.array[...] = base
+        numerical = (losses[0] - losses[1]) / (2 * step)
+        assert (param.grad * direction).sum() == pytest.approx(numerical, rel=1e-4, abs=1e-8), name
+
+
+@pytest.mark.parametrize('dtype', ['u1', 'f2', 'f4', 'f8', '>f4', '>f8'])
+def test_input_is_the_same_whatever_holds_the_pixels(model, pictures, dtype):
+    expected = pictures.astype(np.float32) / 255
+    for order in 'CF':
+        x = model.to_input(pictures.astype(dtype, order=order))
+        assert x.dtype == np.float32 and x.flags.c_contiguous
+        np.testing.assert_allclose(x, expected, rtol=1e-6)
+
+
+def test_score_does_not_depend_on_batches(model, pictures):
+    expected = model.predictor(model.to_input(pictures)).array.ravel()
+    for batchsize in (1, 7, 64):
+        np.testing.assert_allclose(model.score(pictures, batchsize=batchsize), expected, rtol=1e-5)
+
+
+def test_score_of_some_rows(model, pictures):
+    rows = np.array([5, 0, 29])
+    np.testing.assert_allclose(model.score(pictures, rows), model.score(pictures)[rows], rtol=1e-5)
+
+
+def test_score_leaves_no_graph_and_tells_its_progress(model, pictures):
+    done = []
+    model.score(pictures, batchsize=8, progress=done.append)
+    assert done == [8, 8, 8, 6]
+    assert all(param.grad is None or np.isnan(param.grad).all() for param in model.params())
+
+
+def test_score_of_no_pictures_is_empty(model, pictures):
+    assert model.score(pictures[:0]).shape == (0,)
+
+
+def test_a_pickle_remembers_scale_and_size(model, pictures):
+    copy = pickle.loads(pickle.dumps(model))
+    assert (copy.image_size, copy.image_scale) == ((20, 20), 1 / 255)
+    np.testing.assert_array_equal(copy.score(pictures), model.score(pictures))

@@ -1,0 +1,156 @@
+import csv
+import pickle
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import model_file
+import predict
+
+
+@pytest.fixture
+def trained_files(rated_files, model):
+    """``model.pkl`` beside ``X.npy`` and ``ratings.txt``."""
+    model_file.save(rated_files / 'model.pkl', model)
+    return rated_files
+
+
+def read_csv(path):
+    with open(path, newline='', encoding='utf-8') as f:
+        return list(csv.reader(f))
+
+
+def test_scores_are_those_of_the_model_in_input_order(run, trained_files, model, pictures):
+    done = run('predict.py', 'model.pkl', 'X.npy')
+    assert (done.returncode, done.stdout, done.stderr) == (0, '', '')
+    scores = np.loadtxt(trained_files / 'pred.txt', np.float32)
+    np.testing.assert_array_equal(scores, model.score(pictures))
+
+
+def test_predict_scores_exactly_as_training_did(run, rated_files):
+    run('train.py', 'X.npy', 'ratings.txt', '--n_iter', 3, '--image_scale', .01)
+    run('predict.py', 'model.pkl', 'X.npy', '-o', 'again.txt')
+    assert (rated_files / 'again.txt').read_bytes() == (rated_files / 'pred.txt').read_bytes()
+
+
+def test_a_model_without_a_scale_takes_the_users_or_the_articles(run, trained_files, model,
+                                                                 pictures):
+    for attribute in ('image_scale', 'image_size'):  # the article's script knows neither
+        setattr(model, attribute, None)
+    (trained_files / 'model.pkl').write_bytes(pickle.dumps(model))
+    np.save(trained_files / 'X.npy', pictures)
+    done = run('predict.py', 'model.pkl', 'X.npy')
+    assert done.returncode == 1 and 'instead of (500, 14450)' in done.stderr
+
+    model.image_size = (20, 20)
+    (trained_files / 'model.pkl').write_bytes(pickle.dumps(model))
+    done = run('predict.py', 'model.pkl', 'X.npy')
+    assert "taking the article's 1/255, see --image_scale" in done.stderr
+    for args, scale in ([], 1 / 255), (['--image_scale', '.5'], .5):
+        run('predict.py', 'model.pkl', 'X.npy', *args)
+        model.image_scale = scale
+        np.testing.assert_array_equal(
+            np.loadtxt(trained_files / 'pred.txt', np.float32), model.score(pictures))
+
+
+def test_rank_keeps_input_order_for_equal_scores():
+    assert list(predict.rank(np.array([1, 3, 1, 2]))) == [1, 3, 0, 2]
+
+
+def test_csv_ranks_the_pictures_with_their_sources(run, trained_files, model, pictures):
+    with open(trained_files / 'X.csv', 'w', newline='', encoding='utf-8') as f:
+        writer = csv.writer(f)
+        writer.writerow(['row', 'source', 'frame'])
+        writer.writerows([n, 'aé,{}.mp4'.format(n), 10 * n] for n in range(30))
+    run('predict.py', 'model.pkl', 'X.npy', '--csv', 'ranked.csv')
+    header, *rows = read_csv(trained_files / 'ranked.csv')
+    assert header == ['rank', 'score', 'row', 'source', 'frame']
+    scores = model.score(pictures)
+    assert [int(row[0]) for row in rows] == list(range(1, 31))
+    assert [int(row[2]) for row in rows] == list(np.argsort(-scores, kind='stable'))
+    for row in rows:
+        n = int(row[2])
+        assert np.float32(row[1]) == scores[n]
+        assert row[3:] == ['aé,{}.mp4'.format(n), str(10 * n)]
+
+
+def test_csv_without_sources(run, trained_files):
+    run('predict.py', 'model.pkl', 'X.npy', '--csv', 'ranked.csv')
+    assert read_csv(trained_files / 'ranked.csv')[0] == ['rank', 'score', 'row']
+
+
+def test_a_table_of_other_pictures_is_refused(run, trained_files):
+    (trained_files / 'X.csv').write_text('row,source\n0,a.mp4\n')
+    done = run('predict.py', 'model.pkl', 'X.npy', '--csv', 'ranked.csv')
+    assert done.returncode == 1 and 'X.csv: expected 30 rows' in done.stderr
+    assert not (trained_files / 'ranked.csv').exists()
+
+
+def test_agreement_with_own_ratings(capsys):
+    ratings, scores = np.array([3, np.nan, 1, 2]), np.array([.9, 5, .3, .2])
+    predict.print_agreement(ratings, scores, 100)
+    # gains 7, 1, 3 at positions 1, 2, 3; ideal 7, 3, 1
+    ndcg = (7 + 1 / np.log2(3) + 3 / 2) / (7 + 3 / np.log2(3) + 1 / 2)
+    assert capsys.readouterr().out == (
+        'NDCG@100: {:.4f} | pair accuracy: 0.6667 | Kendall tau: 0.3333\n'.format(ndcg))
+
+
+def test_ratings_are_compared_with(run, trained_files):
+    done = run('predict.py', 'model.pkl', 'X.npy', '--ratings', 'ratings.txt', '--ndcg_k', 5)
+    assert done.returncode == 0 and done.stdout.startswith('NDCG@5: ')
+
+
+def test_strip_shows_the_best_on_the_left(run, trained_files, pictures, model):
+    run('predict.py', 'model.pkl', 'X.npy', '--strip', 'ranked.png')
+    image = np.asarray(Image.open(trained_files / 'ranked.png').convert('RGB'))
+    best, second, *_ = predict.rank(model.score(pictures))
+    place = find(image, pictures[best])
+    assert find(image, pictures[second])[0] == place[0]
+    assert find(image, pictures[second])[1] > place[1]
+
+
+def find(image, picture):
+    """Row and column at which a picture stands in a larger one."""
+    picture = picture.transpose(1, 2, 0)  # CHW -> HWC
+    for y, x in zip(*np.nonzero((image == picture[0, 0]).all(axis=2))):
+        window = image[y:y + picture.shape[0], x:x + picture.shape[1]]
+        if np.array_equal(window, picture):
+            return y, x
+    raise AssertionError('the picture is not there')
+
+
+def test_strip_with_ratings_has_the_own_order_above(run, trained_files, pictures, ratings, model):
+    ratings[4] = np.nan
+    np.savetxt(trained_files / 'ratings.txt', ratings)
+    done = run('predict.py', 'model.pkl', 'X.npy', '--ratings', 'ratings.txt',
+               '--strip', 'ranked.png', '--strip_n', 5)
+    assert done.returncode == 0, done.stderr
+    image = np.asarray(Image.open(trained_files / 'ranked.png').convert('RGB'))
+    own_best = 9  # 4 is not rated
+    scores = np.where(np.isnan(ratings), -np.inf, model.score(pictures))
+    half = image.shape[0] // 2
+    assert find(image[:half], pictures[own_best])
+    assert find(image[half:], pictures[scores.argmax()])
+
+
+@pytest.mark.parametrize('args, words', [
+    (['missing.pkl', 'X.npy'], 'missing.pkl: No such file or directory'),
+    (['X.npy', 'X.npy'], 'X.npy: expected a model made by train.py'),
+    (['model.pkl', 'ratings.txt'], 'ratings.txt: expected a NumPy array'),
+    (['model.pkl', 'X.npy', '--strip', 'no/a.png'], 'there is no folder'),
+    (['model.pkl', 'X.npy', '--ratings', 'few.txt'], 'few.txt: expected 30 ratings'),
+    (['model.pkl', 'X15.npy'], 'X15.npy: expected pictures of 20 x 20 pixels, got 20 x 15'),
+    (['model.pkl', 'nan.npy'], 'nan.npy, row 7 (from 0): expected finite pixel values'),
+])
+def test_what_cannot_be_scored_is_said_in_one_line(run, trained_files, pictures, args, words):
+    (trained_files / 'few.txt').write_text('1\n2\n')
+    np.save(trained_files / 'X15.npy', pictures[:, :, :15])
+    damaged = pictures.astype('f4')
+    damaged[7, 0, 3, 3] = np.nan
+    np.save(trained_files / 'nan.npy', damaged)
+    done = run('predict.py', *args)
+    assert done.returncode == 1
+    line, = done.stderr.splitlines()
+    assert line.startswith('predict.py: error: ') and words in line
+    assert not (trained_files / 'pred.txt').exists()

@@ -1,0 +1,232 @@
+import json
+import os
+import pickle
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import files
+import model_file
+import train
+
+SHORT = ['--n_iter', 6, '--monitor_step', 3, '-b', 4]
+
+
+def drawn(rows, batchsize, seed, n):
+    pairs = train.PairIterator(np.array(rows), batchsize, seed)
+    return [next(pairs) for _ in range(n)]
+
+
+def test_pairs_are_of_two_different_pictures_of_the_rows():
+    for i, j in drawn([3, 5, 9], 8, 0, 50):
+        assert (i != j).all() and {*i, *j} <= {3, 5, 9}
+
+
+def test_every_ordered_pair_is_equally_likely():
+    counts = np.zeros((4, 4))
+    for i, j in drawn(range(4), 100, 0, 100):
+        np.add.at(counts, (i, j), 1)
+    off_diagonal = counts[~np.eye(4, dtype=bool)]
+    # 12 kinds of 10,000 pairs: 833 each, standard deviation 28.
+    assert (abs(off_diagonal - 10000 / 12) < 4.5 * 28).all()
+
+
+def test_pairs_follow_from_the_seed_and_the_step_alone():
+    whole = drawn(range(30), 4, 7, 6)
+    assert str(whole) == str(drawn(range(30), 4, 7, 6))
+    assert str(whole) != str(drawn(range(30), 4, 8, 6))
+    pairs = train.PairIterator(np.arange(30), 4, 7)
+    pairs.iteration = 4  # as a snapshot sets it
+    assert str([next(pairs), next(pairs)]) == str(whole[4:])
+
+
+def test_an_epoch_is_as_many_pictures_as_there_are():
+    pairs = train.PairIterator(np.arange(10), 2, 0)
+    seen = []
+    for _ in range(5):
+        next(pairs)
+        seen.append((pairs.epoch, pairs.is_new_epoch))
+    assert seen == [(0, False), (0, False), (1, True), (1, False), (2, True)]
+
+
+def test_hold_out_splits_the_rated_rows(pictures, ratings):
+    rows = np.flatnonzero(np.arange(30) % 3)  # 20 of them
+    rated = train.RatedPictures(pictures, ratings, rows)
+    kept, held = train.hold_out(rated, .2, 0)
+    assert (len(kept.rows), len(held.rows)) == (16, 4)
+    assert sorted([*kept.rows, *held.rows]) == list(rows)
+    assert list(held.rows) != list(train.hold_out(rated, .2, 1)[1].rows)
+
+
+def test_hold_out_leaves_something_to_learn_from(pictures, ratings):
+    rated = train.RatedPictures(pictures, ratings, np.array([0, 1]))
+    with pytest.raises(files.InputError, match='too few are left'):
+        train.hold_out(rated, .5, 0)
+
+
+@pytest.mark.parametrize('factor, scale, warned', [
+    (1, 1 / 255, False), (1, 1, True), (1 / 255, 1, False), (1 / 255, 1 / 255, True)])
+def test_a_scale_that_does_not_fit_is_noted(capsys, pictures, ratings, factor, scale, warned):
+    rated = train.RatedPictures(pictures * factor, ratings, np.arange(30))
+    train.check_scale(rated, scale)
+    assert ('--image_scale' in capsys.readouterr().err) == warned
+
+
+def test_training_prints_the_articles_lines_and_writes_its_files(run, rated_files):
+    done = run('train.py', 'X.npy', 'ratings.txt', *SHORT)
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r'step: 3 \| NDCG@100 \| train: [01]\.\d{4}\n'
+                        r'step: 6 \| NDCG@100 \| train: [01]\.\d{4}\n', done.stdout)
+    assert done.stderr == 'X.npy: 30 pictures of 20 x 20, uint8\n'
+    assert sorted(os.listdir(rated_files)) == [
+        'X.npy', 'model.pkl', 'pred.txt', 'ratings.txt', 'result']
+    assert sorted(os.listdir(rated_files / 'result')) == [
+        'log', 'loss.png', 'ranking.png', 'snapshot_iter_6']
+
+
+def test_pred_holds_the_scores_of_all_training_pictures_in_input_order(run, rated_files, pictures):
+    run('train.py', 'X.npy', 'ratings.txt', *SHORT, '--valid_ratio', .2)
+    scores = model_file.load(rated_files / 'model.pkl').score(pictures)
+    np.testing.assert_array_equal(np.loadtxt(rated_files / 'pred.txt', np.float32), scores)
+
+
+def test_the_network_learns_a_simple_taste(run, rated_files):
+    done = run('train.py', 'X.npy', 'ratings.txt', '--n_iter', 60, '--valid_ratio', .3,
+               '--monitor_step', 60)
+    assert float(re.search(r'valid: ([\d.]+)', done.stdout).group(1)) > .95
+    log, = json.loads((rated_files / 'result' / 'log').read_text())
+    assert log['valid/pair_accuracy'] > .95
+    assert log['iteration'] == 60 and 0 < log['main/loss'] < .6
+
+
+def weights(path):
+    return [param.array.tobytes() for _, param in sorted(model_file.load(path).namedparams())]
+
+
+def test_same_seed_same_weights(run, rated_files):
+    for name, seed in ('a', 3), ('b', 3), ('c', 4):
+        run('train.py', 'X.npy', 'ratings.txt', *SHORT, '--seed', seed,
+            '-om', name, '-op', name + 't')
+    assert weights(rated_files / 'a') == weights(rated_files / 'b') != weights(rated_files / 'c')
+    assert (rated_files / 'at').read_bytes() == (rated_files / 'bt').read_bytes()
+
+
+def test_a_resumed_run_ends_as_if_it_had_never_stopped(run, rated_files):
+    run('train.py', 'X.npy', 'ratings.txt', *SHORT, '-om', 'whole')
+    run('train.py', 'X.npy', 'ratings.txt', *SHORT, '--n_iter', 3, '-o', 'half')
+    done = run('train.py', 'X.npy', 'ratings.txt', *SHORT, '-o', 'half',
+               '--resume', 'half/snapshot_iter_3')
+    assert done.stdout.startswith('step: 6') and done.stdout.count('step') == 1
+    assert weights(rated_files / 'model.pkl') == weights(rated_files / 'whole')
+    log = json.loads((rated_files / 'half' / 'log').read_text())
+    assert [entry['iteration'] for entry in log] == [3, 6]
+
+
+def test_a_snapshot_of_other_pictures_is_refused(run, rated_files, pictures):
+    run('train.py', 'X.npy', 'ratings.txt', *SHORT)
+    np.save(rated_files / 'X.npy', pictures[:, :, :15])
+    done = run('train.py', 'X.npy', 'ratings.txt', *SHORT, '-r', 'result/snapshot_iter_6')
+    assert done.returncode == 1
+    assert 'result/snapshot_iter_6: expected a snapshot' in done.stderr.splitlines()[-1]
+
+
+def test_unrated_pictures_are_skipped_and_counted(run, rated_files, ratings):
+    ratings[[2, 5, 6]] = np.nan
+    np.savetxt(rated_files / 'ratings.txt', ratings)
+    done = run('train.py', 'X.npy', 'ratings.txt', *SHORT)
+    assert done.returncode == 0
+    assert 'ratings.txt: 3 of 30 pictures are not rated (nan) and are skipped' in done.stderr
+    assert len(np.loadtxt(rated_files / 'pred.txt')) == 30
+
+
+def test_unrated_pictures_do_not_change_what_is_learnt(run, rated_files, pictures, ratings):
+    run('train.py', 'X.npy', 'ratings.txt', *SHORT, '-om', 'without')
+    np.save(rated_files / 'X.npy', np.concatenate([pictures[:3] // 2, pictures]))
+    np.savetxt(rated_files / 'ratings.txt', np.concatenate([[np.nan] * 3, ratings]))
+    run('train.py', 'X.npy', 'ratings.txt', *SHORT)
+    assert weights(rated_files / 'without') == weights(rated_files / 'model.pkl')
+
+
+def test_validation_pictures_of_their_own(run, rated_files, pictures, ratings):
+    np.save(rated_files / 'V.npy', pictures[::-1])
+    np.savetxt(rated_files / 'v.txt', ratings[::-1])
+    done = run('train.py', 'X.npy', 'ratings.txt', *SHORT, '--valid', 'V.npy', 'v.txt')
+    train_ndcg, valid_ndcg = re.search(
+        r'step: 6 \| NDCG@100 \| train: ([\d.]+) \| valid: ([\d.]+)\n', done.stdout).groups()
+    assert train_ndcg == valid_ndcg  # the same pictures, turned round
+
+
+def test_ratings_may_be_large_or_negative(run, rated_files, ratings):
+    for values in (ratings * 1000, ratings - 3):
+        np.savetxt(rated_files / 'ratings.txt', values)
+        done = run('train.py', 'X.npy', 'ratings.txt', *SHORT)
+        assert done.returncode == 0 and 'nan' not in done.stdout and not done.stderr[60:]
+
+
+@pytest.mark.parametrize('change, words', [
+    (lambda X, r: (X[:, :, :12, :12], r), 'X.npy: expected pictures of at least 13 x 13 pixels'),
+    (lambda X, r: (X, r[:29]), 'ratings.txt: expected 30 ratings'),
+    (lambda X, r: (X, r * 0), 'ratings.txt: expected at least two pictures with different ratings'),
+    (lambda X, r: (X, r * np.nan), 'different ratings, got 0 rated alike'),
+    (lambda X, r: (X.transpose(0, 2, 3, 1), r), 'save X.transpose(0, 3, 1, 2)'),
+    (lambda X, r: (X * np.float32('nan'), r), 'X.npy, row 0 (from 0)'),
+    (lambda X, r: (X * 1e37, r), 'the network has diverged'),
+])
+def test_what_cannot_be_learnt_from_is_said_in_one_line(run, rated_files, pictures, ratings,
+                                                        change, words):
+    X, r = change(pictures, ratings)
+    np.save(rated_files / 'X.npy', X)
+    np.savetxt(rated_files / 'ratings.txt', r)
+    done = run('train.py', 'X.npy', 'ratings.txt', *SHORT)
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith('train.py: error: ') and words in last
+    assert 'Traceback' not in done.stderr
+    assert not (rated_files / 'model.pkl').exists() and not (rated_files / 'pred.txt').exists()
+
+
+@pytest.mark.parametrize('args, status, words', [
+    ([], 2, 'required: X_train_npy, rank_file'),
+    (['X.npy', 'ratings.txt', '-b', '0'], 2, "-b: must be a whole number >= 1, got '0'"),
+    (['X.npy', 'ratings.txt', '--valid_ratio', '1'], 2, 'must be between 0 and 1'),
+    (['X.npy', 'ratings.txt', '--valid_ratio', '.1', '--valid', 'a', 'b'], 2, 'not allowed with'),
+    (['missing.npy', 'ratings.txt'], 1, 'missing.npy: No such file or directory'),
+    (['X.npy', 'ratings.txt', '-om', 'no/model.pkl'], 1, 'there is no folder'),
+    (['X.npy', 'ratings.txt', '-d', '@cupy:7'], 1, '--device @cupy:7: '),
+    (['X.npy', 'ratings.txt', '-o', 'X.npy'], 1, 'X.npy: '),
+])
+def test_wrong_usage(run, rated_files, args, status, words):
+    done = run('train.py', *args)
+    assert done.returncode == status
+    assert words in done.stderr.splitlines()[-1]
+
+
+def test_an_interrupted_run_says_how_to_go_on(rated_files, root):
+    process = subprocess.Popen(
+        [sys.executable, str(root / 'train.py'), 'X.npy', 'ratings.txt', '--n_iter', '1000000',
+         '--monitor_step', '5'],
+        cwd=rated_files, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.readline()  # the first snapshot follows the first line
+    deadline = time.monotonic() + 60
+    while not any('snapshot_iter' in name for name in os.listdir(rated_files / 'result')):
+        assert time.monotonic() < deadline
+        time.sleep(.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    found = re.search(r'at step \d+; to go on: --resume (result/snapshot_iter_\d+)', err)
+    assert (rated_files / found.group(1)).exists()
+    assert not (rated_files / 'model.pkl').exists()
+
+
+def test_the_model_can_be_unpickled_plainly(run, rated_files, pictures):
+    run('train.py', 'X.npy', 'ratings.txt', *SHORT)
+    with open(rated_files / 'model.pkl', 'rb') as f:
+        model = pickle.load(f)
+    y = model.predictor(pictures * np.float32(1 / 255)).array.ravel()
+    np.testing.assert_allclose(y, np.loadtxt(rated_files / 'pred.txt'), rtol=1e-5)

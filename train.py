@@ -1,0 +1,285 @@
+"""Learn a person's taste from pictures that the person has rated.
+
+A CNN gives each picture one score; RankNet trains it on random pairs so that
+the better rated picture of a pair scores higher.
+"""
+import os
+import sys
+from typing import NamedTuple
+
+import numpy as np
+
+import chainer_compat  # noqa: F401  (before chainer)
+import chainer
+from chainer import training
+from chainer.training import extensions
+
+import cli
+import files
+import metrics
+import model_file
+import net
+import plots
+
+
+class RatedPictures(NamedTuple):
+    """Pictures of ``X``, shape ``(N, 3, H, W)``, that have a rating.
+
+    ``rows`` says which of the ``N``; ``ratings``, shape ``(N,)``, holds
+    ``nan`` at others.
+    """
+
+    X: np.ndarray
+    ratings: np.ndarray
+    rows: np.ndarray
+
+
+class PairIterator(chainer.dataset.Iterator):
+
+    """Endless batches of random pairs of different pictures.
+
+    The pairs of a batch follow from the seed and the number of the batch
+    alone, so a run that is resumed goes on as if it had never stopped.
+
+    Args:
+        rows (numpy.ndarray): The pictures to draw from, at least 2.
+        batchsize (int): Pairs to a batch.
+        seed (int): What the pairs follow from.
+    """
+
+    def __init__(self, rows, batchsize, seed):
+        self.rows = rows
+        self.batchsize = batchsize
+        self.seed = seed
+        self.iteration = 0
+
+    def __next__(self):
+        rng = np.random.default_rng([self.seed, self.iteration])
+        n = len(self.rows)
+        i = rng.integers(n, size=self.batchsize)
+        j = rng.integers(n - 1, size=self.batchsize)
+        j += j >= i  # all but i are equally likely
+        self.iteration += 1
+        return self.rows[i], self.rows[j]
+
+    @property
+    def epoch_detail(self):
+        return 2 * self.batchsize * self.iteration / len(self.rows)
+
+    @property
+    def epoch(self):
+        return int(self.epoch_detail)
+
+    @property
+    def is_new_epoch(self):
+        return self.epoch_detail % 1 < 2 * self.batchsize / len(self.rows)
+
+    def serialize(self, serializer):
+        self.iteration = serializer('iteration', self.iteration)
+
+
+class Monitor(training.Extension):
+
+    """Scores the training and validation pictures and prints one line.
+
+    Reports ``train/ndcg`` and, where there are validation pictures,
+    ``valid/ndcg`` and ``valid/pair_accuracy``.
+
+    Args:
+        model (net.RankNet): What is being trained.
+        train, valid (RatedPictures): ``valid`` may be ``None``.
+        k (int): NDCG counts the first ``k`` positions.
+        erase (bool): Whether a progress bar stands where the line will go.
+    """
+
+    priority = training.PRIORITY_WRITER
+
+    def __init__(self, model, train, valid, k, erase=False):
+        self.model = model
+        self.train = train
+        self.valid = valid
+        self.k = k
+        self.erase = erase
+
+    def __call__(self, trainer):
+        scores = self._score(self.train)
+        ndcg = self._report_ndcg('train', self.train, scores)
+        line = 'step: {} | NDCG@{} | train: {:.4f}'.format(trainer.updater.iteration, self.k, ndcg)
+        if self.valid:
+            scores = self._score(self.valid)
+            ndcg = self._report_ndcg('valid', self.valid, scores)
+            accuracy = metrics.pair_accuracy(self.valid.ratings[self.valid.rows], scores)
+            chainer.report({'valid/pair_accuracy': accuracy})
+            line += ' | valid: {:.4f}'.format(ndcg)
+        if self.erase:
+            sys.stderr.write('\033[J')
+        print(line, flush=True)
+
+    def _score(self, pictures):
+        scores = self.model.score(pictures.X, pictures.rows)
+        if not np.isfinite(scores).all():
+            raise files.InputError('the network has diverged: a score is not finite; '
+                                   'choose --image_scale so that pixels lie in 0 to 1')
+        return scores
+
+    def _report_ndcg(self, name, pictures, scores):
+        ndcg = metrics.ndcg(pictures.ratings[pictures.rows], scores, self.k)
+        chainer.report({name + '/ndcg': ndcg})
+        return ndcg
+
+
+def build_trainer(model, train, batchsize, n_iter, seed, out):
+    """Set up Chainer's training loop: random pairs, RankNet's loss, Adam."""
+    def convert(batch, device):
+        i, j = batch
+        x_i, x_j = (model.to_input(train.X[rows]) for rows in (i, j))
+        t_i, t_j = (model.device.send(train.ratings[rows]) for rows in (i, j))
+        return x_i, x_j, t_i, t_j
+
+    optimizer = chainer.optimizers.Adam().setup(model)
+    pairs = PairIterator(train.rows, batchsize, seed)
+    updater = training.updaters.StandardUpdater(pairs, optimizer, convert)
+    return training.Trainer(updater, (n_iter, 'iteration'), out)
+
+
+def extend_trainer(trainer, monitor, step):
+    """Add what happens every ``step`` steps: the monitor, log, plots, snapshot."""
+    trigger = step, 'iteration'
+    trainer.extend(monitor, trigger=trigger)
+    trainer.extend(extensions.LogReport(trigger=trigger))
+    for file_name, keys, label in (
+            ('loss.png', ['main/loss'], 'loss of a pair'),
+            ('ranking.png', ['train/ndcg', 'valid/ndcg', 'valid/pair_accuracy'],
+             'NDCG@{}, pair accuracy'.format(monitor.k))):
+        trainer.extend(extensions.PlotReport(
+            keys, 'iteration', trigger, plots.label_curves(label), file_name, grid=False,
+            marker='o'), trigger=trigger)
+    trainer.extend(extensions.snapshot(save_snapshot, n_retains=1), trigger=trigger)
+    if sys.stderr.isatty():
+        trainer.extend(extensions.ProgressBar(update_interval=1, out=sys.stderr))
+
+
+def save_snapshot(path, trainer):
+    chainer.serializers.save_npz(path, trainer, compression=False)  # weights hardly compress
+
+
+def load_rated(X_path, ratings_path, image_size=None):
+    """Read pictures and their ratings.
+
+    Raises:
+        InputError: If a file is not what it should be, the pictures are not
+            of ``image_size`` or too small for the network, or there are not
+            two rated pictures with different ratings.
+    """
+    X = files.read_pictures(X_path, image_size)
+    if min(X.shape[2:]) < net.SMALLEST:
+        raise files.InputError('{}: expected pictures of at least {} x {} pixels, got {} x {}; '
+                               'see --size of crop_faces.py'.format(
+                                   X_path, net.SMALLEST, net.SMALLEST, *X.shape[:1:-1]))
+    files.check_finite(X_path, X)
+    ratings = files.read_ratings(ratings_path, len(X))
+    rows = np.flatnonzero(~np.isnan(ratings))
+    cli.note(files.describe(X_path, X))
+    if len(rows) < len(X):
+        cli.note('{}: {} of {} pictures are not rated (nan) and are skipped'.format(
+            ratings_path, len(X) - len(rows), len(X)))
+    if len(np.unique(ratings[rows])) < 2:
+        raise files.InputError(
+            '{}: expected at least two pictures with different ratings, got {} rated alike; '
+            'rate more of them'.format(ratings_path, len(rows)))
+    return RatedPictures(X, ratings, rows)
+
+
+def hold_out(pictures, ratio, seed):
+    """Split rated pictures at random: to train on, and to validate with."""
+    rows = np.random.default_rng(seed).permutation(pictures.rows)
+    n_valid = max(1, round(ratio * len(rows)))
+    train, valid = np.sort(rows[n_valid:]), np.sort(rows[:n_valid])
+    if len(np.unique(pictures.ratings[train])) < 2:
+        raise files.InputError('--valid_ratio {}: of {} rated pictures too few are left to train '
+                               'on; rate more or hold out less'.format(ratio, len(rows)))
+    return pictures._replace(rows=train), pictures._replace(rows=valid)
+
+
+def check_scale(pictures, image_scale):
+    """Tell the user if ``image_scale`` leaves next to nothing of the pictures."""
+    top = pictures.X[pictures.rows[:100]].max() * image_scale
+    if not 0.02 < top < 50:
+        cli.note('warning: the brightest pixel is {:.3g} after scaling, but networks learn best '
+                 'from 0 to 1; see --image_scale'.format(top))
+
+
+def run_trainer(trainer):
+    try:
+        trainer.run(show_loop_exception_msg=False)
+    except KeyboardInterrupt:
+        step = trainer.updater.iteration
+        snapshots = [name for name in os.listdir(trainer.out) if name.startswith('snapshot_iter_')]
+        raise KeyboardInterrupt('interrupted at step {}; {}'.format(
+            step, 'to go on: --resume {}'.format(os.path.join(trainer.out, max(
+                snapshots, key=lambda name: int(name.rpartition('_')[2]))))
+            if snapshots else 'there is no snapshot yet')) from None
+
+
+def build_parser():
+    parser = cli.parser('train.py', 'Learn a taste from rated pictures.')
+    parser.add_argument('X_train_npy', help='pictures, N x 3 x 80 x 80')
+    parser.add_argument('rank_file', help='N ratings, one a line; nan: not rated')
+    parser.add_argument('--output_pred', '-op', default='pred.txt',
+                        help='scores of the training pictures, one a line')
+    parser.add_argument('--output_model', '-om', default='model.pkl', help='the trained model')
+    parser.add_argument('--image_scale', type=cli.positive_float, default='1/255',
+                        help='what pixel values are multiplied by')
+    parser.add_argument('--n_iter', type=cli.positive_int, default=1000, help='training steps')
+    parser.add_argument('--monitor_step', type=cli.positive_int, default=100,
+                        help='steps between two lines of output')
+    parser.add_argument('--ndcg_k', type=cli.positive_int, default=100,
+                        help='NDCG counts the first so many positions')
+    parser.add_argument('--batchsize', '-b', type=cli.positive_int, default=16,
+                        help='pairs to a step; 1 is what the article did')
+    validation = parser.add_mutually_exclusive_group()
+    validation.add_argument('--valid', nargs=2, metavar=('X_NPY', 'RATINGS'),
+                            help='rated pictures to validate with')
+    validation.add_argument('--valid_ratio', type=cli.ratio,
+                            help='share of the rated pictures to validate with instead')
+    parser.add_argument('--seed', type=cli.natural_int, default=0,
+                        help='same seed, same machine: same model')
+    cli.add_device_arguments(parser)
+    parser.add_argument('--out', '-o', default='result', help='folder for log, plots, snapshot')
+    parser.add_argument('--resume', '-r', metavar='SNAPSHOT', help='go on from this snapshot')
+    return parser
+
+
+@cli.command
+def main(argv=None):
+    args = build_parser().parse_args(argv)
+    for path in (args.output_pred, args.output_model):
+        files.check_output(path)
+    os.makedirs(args.out, exist_ok=True)
+
+    device = cli.use_device(args.device)
+    train = load_rated(args.X_train_npy, args.rank_file)
+    image_size = train.X.shape[2:]
+    valid = load_rated(*args.valid, image_size) if args.valid else None
+    if args.valid_ratio:
+        train, valid = hold_out(train, args.valid_ratio, args.seed)
+    check_scale(train, args.image_scale)
+
+    np.random.seed(args.seed)  # of the initial weights
+    model = net.RankNet(net.CNN(image_size), image_size, args.image_scale)
+    model.to_device(device)
+    trainer = build_trainer(model, train, args.batchsize, args.n_iter, args.seed, args.out)
+    monitor = Monitor(model, train, valid, args.ndcg_k, sys.stderr.isatty())
+    extend_trainer(trainer, monitor, args.monitor_step)
+    if args.resume:
+        model_file.load_snapshot(args.resume, trainer)
+    run_trainer(trainer)
+
+    scores = model.score(train.X)
+    cli.note_if_collapsed(scores)
+    files.write_scores(args.output_pred, scores)
+    model_file.save(args.output_model, model)
+
+
+if __name__ == '__main__':
+    main()
