@@ -11,7 +11,16 @@ CASCADE ?= $(or $(wildcard lbpcascade_animefice.xml),../shared/data/lbpcascade_a
 .PHONY: demo test lint clean
 
 demo: $(VENV)/.done
-	$(BIN)/python examples/demo.py $(DEMO) --cascade $(CASCADE)
+	$(BIN)/python examples/draw_cast.py $(DEMO)
+	$(BIN)/python crop_faces.py $(DEMO)/train.mp4 -o $(DEMO)/X.npy --fps 4 --cascade $(CASCADE) --force
+	$(BIN)/python examples/rate_cast.py $(DEMO)/X.csv $(DEMO)/train_cast.csv $(DEMO)/ratings.txt
+	$(BIN)/python train.py $(DEMO)/X.npy $(DEMO)/ratings.txt $(TRAIN) \
+	    -om $(DEMO)/model.pkl -op $(DEMO)/pred.txt -o $(DEMO)/result
+	$(BIN)/python crop_faces.py $(DEMO)/test.mp4 -o $(DEMO)/X_test.npy --fps 1 --cascade $(CASCADE) --force
+	$(BIN)/python examples/rate_cast.py $(DEMO)/X_test.csv $(DEMO)/test_cast.csv $(DEMO)/ratings_test.txt
+	$(BIN)/python predict.py $(DEMO)/model.pkl $(DEMO)/X_test.npy -o $(DEMO)/pred_test.txt \
+	    --ratings $(DEMO)/ratings_test.txt --strip $(DEMO)/ranked.png --csv $(DEMO)/ranked.csv
+	@echo "The 18 faces of the test, in the person's order and in the predicted one: $(DEMO)/ranked.png"
 
 test: $(VENV)/.done
 	$(BIN)/python -m pytest

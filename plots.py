@@ -11,6 +11,7 @@ import files
 matplotlib.use('Agg')  # draw into files; open no window
 
 WIDTH = 18      # pictures to a row
+NARROWEST = 7   # ... at least, for the titles
 GAP = 8         # pixels between pictures
 MARGIN = 24     # around everything
 TITLE = 40      # height of a title
@@ -43,7 +44,7 @@ def draw_strips(path, X, strips, ratings=None):
         ratings (numpy.ndarray): The person's ratings, shape ``(N,)``.
     """
     height, width = X.shape[2:]
-    columns = min(WIDTH, max(len(strip.order) for strip in strips))
+    columns = max(NARROWEST, min(WIDTH, max(len(strip.order) for strip in strips)))
     lines = [-(-len(strip.order) // columns) for strip in strips]
     cell = height + CAPTION + GAP
     canvas = Image.new('RGB', (2 * MARGIN + columns * (width + GAP) - GAP,
@@ -54,8 +55,8 @@ def draw_strips(path, X, strips, ratings=None):
     top = MARGIN
     for strip, n_lines in zip(strips, lines):
         draw.text((MARGIN, top), strip.title, INK, _font(20))
-        note = '{:,} of {:,} pictures, best first'.format(len(strip.order), len(X))
-        draw.text((canvas.width - MARGIN, top + 4), note, PALE, _font(14), anchor='ra')
+        draw.text((canvas.width - MARGIN, top + 4), _describe(len(strip.order), len(X), colours),
+                  PALE, _font(14), anchor='ra')
         for position, row in enumerate(strip.order):
             line, column = divmod(position, columns)
             left = MARGIN + column * (width + GAP)
@@ -71,6 +72,11 @@ def draw_strips(path, X, strips, ratings=None):
         top += TITLE + n_lines * cell
     with files.replacing(path) as part:
         canvas.save(part, 'PNG')
+
+
+def _describe(n, n_all, colours):
+    shown = 'best on the left' if n == n_all else 'the best {:,} of {:,}'.format(n, n_all)
+    return shown + ' \u00b7 bar: your rating, red is best' * (colours is not None)
 
 
 def to_image(picture):

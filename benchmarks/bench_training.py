@@ -1,0 +1,136 @@
+"""Held-out pair accuracy against wall time, for batch sizes and the article's loop.
+
+    python benchmarks/bench_training.py [--data DIR] [--seeds 3] [--seconds 60]
+
+Trains on 80 % of a folder of rated pictures (``ratings.csv`` with the columns
+``file`` and ``mean_rating``) and measures on 300 of the others, every few
+seconds, on a clock that stands still meanwhile.  The runs of one seed follow
+each other, so that a change of the machine's speed meets all of them.
+"""
+import argparse
+import csv
+import os
+import pathlib
+import sys
+import tempfile
+import time
+
+import cv2
+import numpy as np
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import chainer_compat  # noqa: E402, F401  (before chainer)
+import chainer  # noqa: E402
+import chainer.functions as F  # noqa: E402
+
+import metrics  # noqa: E402
+import net  # noqa: E402
+import train  # noqa: E402
+
+N_VALID = 300
+LEVELS = .65, .70, .74
+
+
+def load_rated_faces(folder):
+    """Pictures, shape ``(N, 3, 80, 80)``, RGB, and their ratings."""
+    with open(folder / 'ratings.csv', newline='', encoding='utf-8') as f:
+        rows = list(csv.DictReader(f))
+    X = np.stack([cv2.imread(str(folder / row['file']))[:, :, ::-1].transpose(2, 0, 1)
+                  for row in rows])  # HWC, BGR -> CHW, RGB
+    return X, np.array([float(row['mean_rating']) for row in rows])
+
+
+def articles_loop(model, pictures, seed):
+    """The article's training, one pair a step, in the words of Chainer 7."""
+    rng = np.random.RandomState(seed)
+    X = pictures.X[pictures.rows].astype(np.float32) * np.float32(1 / 255)
+    y = pictures.ratings[pictures.rows]
+    optimizer = chainer.optimizers.Adam()
+    optimizer.setup(model)
+    while True:
+        i, j = rng.randint(len(X), size=2)
+        d = model.predictor(X[i:i + 1]) - model.predictor(X[j:j + 1])
+        S = np.sign(y[i] - y[j]).astype(np.float32)
+        loss = (1 - S) * d / 2 + F.log(1 + F.exp(-d))
+        model.cleargrads()
+        loss.backward()
+        optimizer.update()
+        yield
+
+
+def our_loop(batchsize):
+    """Training as ``train.py`` does it."""
+    def loop(model, pictures, seed):
+        with tempfile.TemporaryDirectory() as out:
+            trainer = train.build_trainer(model, pictures, batchsize, 10 ** 9, seed, out)
+            while True:
+                trainer.updater.update()
+                yield
+    return loop
+
+
+def follow(loop, pictures, valid, seed, seconds):
+    """Train for some time; returns (seconds, steps, held-out pair accuracy) as it grows."""
+    np.random.seed(seed)
+    model = net.RankNet(net.CNN(), (80, 80), 1 / 255)
+    steps = loop(model, pictures, seed)
+    next(steps)  # allocations and caches are not what is measured
+    curve, spent, n_steps, pause = [], 0, 0, seconds / 20
+    while spent < seconds:
+        start = time.perf_counter()
+        while time.perf_counter() - start < pause:
+            next(steps)
+            n_steps += 1
+        spent += time.perf_counter() - start
+        scores = model.score(valid.X, valid.rows)
+        curve.append((spent, n_steps, metrics.pair_accuracy(valid.ratings[valid.rows], scores)))
+    return curve
+
+
+def time_to_reach(curve, level):
+    return next((spent for spent, _, accuracy in curve if accuracy >= level), np.inf)
+
+
+def format_time(times):
+    median = np.median(times)
+    return '{:6.1f}'.format(median) if np.isfinite(median) else ' never'
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--data', type=pathlib.Path, default=pathlib.Path(
+        os.environ.get('RANKNET_DATA', ROOT.parent / 'shared' / 'data')))
+    parser.add_argument('--seeds', type=int, default=3)
+    parser.add_argument('--seconds', type=float, default=60, help='of training, for each run')
+    parser.add_argument('--batchsizes', type=int, nargs='+', default=[1, 2, 4, 8, 16, 32, 64])
+    args = parser.parse_args()
+
+    X, ratings = load_rated_faces(args.data / 'rated_faces')
+    loops = {"the article's": articles_loop}
+    loops.update(('-b {}'.format(b), our_loop(b)) for b in args.batchsizes)
+    curves = {name: [] for name in loops}
+    for seed in range(args.seeds):
+        rows = np.random.default_rng(seed).permutation(len(X))
+        n_train = len(X) * 4 // 5
+        pictures = train.RatedPictures(X, ratings, rows[:n_train])
+        valid = train.RatedPictures(X, ratings, rows[n_train:n_train + N_VALID])
+        for name, loop in loops.items():
+            curves[name].append(follow(loop, pictures, valid, seed, args.seconds))
+            print('# seed {} {}: {:.4f}'.format(seed, name, curves[name][-1][-1][2]), flush=True)
+
+    print('{:14} {:>8} {} {:>10} {:>6}'.format(
+        'loop', 'ms/step', ' '.join('{:5.0f} %'.format(100 * level) for level in LEVELS),
+        'at {:.0f} s'.format(args.seconds), 'best'))
+    for name, runs in curves.items():
+        print('{:14} {:8.0f} {} {:10.3f} {:6.3f}'.format(
+            name, np.median([1000 * run[-1][0] / run[-1][1] for run in runs]),
+            ' '.join('{:>7}'.format(format_time([time_to_reach(run, level) for run in runs]))
+                     for level in LEVELS),
+            np.median([run[-1][2] for run in runs]),
+            np.median([max(point[2] for point in run) for run in runs])))
+
+
+if __name__ == '__main__':
+    main()

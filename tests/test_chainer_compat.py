@@ -1,0 +1,41 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+def python(code, root, *options):
+    done = subprocess.run([sys.executable, *options, '-c', code], cwd=root, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          env=dict(os.environ, PYTHONPATH=str(root)))
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+@pytest.mark.parametrize('module', ['net', 'train', 'predict', 'model_file'])
+def test_importing_a_module_says_nothing(root, module):
+    # Not even the warnings that Python shows to developers only.
+    done = python('import ' + module, root, '-W', 'always::DeprecationWarning:chainer',
+                  '-W', 'always::SyntaxWarning')
+    assert done.stdout == done.stderr == ''
+
+
+def test_chainer_finds_what_it_misses(root):
+    python('import chainer_compat, chainer, numpy as np\n'
+           'import chainer.functions as F\n'
+           'from chainer import gradient_check, training\n'
+           'from chainer.training import extensions\n'
+           'x = np.arange(16, dtype="f").reshape(1, 1, 4, 4)\n'
+           'assert F.resize_images(x, (2, 2)).shape == (1, 1, 2, 2)\n'
+           'assert F.as_strided(x, (2, 2), (1, 1)).shape == (2, 2)\n', root, '-W', 'ignore')
+
+
+def test_what_is_there_stays_as_it_is(root):
+    python('import sys, types, numpy as np\n'
+           'here = types.ModuleType("chainer._environment_check")\n'
+           'sys.modules[here.__name__] = here\n'
+           'np.sctypes = np.float = here\n'
+           'import chainer_compat\n'
+           'assert sys.modules[here.__name__] is here\n'
+           'assert np.sctypes is here and np.float is here\n', root)
