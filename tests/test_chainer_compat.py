@@ -7,8 +7,7 @@ import pytest
 
 def python(code, root, *options):
     done = subprocess.run([sys.executable, *options, '-c', code], cwd=root, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          env=dict(os.environ, PYTHONPATH=str(root)))
+                          capture_output=True, env=dict(os.environ, PYTHONPATH=str(root)))
     assert done.returncode == 0, done.stderr
     return done
 

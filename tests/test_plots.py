@@ -39,6 +39,7 @@ def test_better_rated_pictures_have_warmer_bars():
     assert plots._rating_colours(np.array([2, 2])) == [middle, middle]
 
 
-@pytest.mark.parametrize('value, text', [(3., '3'), (3.14159, '3.14'), (-12, '-12'), (.999, '1.00')])
+@pytest.mark.parametrize('value, text', [
+    (3., '3'), (3.14159, '3.14'), (-12, '-12'), (.999, '1.00')])
 def test_values_are_short(value, text):
     assert plots._format_value(value) == text
