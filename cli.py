@@ -46,6 +46,11 @@ def note(message):
     tqdm.tqdm.write(message, file=sys.stderr)  # above a progress bar, not into it
 
 
+def count(n, noun):
+    """``1 face``, ``1,234 faces``."""
+    return '{:,} {}{}'.format(n, noun, '' if n == 1 else 's')
+
+
 def progress(total, unit, desc=None):
     """A progress bar on a terminal; nothing where the error output is piped."""
     return tqdm.tqdm(total=total, unit=' ' + unit, desc=desc, leave=False, disable=None)
@@ -76,6 +81,14 @@ def natural_int(text):
     """An ``argparse`` type: 0, 1, 2, ..."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError('must be a whole number >= 0, got {!r}'.format(text))
+    return int(text)
+
+
+def seed(text):
+    """An ``argparse`` type: what NumPy's generators take as a seed."""
+    if not text.isdecimal() or int(text) >= 2 ** 32:
+        raise argparse.ArgumentTypeError(
+            'must be a whole number from 0 to 4294967295, got {!r}'.format(text))
     return int(text)
 
 

@@ -7,6 +7,7 @@ writer goes through :func:`replacing`, so that no file is ever half written.
 import contextlib
 import csv
 import math
+import mmap
 import os
 
 import numpy as np
@@ -97,6 +98,16 @@ def _check_pictures(path, shape, dtype):
                          "save X.astype('uint8')".format(path, dtype))
 
 
+def release(X):
+    """Let go of what has been read of a memory map.
+
+    The system can take these pages back at any time, but until it does they
+    count as memory of this process: 19 GB for a million pictures.
+    """
+    if isinstance(X.base, mmap.mmap) and hasattr(mmap, 'MADV_DONTNEED'):
+        X.base.madvise(mmap.MADV_DONTNEED)
+
+
 def describe(path, X):
     """One line on a set of pictures, with what makes it slow to read, if anything."""
     notes = ['{} pictures of {} x {}'.format(len(X), X.shape[3], X.shape[2]), X.dtype.name]
@@ -113,6 +124,7 @@ def check_finite(path, X, blocksize=256):
         return
     for start in range(0, len(X), blocksize):
         finite = np.isfinite(X[start:start + blocksize]).all(axis=(1, 2, 3))
+        release(X)
         if not finite.all():
             raise InputError('{}, row {} (from 0): expected finite pixel values, got nan or inf; '
                              'mend or remove that picture'.format(path, start + finite.argmin()))

@@ -1,4 +1,6 @@
-"""Pictures for people: ranked strips and training curves."""
+"""Pictures for people: ranked strips, contact sheets and training curves."""
+import itertools
+import math
 import os
 from typing import NamedTuple
 
@@ -77,6 +79,42 @@ def draw_strips(path, X, strips, ratings=None):
 def _describe(n, n_all, colours):
     shown = 'best on the left' if n == n_all else 'the best {:,} of {:,}'.format(n, n_all)
     return shown + ' \u00b7 bar: your rating, red is best' * (colours is not None)
+
+
+def draw_sheet(path, X, side=80, columns=20, limit=3000):
+    """Draw pictures in rows, each with its row number under it.
+
+    Args:
+        path (str): The PNG file to write.
+        X (numpy.ndarray): Pictures, shape ``(N, 3, H, W)``, RGB, ``uint8``.
+        side (int): Pictures that are larger are shown at this size.
+        columns (int): Pictures in a row, at most.
+        limit (int): If there are more, only every second, third, ... is
+            shown, so that the sheet can be opened.
+
+    Returns:
+        int: The step from one number to the next; 1 if all are shown.
+    """
+    border, gap, label = 24, 8, 18  # label: height of the line for the number
+    step = math.ceil(len(X) / limit)
+    numbers = range(0, len(X), step)
+    columns = min(columns, round(math.sqrt(1.5 * len(numbers))))
+    lines = math.ceil(len(numbers) / columns)
+    side = min(side, max(X.shape[2:]))
+    sheet = Image.new('RGB', (2 * border + columns * (side + gap) - gap,
+                              2 * border + lines * (side + label + gap) - gap), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    font = _font(11)
+    cells = itertools.product(range(lines), range(columns))
+    for number, (line, column) in zip(numbers, cells):
+        left, top = border + column * (side + gap), border + line * (side + label + gap)
+        img = to_image(X[number])
+        img.thumbnail((side, side))
+        sheet.paste(img, (left + (side - img.width) // 2, top + (side - img.height) // 2))
+        draw.text((left + side / 2, top + side + label / 2 - 1), str(number), INK, font, 'mm')
+    with files.replacing(path) as part:
+        sheet.save(part, 'PNG')
+    return step
 
 
 def to_image(picture):

@@ -29,7 +29,11 @@ def score_pictures(model, X, X_path, batchsize):
         InputError: If a score is not finite, because a picture is not.
     """
     with cli.progress(len(X), 'pictures') as bar:
-        scores = model.score(X, batchsize=batchsize, progress=bar.update)
+        def progress(n):
+            bar.update(n)
+            files.release(X)
+
+        scores = model.score(X, batchsize=batchsize, progress=progress)
     finite = np.isfinite(scores)
     if not finite.all():
         raise files.InputError('{}, row {} (from 0): expected finite pixel values, its score is {};'

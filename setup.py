@@ -16,7 +16,7 @@ setup(
         'numpy>=1.26,<3',                # older ones do not work with current OpenCV
         'opencv-python>=4.5,<5',         # OpenCV 5 has no CascadeClassifier
         'matplotlib>=3.8,<4',            # plots; 3.8 is the first for NumPy 1.26
-        'Pillow>=10.1,<14',              # strips and sheets; the size of its default font
+        'Pillow>=10.1,<14',              # strips, sheets; 10.1 tells what is transparent
         'tqdm>=4.60,<5',                 # progress bars
     ],
     extras_require={

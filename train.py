@@ -242,7 +242,7 @@ def build_parser():
                             help='rated pictures to validate with')
     validation.add_argument('--valid_ratio', type=cli.ratio,
                             help='share of the rated pictures to validate with instead')
-    parser.add_argument('--seed', type=cli.natural_int, default=0,
+    parser.add_argument('--seed', type=cli.seed, default=0,
                         help='same seed, same machine: same model')
     cli.add_device_arguments(parser)
     parser.add_argument('--out', '-o', default='result', help='folder for log, plots, snapshot')

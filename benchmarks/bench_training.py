@@ -3,7 +3,7 @@
     python benchmarks/bench_training.py [--data DIR] [--seeds 3] [--seconds 60]
 
 Trains on 80 % of a folder of rated pictures (``ratings.csv`` with the columns
-``file`` and ``mean_rating``) and measures on 300 of the others, every few
+``file`` and ``mean_rating``) and measures on 200 of the others, every few
 seconds, on a clock that stands still meanwhile.  The runs of one seed follow
 each other, so that a change of the machine's speed meets all of them.
 """
@@ -29,7 +29,7 @@ import metrics  # noqa: E402
 import net  # noqa: E402
 import train  # noqa: E402
 
-N_VALID = 300
+N_VALID = 200
 LEVELS = .65, .70, .74
 
 

@@ -10,6 +10,8 @@ import pytest
 import chainer_compat  # noqa: F401  (before chainer)
 import chainer
 
+import crop_faces
+import media_samples
 import net
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -28,6 +30,23 @@ def run(tmp_path):
             [sys.executable, str(ROOT / command), *map(str, args)], cwd=cwd,
             capture_output=True, encoding='utf-8', timeout=300, **kwargs)
     return run
+
+
+@pytest.fixture
+def crop(tmp_path, monkeypatch, capsys):
+    """Run crop_faces.py here, in an empty folder; returns its output, error output and status."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr('sys.argv', ['crop_faces.py'])
+    (tmp_path / 'small.xml').write_text(media_samples.CASCADE)
+
+    def crop(*args):
+        status = 0
+        try:
+            crop_faces.main([str(arg) for arg in args])
+        except SystemExit as e:
+            status = e.code
+        return (*capsys.readouterr(), status)
+    return crop
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
 import argparse
+import io
 
 import numpy as np
 import pytest
@@ -33,6 +34,24 @@ def test_expected_failures_end_in_one_line(capsys, monkeypatch, error, line, sta
 def test_a_bug_keeps_its_traceback():
     with pytest.raises(ZeroDivisionError):
         failing(ZeroDivisionError())([])
+
+
+def test_a_note_stands_above_the_progress_bar(monkeypatch):
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr('sys.stderr', terminal)
+    with cli.progress(3, 'frames'):
+        cli.note('passed over a.png')
+        above, _, below = terminal.getvalue().partition('\n')
+    drawn, erased, note = above.rsplit('\r', 2)
+    assert '0/3' in drawn and erased.isspace() and note == 'passed over a.png'
+    assert '0/3' in below
+
+
+@pytest.mark.parametrize('n, words', [
+    (0, '0 faces'), (1, '1 face'), (2, '2 faces'), (1234, '1,234 faces')])
+def test_things_are_counted_in_words(n, words):
+    assert cli.count(n, 'face') == words
 
 
 @pytest.mark.parametrize('kind, text, value', [

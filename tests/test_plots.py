@@ -33,6 +33,45 @@ def test_strips_of_any_length(tmp_path, n, ratings):
     assert image.height < 250 + lines * 120
 
 
+def test_the_sheet_shows_every_picture_with_its_number(tmp_path, pictures):
+    X = pictures[:, :, :16, :]
+    assert plots.draw_sheet(tmp_path / 'sheet.png', X, columns=5) == 1
+    img = np.asarray(Image.open(tmp_path / 'sheet.png')).transpose(2, 0, 1)
+    cell = 20 + 8
+    assert img.shape == (3, 24 + 6 * (cell + 18) - 8 + 24, 24 + 5 * cell - 8 + 24)
+    numbers = set()
+    for row in (0, 4, 5, 29):
+        line, column = divmod(row, 5)
+        left, top = 24 + column * cell, 24 + line * (cell + 18)
+        np.testing.assert_array_equal(img[:, top + 2:top + 18, left:left + 20], X[row])
+        number = img[:, top + 20:top + 38, left:left + 20]
+        assert number.min() < 140  # pale ink on white paper
+        numbers.add(number.tobytes())
+    assert len(numbers) == 4
+    assert img[:, :24].min() == 255 and img[:, :, :24].min() == 255
+
+
+def test_the_sheet_of_very_many_pictures_shows_some(tmp_path):
+    X = np.broadcast_to(np.arange(70, dtype=np.uint8)[:, None, None, None], (70, 3, 4, 4))
+    assert plots.draw_sheet(tmp_path / 'some.png', X, limit=30) == 3
+    assert plots.draw_sheet(tmp_path / 'all.png', X[:24]) == 1
+    with Image.open(tmp_path / 'all.png') as sheet:
+        size_of_24 = sheet.size
+    sheet = Image.open(tmp_path / 'some.png')
+    assert sheet.size == size_of_24
+    assert [sheet.getpixel((24 + column * 12, 24)) for column in range(6)] == [
+        (row, row, row) for row in (0, 3, 6, 9, 12, 15)]
+
+
+def test_large_pictures_are_small_on_the_sheet(tmp_path):
+    X = np.full((1, 3, 100, 200), 7, np.uint8)
+    plots.draw_sheet(tmp_path / 'sheet.png', X, side=50)
+    sheet = Image.open(tmp_path / 'sheet.png')
+    assert sheet.size == (24 + 50 + 24, 24 + 50 + 18 + 24)
+    dark = (np.asarray(sheet) == 7).all(2)
+    assert dark.sum() == 50 * 25 and dark[24 + 12:24 + 37, 24:74].all()
+
+
 def test_better_rated_pictures_have_warmer_bars():
     worst, middle, best = plots._rating_colours(np.array([1, 3, 5]))
     assert best[0] > best[2] and worst[2] > worst[0]

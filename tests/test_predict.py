@@ -1,5 +1,8 @@
 import csv
+import os
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -132,6 +135,19 @@ def test_strip_with_ratings_has_the_own_order_above(run, trained_files, pictures
     half = image.shape[0] // 2
     assert find(image[:half], pictures[own_best])
     assert find(image[half:], pictures[scores.argmax()])
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='reads the peak memory as Linux tells it')
+def test_memory_does_not_grow_with_the_number_of_pictures(trained_files, root):
+    script = ('import re, predict; predict.main(["model.pkl", "many.npy"]);'
+              'print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])')
+    peaks = []
+    for n in 100, 20000:  # of 9,600 bytes each
+        np.lib.format.open_memmap(trained_files / 'many.npy', 'w+', float, (n, 3, 20, 20)).flush()
+        peak = subprocess.run([sys.executable, '-c', script], cwd=trained_files, check=True,
+                              env=dict(os.environ, PYTHONPATH=str(root)), stdout=subprocess.PIPE)
+        peaks.append(int(peak.stdout) / 1024)
+    assert peaks[1] < peaks[0] + 60  # MiB, of 183
 
 
 @pytest.mark.parametrize('args, words', [
