@@ -4,6 +4,7 @@ A CNN gives each picture one score; RankNet trains it on random pairs so that
 the better rated picture of a pair scores higher.
 """
 import os
+import re
 import sys
 from typing import NamedTuple
 
@@ -210,15 +211,22 @@ def check_scale(pictures, image_scale):
 
 
 def run_trainer(trainer):
+    """Train; if the user interrupts, say how to go on."""
     try:
         trainer.run(show_loop_exception_msg=False)
     except KeyboardInterrupt:
         step = trainer.updater.iteration
-        snapshots = [name for name in os.listdir(trainer.out) if name.startswith('snapshot_iter_')]
+        snapshot = last_snapshot(trainer.out, step)
         raise KeyboardInterrupt('interrupted at step {}; {}'.format(
-            step, 'to go on: --resume {}'.format(os.path.join(trainer.out, max(
-                snapshots, key=lambda name: int(name.rpartition('_')[2]))))
-            if snapshots else 'there is no snapshot yet')) from None
+            step, 'to go on: --resume ' + snapshot if snapshot else 'there is no snapshot yet'
+        )) from None
+
+
+def last_snapshot(out, step):
+    """The newest snapshot in a folder that is not of a later step, or ``None``."""
+    found = re.findall(r'^snapshot_iter_(\d+)$', '\n'.join(os.listdir(out)), re.M)
+    steps = [int(number) for number in found if int(number) <= step]
+    return os.path.join(out, 'snapshot_iter_{}'.format(max(steps))) if steps else None
 
 
 def build_parser():

@@ -224,6 +224,13 @@ def test_an_interrupted_run_says_how_to_go_on(rated_files, root):
     assert not (rated_files / 'model.pkl').exists()
 
 
+def test_a_snapshot_of_a_later_step_is_of_another_run(tmp_path):
+    for name in 'snapshot_iter_90', 'snapshot_iter_100', 'snapshot_iter_1000', 'log':
+        (tmp_path / name).touch()
+    assert train.last_snapshot(tmp_path, 340) == str(tmp_path / 'snapshot_iter_100')
+    assert train.last_snapshot(tmp_path, 40) is None
+
+
 def test_the_model_can_be_unpickled_plainly(run, rated_files, pictures):
     run('train.py', 'X.npy', 'ratings.txt', *SHORT)
     with open(rated_files / 'model.pkl', 'rb') as f:
