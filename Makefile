@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
+TRAIN ?= --n_iter 300 --monitor_step 50
 # The classic cascade, until the project has one of its own.
 CASCADE ?= $(or $(wildcard lbpcascade_animefice.xml),../shared/data/lbpcascade_animeface.xml)
 

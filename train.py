@@ -154,7 +154,7 @@ def extend_trainer(trainer, monitor, step):
              'NDCG@{}, pair accuracy'.format(monitor.k))):
         trainer.extend(extensions.PlotReport(
             keys, 'iteration', trigger, plots.label_curves(label), file_name, grid=False,
-            marker='o'), trigger=trigger)
+            marker='o'))  # called at every step, to average over them as LogReport does
     trainer.extend(extensions.snapshot(save_snapshot, n_retains=1), trigger=trigger)
     if sys.stderr.isatty():
         trainer.extend(extensions.ProgressBar(update_interval=1, out=sys.stderr))

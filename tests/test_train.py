@@ -237,3 +237,16 @@ def test_the_model_can_be_unpickled_plainly(run, rated_files, pictures):
         model = pickle.load(f)
     y = model.predictor(pictures * np.float32(1 / 255)).array.ravel()
     np.testing.assert_allclose(y, np.loadtxt(rated_files / 'pred.txt'), rtol=1e-5)
+
+
+def test_the_plots_show_what_the_log_says(run, rated_files):
+    run('train.py', 'X.npy', 'ratings.txt', *SHORT, '--valid_ratio', .2)
+    log = json.loads((rated_files / 'result' / 'log').read_text())
+    with np.load(rated_files / 'result' / 'snapshot_iter_6', allow_pickle=False) as snapshot:
+        plotted = {}
+        for name in snapshot.files:
+            if '_plot_' in name:
+                plotted.update(json.loads(str(snapshot[name])))
+    assert set(plotted) == {'main/loss', 'train/ndcg', 'valid/ndcg', 'valid/pair_accuracy'}
+    for key, points in plotted.items():
+        assert points == [[entry['iteration'], pytest.approx(entry[key])] for entry in log]
