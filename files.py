@@ -202,11 +202,12 @@ def read_table(path, n):
     """Read a table that has one row for each of ``n`` pictures.
 
     Returns:
-        tuple: The column names and the rows, each a list of strings.
+        tuple: The column names and the rows, each a list of strings, in the
+        order of the pictures: that of the column ``row``, if there is one.
 
     Raises:
-        InputError: If it does not have ``n`` rows, or a row does not have
-            one value for each column.
+        InputError: If it does not have ``n`` rows, a row does not have one
+            value for each column, or the column ``row`` is not 0 to ``n - 1``.
     """
     try:
         with open(path, newline='', encoding='utf-8-sig') as f:
@@ -221,6 +222,13 @@ def read_table(path, n):
         if len(row) != len(columns):
             raise InputError('{}, row {}: expected {} values, got {}; make it anew with '
                              'crop_faces.py'.format(path, number, len(columns), len(row)))
+    if 'row' in columns:
+        by_number = {row[columns.index('row')]: row for row in rows}
+        try:
+            rows = [by_number[str(number)] for number in range(n)]
+        except KeyError as e:
+            raise InputError('{}: expected the rows 0 to {}, got none with the number {}; make it '
+                             'anew with crop_faces.py'.format(path, n - 1, e)) from e
     return columns, rows
 
 
@@ -232,15 +240,30 @@ def write_table(path, columns, rows):
         writer.writerows(rows)
 
 
-def check_output(path):
-    """Raise :class:`InputError` now if ``path`` could not be written later."""
-    folder = os.path.dirname(os.path.realpath(path))
-    if os.path.isdir(path):
+def check_output(path, inputs=()):
+    """Raise :class:`InputError` now if ``path`` could or should not be written later.
+
+    Args:
+        path (str): The file to write.
+        inputs (list of str): Files that are read; none may be overwritten.
+    """
+    if _is_special(path):
+        return
+    target = os.path.realpath(path)
+    folder = os.path.dirname(target)
+    if os.path.isdir(target):
         raise InputError('{}: expected the name of a file to write, got a folder'.format(path))
+    if target in map(os.path.realpath, inputs):
+        raise InputError('{}: would be overwritten, but is read as well; choose another name'
+                         .format(path))
     if not os.path.isdir(folder):
         raise InputError('{}: there is no folder {}; make it first'.format(path, folder))
     if not os.access(folder, os.W_OK):
         raise InputError('{}: the folder {} is not writable'.format(path, folder))
+
+
+def _is_special(path):
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
 @contextlib.contextmanager
@@ -250,16 +273,20 @@ def replacing(path):
     If the body fails, ``path`` stays as it was and the part is removed.  What
     is no regular file, such as ``/dev/stdout``, is written as it stands.
     """
-    target = os.path.realpath(path)  # a link keeps pointing where it points
-    if os.path.exists(target) and not os.path.isfile(target):
-        yield target
+    if _is_special(path):
+        yield path
         return
+    target = os.path.realpath(path)  # a link keeps pointing where it points
     folder, name = os.path.split(target)
     root, extension = os.path.splitext(name)  # numpy and Pillow look at the extension
     part = os.path.join(folder, '.{}.{}.part{}'.format(root, os.getpid(), extension))
     try:
         yield part
         os.replace(part, target)
+    except OSError as e:
+        if e.filename == part:
+            e.filename = path  # the name that the user knows
+        raise
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.remove(part)

@@ -3,9 +3,11 @@
 ``model.pkl`` is a pickle, and ``pickle.load`` runs whatever a pickle says.
 :func:`load` reads one differently: each name in the file must be one that a
 :class:`net.RankNet` needs, and stands for an inert record of what was passed
-to it, never for the real class.  The weights are then read out of the records
-and put into a network made here.  For that reason it also reads what today's
-Chainer could not: the pickles that the article's script made with Chainer 1.
+to it, never for the real class or function; NumPy's are no exception, since
+``ndarray`` and ``dtype`` make arrays of forged pointers if asked to.  The bytes
+of the weights are then read out of the records and put into a network made
+here.  For that reason it also reads what today's Chainer could not: the
+pickles that the article's script made with Chainer 1.
 """
 import math
 import pickle
@@ -19,7 +21,7 @@ import chainer
 import files
 import net
 
-PROTOCOL = 4  # the highest that is the default of no Python younger than 3.9
+PROTOCOL = 4  # what pickle.dump takes by default on Python 3.8 to 3.13
 
 PREDICTORS = {'CNN': net.CNN}
 
@@ -83,9 +85,11 @@ class _Record:
 
     """What a pickle says about one object, instead of the object."""
 
-    def __init__(self, *args, **kwargs):
-        self.args = args
-        self.state = {}
+    def __new__(cls, *args):
+        record = super().__new__(cls)
+        record.args = args
+        record.state = None
+        return record
 
     def __setstate__(self, state):
         self.state = state
@@ -113,54 +117,43 @@ class _RecordUnpickler(pickle.Unpickler):
         ('chainer.optimizer', 'Hyperparameter'),
         ('chainer.optimizer', '_Hookable'),
         ('chainer.optimizers.adam', 'AdamRule'),
+        ('collections', 'OrderedDict'),
+        ('numpy', 'ndarray'), ('numpy', 'dtype'),
+        ('numpy.core.multiarray', '_reconstruct'), ('numpy._core.multiarray', '_reconstruct'),
+        ('numpy.core.multiarray', 'scalar'), ('numpy._core.multiarray', 'scalar'),
+        ('numpy.core.numeric', '_frombuffer'), ('numpy._core.numeric', '_frombuffer'),
+        # As Python 3 calls them, and Python 2 and low protocols.
+        ('builtins', 'object'), ('__builtin__', 'object'),
+        ('builtins', 'set'), ('__builtin__', 'set'),
+    }
+    _FUNCTIONS = {
+        ('copyreg', '_reconstructor'): lambda cls, base, state: _make_record(cls),
+        ('copy_reg', '_reconstructor'): lambda cls, base, state: _make_record(cls),
+        ('_codecs', 'encode'): lambda text, encoding: _encode_latin1(text, encoding),
     }
 
     def __init__(self, f):
         super().__init__(f, encoding='latin1')
         # Made anew for each file, so that no file can change them for another.
         self._names = {pair: type(pair[1], (_Record,), {}) for pair in self._RECORDS}
-        for builtins, copyreg in (('builtins', 'copyreg'), ('__builtin__', 'copy_reg')):
-            self._names[builtins, 'set'] = set
-            self._names[builtins, 'object'] = object
-            self._names[copyreg, '_reconstructor'] = _reconstruct_record
-        self._names['collections', 'OrderedDict'] = dict
-        self._names['_codecs', 'encode'] = _encode_latin1
-        self._names['numpy', 'ndarray'] = np.ndarray
-        self._names['numpy', 'dtype'] = np.dtype
-        for core in ('numpy.core', 'numpy._core'):  # NumPy 1, NumPy 2
-            self._names[core + '.multiarray', '_reconstruct'] = _empty_array
-            self._names[core + '.multiarray', 'scalar'] = _scalar
-            self._names[core + '.numeric', '_frombuffer'] = _array_from_buffer
 
     def find_class(self, module, name):
-        try:
-            return self._names[module, name]
-        except KeyError:
-            raise ModelFileError('it asks for {}.{}'.format(module, name)) from None
+        found = self._names.get((module, name)) or self._FUNCTIONS.get((module, name))
+        if found is None:
+            raise ModelFileError('it asks for {}.{}'.format(module, name))
+        return found
 
 
-def _reconstruct_record(cls, base, state):
-    if not (isinstance(cls, type) and issubclass(cls, _Record) and base is object):
-        raise ModelFileError('it makes a {!r} out of a {!r}'.format(cls, base))
+def _make_record(cls):
+    if not (isinstance(cls, type) and issubclass(cls, _Record)):
+        raise ModelFileError('it makes an object of something that is no class')
     return cls()
 
 
 def _encode_latin1(text, encoding):
-    if encoding != 'latin1':
-        raise ModelFileError('it encodes bytes as {!r}'.format(encoding))
+    if type(text) is not str or encoding != 'latin1':
+        raise ModelFileError('it encodes something other than bytes')
     return text.encode('latin1')
-
-
-def _empty_array(cls, shape, code):
-    return np.ndarray.__new__(np.ndarray, (0,), 'b')
-
-
-def _scalar(dtype, data):
-    return np.frombuffer(data, dtype, 1)[0]
-
-
-def _array_from_buffer(data, dtype, shape, order):
-    return np.frombuffer(data, dtype).reshape(shape, order=order)
 
 
 def _build_model(record):
@@ -189,13 +182,13 @@ def _check_image_size(size):
         return 80, 80
     if not (isinstance(size, tuple) and len(size) == 2
             and all(type(side) is int and net.SMALLEST <= side <= 10000 for side in size)):
-        raise ModelFileError('its image size is {!r}'.format(size))
+        raise ModelFileError('its image size is no pair of whole numbers in range')
     return size
 
 
 def _check_image_scale(scale):
     if scale is not None and not (type(scale) is float and 0 < scale < math.inf):
-        raise ModelFileError('its image scale is {!r}'.format(scale))
+        raise ModelFileError('its image scale is no number above 0')
     return scale
 
 
@@ -204,15 +197,38 @@ def _find_weights(record, path, shape):
         record = _state_of(record).get(name)
         if not isinstance(record, _Record):
             raise ModelFileError('it has no {}'.format(path))
-    weights = record.args[0] if record.args else None
-    if not isinstance(weights, np.ndarray) or weights.dtype.kind != 'f':
-        raise ModelFileError('it has no weights {}'.format(path))
-    if weights.shape != shape:
-        raise ModelFileError('its weights {} have the shape {} instead of {}'
-                             .format(path, weights.shape, shape))
+    weights = _decode_array(record.args[0] if record.args else None, path, shape)
     if not np.isfinite(weights).all():
         raise ModelFileError('its weights {} hold nan or inf'.format(path))
     return weights
+
+
+def _decode_array(record, path, expected_shape):
+    """Read an array out of what a pickle says of it, before NumPy sees any of it."""
+    if isinstance(record, _Record) and record.name == '_reconstruct':  # protocols 0 to 4
+        _, shape, dtype, fortran_order, data = record.state
+    elif isinstance(record, _Record) and record.name == '_frombuffer':  # protocol 5
+        data, dtype, shape, order = record.args
+        fortran_order = order == 'F'
+    else:
+        raise ModelFileError('it has no weights {}'.format(path))
+    if type(shape) is not tuple or shape != expected_shape:
+        raise ModelFileError('its weights {} do not have the shape {}'.format(
+            path, ' x '.join(map(str, expected_shape))))
+    dtype = _decode_dtype(dtype, path)
+    if type(data) is str:  # of Python 2
+        data = data.encode('latin1')
+    if type(data) not in (bytes, bytearray) or len(data) != math.prod(shape) * dtype.itemsize:
+        raise ModelFileError('its weights {} have too many or too few bytes'.format(path))
+    return np.frombuffer(data, dtype).reshape(shape, order='F' if fortran_order else 'C')
+
+
+def _decode_dtype(record, path):
+    if isinstance(record, _Record) and record.name == 'dtype' and type(record.state) is tuple:
+        code, byte_order = record.args[0], record.state[1]
+        if code in ('f2', 'f4', 'f8') and byte_order in ('<', '>'):
+            return np.dtype(byte_order + code)
+    raise ModelFileError('its weights {} are no floating-point numbers'.format(path))
 
 
 def load_snapshot(path, trainer):

@@ -93,8 +93,9 @@ class RankNet(chainer.Chain):
         return loss
 
     def _preference(self, t_i, t_j):
-        t_i, t_j = (chainer.as_array(t).reshape(-1, 1) for t in (t_i, t_j))
-        return self.xp.sign(t_i - t_j).astype(np.float32)
+        t_i, t_j = (self.xp.asarray(chainer.as_array(t)).reshape(-1, 1) for t in (t_i, t_j))
+        # Compared, not subtracted: ratings may be unsigned.
+        return (t_i > t_j).astype(np.float32) - (t_i < t_j).astype(np.float32)
 
     def to_input(self, pictures):
         """What the predictor sees of pictures as they are in ``X.npy``.

@@ -1,5 +1,7 @@
 import os
 import pathlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -167,7 +169,14 @@ def test_tables_come_back_as_they_were_written(tmp_path):
     assert files.read_table(tmp_path / 'X.csv', 2) == (['row', 'source'], rows)
 
 
+def test_a_table_that_was_sorted_comes_back_in_the_order_of_the_pictures(tmp_path):
+    (tmp_path / 'X.csv').write_text('source,row\nb,1\na,0\n')
+    assert files.read_table(tmp_path / 'X.csv', 2) == (
+        ['source', 'row'], [['a', '0'], ['b', '1']])
+
+
 @pytest.mark.parametrize('content, words', [
+    (b'row,source\n0,a\n2,b\n', ['expected the rows 0 to 1', "number '1'"]),
     (b'row,source\n0,a\n', ['expected 2 rows', 'got 1']),
     (b'', ['expected 2 rows', 'got 0']),
     (b'row,source\n0,a\n1\n', ['row 1: expected 2 values, got 1']),
@@ -208,9 +217,27 @@ def test_replacing_follows_links(tmp_path):
     assert (tmp_path / 'disk' / 'pred.txt').exists()
 
 
-def test_replacing_writes_devices_as_they_stand():
+@pytest.mark.skipif(sys.platform == 'win32', reason='has no such devices')
+def test_replacing_writes_devices_as_they_stand(root):
+    files.check_output('/dev/null')
     files.write_scores('/dev/null', [1])
     assert not os.path.isfile('/dev/null')
+    script = 'import files; files.check_output("/dev/stdout"); files.write_scores("/dev/stdout", [7])'
+    piped = subprocess.run([sys.executable, '-c', script], cwd=root, stdout=subprocess.PIPE)
+    assert float(piped.stdout) == 7
+
+
+def test_a_failure_names_the_file_that_the_user_knows(tmp_path):
+    with pytest.raises(OSError) as e, files.replacing(tmp_path / 'pred.txt') as part:
+        raise OSError(28, 'No space left on device', part)
+    assert e.value.filename == tmp_path / 'pred.txt'
+
+
+def test_inputs_are_no_outputs(tmp_path):
+    (tmp_path / 'link').symlink_to(tmp_path / 'ratings.txt')
+    (tmp_path / 'ratings.txt').write_text('1')
+    message = error_of(files.check_output, str(tmp_path / 'link'), [str(tmp_path / 'ratings.txt')])
+    assert 'is read as well' in message
 
 
 @pytest.mark.parametrize('name, words', [

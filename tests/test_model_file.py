@@ -110,6 +110,37 @@ def test_a_hostile_pickle_inside_a_model_is_not_run(tmp_path, model):
     assert not (tmp_path / 'ran').exists()
 
 
+class Call:
+
+    """Pickles as the call of a function, with a state to set afterwards."""
+
+    def __init__(self, function, *args, state=None):
+        self.call = function, args, state
+
+    def __reduce__(self):
+        return self.call
+
+
+OBJECT_FIELD = 4, '|', None, ('a',), {'a': (np.dtype('O'), 0)}, 8, 1, 0
+
+
+@pytest.mark.parametrize('forged', [
+    # NumPy would make objects out of these bytes: pointers that lead anywhere.
+    Call(np.ndarray, (1,), np.dtype('O'), b'A' * 8),
+    Call(np.float32(0).__reduce__()[0], Call(np.dtype, 'V8', state=OBJECT_FIELD), b'A' * 8),
+], ids=['ndarray', 'scalar'])
+@pytest.mark.parametrize('place', ['image_scale', 'image_size', 'predictor', 'in a set'])
+@pytest.mark.parametrize('protocol', [2, 4])
+def test_forged_pointers_are_not_followed(tmp_path, model, root, forged, place, protocol):
+    forged = Call(set, [forged]) if place == 'in a set' else forged
+    vars(model)['image_scale' if place == 'in a set' else place] = forged
+    (tmp_path / 'model.pkl').write_bytes(pickle.dumps(model, protocol))
+    script = 'import sys, model_file; model_file.load("model.pkl")'
+    done = subprocess.run([sys.executable, '-c', script], cwd=tmp_path, capture_output=True,
+                          text=True, env=dict(os.environ, PYTHONPATH=str(root)))
+    assert done.returncode == 1 and 'ModelFileError' in done.stderr  # not -11
+
+
 def test_a_file_cannot_reach_the_classes_of_the_next(tmp_path, model):
     # GLOBAL net.RankNet, then BUILD with a slot state: sets an attribute of the class.
     (tmp_path / 'bad.pkl').write_bytes(b'\x80\x02cnet\nRankNet\nN}U\x04evilK\x01s\x86b.')
@@ -139,12 +170,14 @@ def test_damaged_models_are_refused(tmp_path, model):
 
 @pytest.mark.parametrize('change, words', [
     (lambda m: setattr(m.predictor.l2.W, 'array', np.zeros((2, 500), 'f')),
-     'weights /predictor/l2/W have the shape (2, 500) instead of (1, 500)'),
+     'its weights /predictor/l2/W do not have the shape 1 x 500'),
     (lambda m: m.predictor.l2.b.array.fill(np.nan), 'weights /predictor/l2/b hold nan or inf'),
+    (lambda m: setattr(m.predictor.l2.b, 'array', np.zeros(1, 'i4')),
+     'its weights /predictor/l2/b are no floating-point numbers'),
     (lambda m: delattr(m.predictor, 'conv2'), 'it has no /predictor/conv2'),
     (lambda m: setattr(m, 'predictor', net.RankNet(None)), 'its predictor is none of CNN'),
-    (lambda m: setattr(m, 'image_scale', -1.), 'its image scale is -1.0'),
-    (lambda m: setattr(m, 'image_size', (20, 10 ** 9)), 'its image size is (20, 1000000000)'),
+    (lambda m: setattr(m, 'image_scale', -1.), 'its image scale is no number above 0'),
+    (lambda m: setattr(m, 'image_size', (20, 10 ** 9)), 'its image size is no pair'),
 ])
 def test_what_comes_out_is_checked(tmp_path, model, change, words):
     change(model)

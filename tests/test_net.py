@@ -20,7 +20,7 @@ class Identity(chainer.Chain):
 
 def loss(s_i, s_j, t_i, t_j):
     x_i, x_j = (np.array(s, np.float32).reshape(-1, 1) for s in (s_i, s_j))
-    return float(net.RankNet(Identity())(x_i, x_j, np.array(t_i), np.array(t_j)).array)
+    return float(net.RankNet(Identity())(x_i, x_j, t_i, t_j).array)
 
 
 def articles_loss(s_i, s_j, t_i, t_j):
@@ -92,6 +92,14 @@ def test_loss_equals_the_articles(t_i, t_j):
         expected = articles_loss(s_i, s_j, t_i, t_j)
         # The difference of two float32 scores is itself rounded.
         assert loss(s_i, s_j, t_i, t_j) == pytest.approx(expected, rel=3e-6, abs=1e-7)
+
+
+@pytest.mark.parametrize('dtype', ['u1', 'i8', 'f4', 'f8', '?'])
+def test_loss_takes_ratings_of_any_type(dtype):
+    for t_i, t_j in (0, 1), (1, 0), (1, 1):
+        expected = articles_loss(1, 0, t_i, t_j)
+        assert loss(1, 0, *np.array([t_i, t_j], dtype)) == pytest.approx(expected, rel=1e-6)
+        assert loss(1, 0, t_i, t_j) == pytest.approx(expected, rel=1e-6)
 
 
 def test_loss_stays_finite_for_extreme_scores():

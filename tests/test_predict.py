@@ -44,7 +44,7 @@ def test_a_model_without_a_scale_takes_the_users_or_the_articles(run, trained_fi
     (trained_files / 'model.pkl').write_bytes(pickle.dumps(model))
     np.save(trained_files / 'X.npy', pictures)
     done = run('predict.py', 'model.pkl', 'X.npy')
-    assert done.returncode == 1 and 'instead of (500, 14450)' in done.stderr
+    assert done.returncode == 1 and 'not have the shape 500 x 14450' in done.stderr
 
     model.image_size = (20, 20)
     (trained_files / 'model.pkl').write_bytes(pickle.dumps(model))
