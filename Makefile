@@ -11,7 +11,7 @@ CASCADE ?= $(or $(wildcard lbpcascade_animefice.xml),../shared/data/lbpcascade_a
 
 .PHONY: demo test lint clean
 
-demo: $(VENV)/.done
+demo: $(CASCADE) $(VENV)/.done
 	$(BIN)/python examples/draw_cast.py $(DEMO)
 	$(BIN)/python crop_faces.py $(DEMO)/train.mp4 -o $(DEMO)/X.npy --fps 4 --cascade $(CASCADE) --force
 	$(BIN)/python examples/rate_cast.py $(DEMO)/X.csv $(DEMO)/train_cast.csv $(DEMO)/ratings.txt
@@ -29,6 +29,11 @@ test: $(VENV)/.done
 lint: $(VENV)/.done
 	$(BIN)/python -m ruff check .
 
+$(CASCADE):
+	@echo "$@: the cascade, which finds the faces, is missing. Take the classic one of"
+	@echo "https://github.com/nagadomi/lbpcascade_animeface and say make demo CASCADE=its/path.xml"
+	@exit 1
+
 # Chainer's package builds with setuptools below 82 only, and pip would take
 # the newest one for it, so that one is installed first and used as it is.
 $(VENV)/.done: setup.py
@@ -41,4 +46,4 @@ $(VENV)/.done: setup.py
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(DEMO) result
+	rm -rf $(VENV) $(DEMO)

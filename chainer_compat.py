@@ -1,7 +1,7 @@
 """What Chainer 7.8.1, last released in 2022, misses on today's Python and NumPy.
 
 Import this module right before ``chainer``; nothing else has a use for it.
-Where nothing is missing it changes nothing.
+What is there already stays as it is.
 """
 import importlib.util
 import sys
@@ -12,8 +12,9 @@ import numpy as np
 
 
 def _supply_environment_check():
-    # It only prints advice, and imports numpy.distutils (gone from Python
-    # 3.12) and pkg_resources (gone from setuptools 82) to find it.
+    # It only prints advice, and to find it imports numpy.distutils (gone from
+    # Python 3.12) and pkg_resources (gone from setuptools 82, and with a
+    # warning on the screen before).
     stub = types.ModuleType('chainer._environment_check')
     stub.check = lambda: None
     sys.modules.setdefault(stub.__name__, stub)

@@ -1,5 +1,6 @@
 """The command-line edge: option types, progress, and errors in one line."""
 import argparse
+import contextlib
 import functools
 import math
 import os
@@ -20,6 +21,8 @@ def command(main):
     """
     @functools.wraps(main)
     def run(argv=None):
+        with contextlib.suppress(AttributeError):  # a name that the terminal cannot show
+            sys.stdout.reconfigure(errors='replace')
         try:
             main(argv)
         except files.InputError as e:
@@ -116,6 +119,15 @@ def ratio(text):
     return number
 
 
+def file_ending(extension):
+    """Make an ``argparse`` type: a file name with that ending, such as ``'.png'``."""
+    def name(text):
+        if os.path.splitext(text)[1].lower() != extension:
+            raise argparse.ArgumentTypeError('must end in {}, got {!r}'.format(extension, text))
+        return text
+    return name
+
+
 def _parse_float(text):
     numerator, slash, denominator = text.partition('/')
     try:
@@ -129,7 +141,8 @@ def add_device_arguments(parser):
     group = parser.add_mutually_exclusive_group()
     group.add_argument('--device', '-d', default='-1', metavar='DEVICE',
                        help='Chainer device: -1 or @numpy for the CPU, 0 or @cupy:0 for a GPU')
-    group.add_argument('--gpu', '-g', dest='device', nargs='?', const='0', default='-1',
+    group.add_argument('--gpu', '-g', dest='device', type=int, nargs='?', const=0,
+                       default=argparse.SUPPRESS, metavar='ID',
                        help='the old way to say --device')
 
 
@@ -144,7 +157,7 @@ def use_device(specifier):
     import chainer
 
     try:
-        device = chainer.get_device(specifier)
+        device = chainer.get_device(str(specifier))
         device.use()
     except Exception as e:  # of CuPy's many kinds
         raise files.InputError('--device {}: {}; -1 is the CPU'.format(
@@ -157,3 +170,11 @@ def note_if_collapsed(scores):
     if len(scores) > 1 and np.ptp(scores) < 1e-6 * max(1, np.abs(scores).max()):
         note('warning: all pictures have the same score: the model has learnt nothing; train '
              'again with more ratings or another --seed')
+
+
+def note_if_odd_scale(X, image_scale):
+    """Tell the user if ``image_scale`` leaves next to nothing of the pictures."""
+    top = X[:100].max() * image_scale
+    if top <= .02 or top >= 50:  # nan is said elsewhere
+        note('warning: the brightest pixel is {:.3g} after scaling, but networks learn best '
+             'from 0 to 1; see --image_scale'.format(top))

@@ -35,7 +35,8 @@ def build_parser():
     parser = cli.parser('crop_faces.py', 'Crop the faces in videos and pictures for rating.')
     parser.add_argument('sources', nargs='+', metavar='source',
                         help='videos, pictures and folders of them')
-    parser.add_argument('--output', '-o', default='X.npy', metavar='NPY', type=_ending('.npy'),
+    parser.add_argument('--output', '-o', default='X.npy', metavar='NPY',
+                        type=cli.file_ending('.npy'),
                         help='the crops; X.csv beside it says where each one comes from')
     parser.add_argument('--size', type=cli.positive_int, default=80,
                         help='side of a crop in pixels')
@@ -60,7 +61,7 @@ def build_parser():
                              'shows the hair')
     parser.add_argument('--crops', metavar='DIR',
                         help='save each crop as a PNG file, too: DIR/00017.png is row 17')
-    parser.add_argument('--sheet', metavar='PNG', type=_ending('.png'),
+    parser.add_argument('--sheet', metavar='PNG', type=cli.file_ending('.png'),
                         help='draw all crops with their row numbers')
     parser.add_argument('--no_faces', action='store_true',
                         help='take whole pictures, resized, as for covers and illustrations; '
@@ -69,14 +70,6 @@ def build_parser():
                         help='overwrite what is there; ratings of an overwritten X.npy no longer '
                              'fit its rows')
     return parser
-
-
-def _ending(extension):
-    def name(text):
-        if os.path.splitext(text)[1].lower() != extension:
-            raise argparse.ArgumentTypeError('must end in {}, got {!r}'.format(extension, text))
-        return text
-    return name
 
 
 def _scale_factor(text):
@@ -93,6 +86,7 @@ def main(argv=None):
     media.check_opencv()
     check_outputs(args.output, args.crops, args.sheet, args.force)
     paths, others = media.find_sources(args.sources, leave_out=[args.crops, args.sheet])
+    check_inputs(paths, args.crops, args.sheet)
     slot = media.every_nth(args.every) if args.every else media.per_second(args.fps)
     detect = whole_picture if args.no_faces else face_detector(
         args.cascade, args.scale_factor, args.min_neighbors, args.min_size)
@@ -112,6 +106,16 @@ def main(argv=None):
     written = filter(None, [args.output, files.table_path(args.output), args.crops, args.sheet])
     print('{} from {} in {:.0f} s -> {}'.format(
         found, frames.describe(), time.monotonic() - start, ', '.join(written)))
+
+
+def check_inputs(paths, crops=None, sheet=None):
+    """Raise :class:`files.InputError` if what is read would be written over, even by force."""
+    if sheet:
+        files.check_output(sheet, paths)
+    folders = {os.path.dirname(os.path.realpath(path)) for path in paths}
+    if crops and os.path.realpath(crops) in folders:
+        raise files.InputError('{}: expected another folder for --crops than that of the pictures '
+                               'and videos, which would be replaced'.format(crops))
 
 
 def check_outputs(output, crops=None, sheet=None, force=False):
@@ -225,7 +229,7 @@ def crop_box(img, box, size, margin=0):
 
     A box that would reach over the border is moved inside, and has less of a
     margin where the frame is too small for it: a crop shows nothing that is
-    not in the frame, and is never stretched.
+    not in the frame.  Only a box that is no square is stretched to be one.
 
     Returns:
         numpy.ndarray: CHW, RGB, ``uint8``, shape ``(3, size, size)``.
@@ -258,9 +262,10 @@ def save_faces(faces, output, size):
             pictures.append(crop)
             yield (row, *values)
 
-    with files.replacing(output) as part:
+    # Both are complete before the first is moved, and the pictures are moved first.
+    with files.replacing(files.table_path(output)) as table, files.replacing(output) as part:
         with NpyWriter(part, (files.CHANNELS, size, size)) as pictures:
-            files.write_table(files.table_path(output), COLUMNS, rows(pictures))
+            files.write_table(table, COLUMNS, rows(pictures))
 
 
 class NpyWriter:

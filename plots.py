@@ -13,7 +13,9 @@ import files
 matplotlib.use('Agg')  # draw into files; open no window
 
 WIDTH = 18      # pictures to a row
-NARROWEST = 7   # ... at least, for the titles
+FEWEST = 7      # ... so many places at least, for the titles
+LARGEST = 128   # pixels; larger pictures are shown smaller
+NARROWEST = 80  # pixels; a rank and a score have room below smaller pictures
 GAP = 8         # pixels between pictures
 MARGIN = 24     # around everything
 TITLE = 40      # height of a title
@@ -32,7 +34,7 @@ class Strip(NamedTuple):
     values: np.ndarray
 
 
-def draw_strips(path, X, strips, ratings=None):
+def draw_strips(path, X, strips, n, ratings=None):
     """Draw orders of the same pictures under each other, best on the left.
 
     Each picture has its rank and its value below it.  With ``ratings``, a bar
@@ -43,35 +45,40 @@ def draw_strips(path, X, strips, ratings=None):
         path (str): The PNG file to write.
         X (numpy.ndarray): Pictures, shape ``(N, 3, H, W)``, RGB.
         strips (list of Strip): From top to bottom.
-        ratings (numpy.ndarray): The person's ratings, shape ``(N,)``.
+        n (int): How many pictures there were to choose from.
+        ratings (numpy.ndarray): The person's ratings, shape ``(N,)``; ``nan``
+            only where no order has that picture.
     """
-    height, width = X.shape[2:]
-    columns = max(NARROWEST, min(WIDTH, max(len(strip.order) for strip in strips)))
+    side = min(LARGEST, max(X.shape[2:]))
+    width, height = max(side, NARROWEST), side + CAPTION
+    columns = max(FEWEST, min(WIDTH, max(len(strip.order) for strip in strips)))
     lines = [-(-len(strip.order) // columns) for strip in strips]
-    cell = height + CAPTION + GAP
     canvas = Image.new('RGB', (2 * MARGIN + columns * (width + GAP) - GAP,
-                               2 * MARGIN - GAP + len(strips) * TITLE + sum(lines) * cell), PAPER)
+                               2 * MARGIN - GAP + len(strips) * TITLE
+                               + sum(lines) * (height + GAP)), PAPER)
     draw = ImageDraw.Draw(canvas)
     colours = _rating_colours(ratings) if ratings is not None else None
 
     top = MARGIN
     for strip, n_lines in zip(strips, lines):
         draw.text((MARGIN, top), strip.title, INK, _font(20))
-        draw.text((canvas.width - MARGIN, top + 4), _describe(len(strip.order), len(X), colours),
+        draw.text((canvas.width - MARGIN, top + 4), _describe(len(strip.order), n, colours),
                   PALE, _font(14), anchor='ra')
+        top += TITLE
         for position, row in enumerate(strip.order):
             line, column = divmod(position, columns)
-            left = MARGIN + column * (width + GAP)
-            upper = top + TITLE + line * cell
-            canvas.paste(to_image(X[row]), (left, upper))
+            left, upper = MARGIN + column * (width + GAP), top + line * (height + GAP)
+            image = to_image(X[row])
+            image.thumbnail((side, side))
+            canvas.paste(image, (left, upper))
             if colours is not None:
-                draw.rectangle((left, upper + height + 3, left + width - 1, upper + height + 7),
+                draw.rectangle((left, upper + side + 3, left + width - 1, upper + side + 7),
                                colours[row])
-            words = upper + height + 12
+            words = upper + side + 12
             draw.text((left, words), str(position + 1), INK, _font(15, bold=True))
             draw.text((left + width, words), _format_value(strip.values[row]), PALE, _font(15),
                       anchor='ra')
-        top += TITLE + n_lines * cell
+        top += n_lines * (height + GAP)
     with files.replacing(path) as part:
         canvas.save(part, 'PNG')
 
@@ -130,8 +137,11 @@ def to_image(picture):
 
 
 def _rating_colours(ratings):
-    low, high = ratings.min(), ratings.max()
-    shares = (ratings - low) / (high - low) if high > low else np.full(len(ratings), .5)
+    low, high = np.nanmin(ratings), np.nanmax(ratings)
+    if low == high:
+        shares = np.full(len(ratings), .5)
+    else:
+        shares = np.nan_to_num((ratings - low) / (high - low))
     rgb = matplotlib.colormaps['RdYlBu_r'](.08 + .84 * shares)[:, :3]
     return [tuple(colour) for colour in np.rint(255 * rgb).astype(int).tolist()]
 

@@ -56,12 +56,23 @@ def print_agreement(ratings, scores, k):
         metrics.kendall_tau(ratings, scores)))
 
 
-def write_ranking(path, scores, X_path):
-    """Write a table of the pictures, best first, with their sources if known."""
-    columns, rows = [], [[]] * len(scores)
+def read_ratings(path, n):
+    """Read the person's own ratings of the pictures, of which one must be rated."""
+    ratings = files.read_ratings(path, n)
+    if np.isnan(ratings).all():
+        raise files.InputError('{}: expected at least one rating to compare with, got none; '
+                               'rate some of the pictures'.format(path))
+    return ratings
+
+
+def read_sources(X_path, n):
+    """Columns and rows of the table beside the pictures; none if there is no table."""
     table = files.table_path(X_path)
-    if os.path.exists(table):
-        columns, rows = files.read_table(table, len(scores))
+    return files.read_table(table, n) if os.path.exists(table) else ([], [[]] * n)
+
+
+def write_ranking(path, scores, columns, rows):
+    """Write a table of the pictures, best first, with what is known of them."""
     kept = [c for c, column in enumerate(columns) if column not in ('rank', 'score', 'row')]
     files.write_table(
         path, ['rank', 'score', 'row'] + [columns[c] for c in kept],
@@ -71,13 +82,11 @@ def write_ranking(path, scores, X_path):
 
 def draw_strip(path, X, scores, ratings, n):
     """Draw the ``n`` best pictures, under the person's own order if known."""
-    strips = []
+    rated = np.arange(len(X)) if ratings is None else np.flatnonzero(~np.isnan(ratings))
+    strips = [plots.Strip('predicted order', rated[rank(scores[rated])[:n]], scores)]
     if ratings is not None:
-        rows = np.flatnonzero(~np.isnan(ratings))
-        X, scores, ratings = X[rows], scores[rows], ratings[rows]
-        strips.append(plots.Strip('your order', rank(ratings)[:n], ratings))
-    strips.append(plots.Strip('predicted order', rank(scores)[:n], scores))
-    plots.draw_strips(path, X, strips, ratings)
+        strips.insert(0, plots.Strip('your order', rated[rank(ratings[rated])[:n]], ratings))
+    plots.draw_strips(path, X, strips, len(rated), ratings)
 
 
 def build_parser():
@@ -89,10 +98,12 @@ def build_parser():
     parser.add_argument('--image_scale', type=cli.positive_float,
                         help='what pixel values are multiplied by; the model knows, unless the '
                              "article's own script made it")
-    parser.add_argument('--strip', metavar='PNG', help='draw the pictures from best to worst')
+    parser.add_argument('--strip', metavar='PNG', type=cli.file_ending('.png'),
+                        help='draw the pictures from best to worst')
     parser.add_argument('--strip_n', type=cli.positive_int, default=200,
                         help='draw only so many, the best')
-    parser.add_argument('--csv', metavar='CSV', help='table of rank, score, row and source')
+    parser.add_argument('--csv', metavar='CSV', type=cli.file_ending('.csv'),
+                        help='table of rank, score, row and source')
     parser.add_argument('--ratings', metavar='TXT',
                         help='your own ratings of these pictures, to compare with')
     parser.add_argument('--ndcg_k', type=cli.positive_int, default=100,
@@ -106,20 +117,24 @@ def build_parser():
 @cli.command
 def main(argv=None):
     args = build_parser().parse_args(argv)
+    inputs = [args.model_pkl, args.X_test_npy, files.table_path(args.X_test_npy),
+              *filter(None, [args.ratings])]
     for path in filter(None, (args.output, args.strip, args.csv)):
-        files.check_output(path)
+        files.check_output(path, inputs)
     device = cli.use_device(args.device)
     model = model_file.load(args.model_pkl)
     settle_scale(model, args.image_scale, args.model_pkl)
     model.to_device(device)
     X = files.read_pictures(args.X_test_npy, model.image_size)
-    ratings = files.read_ratings(args.ratings, len(X)) if args.ratings else None
+    cli.note_if_odd_scale(X, model.image_scale)
+    ratings = read_ratings(args.ratings, len(X)) if args.ratings else None
+    sources = read_sources(args.X_test_npy, len(X)) if args.csv else None
 
     scores = score_pictures(model, X, args.X_test_npy, args.batchsize)
     cli.note_if_collapsed(scores)
     files.write_scores(args.output, scores)
     if args.csv:
-        write_ranking(args.csv, scores, args.X_test_npy)
+        write_ranking(args.csv, scores, *sources)
     if ratings is not None:
         print_agreement(ratings, scores, args.ndcg_k)
     if args.strip:

@@ -1,5 +1,16 @@
 """Packaging.  Chainer's own package needs care to build: see README.md, "Install"."""
 from setuptools import setup
+from setuptools.command.build_py import build_py
+
+
+class build_modules(build_py):
+
+    """Leaves setup.py out, which lies in the folder of the modules."""
+
+    def find_package_modules(self, package, package_dir):
+        modules = super().find_package_modules(package, package_dir)
+        return [module for module in modules if module[1] != 'setup']
+
 
 setup(
     name='picture-ranknet',
@@ -10,6 +21,7 @@ setup(
     python_requires='>=3.9,<3.14',       # Chainer 7.8.1 has been tried on these
     packages=[''],                       # one flat folder: py_modules would leave out the cascade
     package_dir={'': '.'},
+    cmdclass={'build_py': build_modules},
     package_data={'': ['*.xml']},
     install_requires=[
         'chainer==7.8.1',                # the last; chainer_compat.py is made for it

@@ -4,8 +4,8 @@ A CNN gives each picture one score; RankNet trains it on random pairs so that
 the better rated picture of a pair scores higher.
 """
 import os
-import re
 import sys
+import zlib
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ import chainer_compat  # noqa: F401  (before chainer)
 import chainer
 from chainer import training
 from chainer.training import extensions
+from chainer.training.extensions import util
 
 import cli
 import files
@@ -77,6 +78,11 @@ class PairIterator(chainer.dataset.Iterator):
 
     def serialize(self, serializer):
         self.iteration = serializer('iteration', self.iteration)
+        for name, value in (('--batchsize', self.batchsize), ('--seed', self.seed),
+                            ('pictures', zlib.crc32(self.rows.tobytes()))):
+            if serializer(name, value) != value:
+                raise files.InputError('the snapshot is of a run with other {}; to go on, say the '
+                                       'same options and files'.format(name))
 
 
 class Monitor(training.Extension):
@@ -113,20 +119,32 @@ class Monitor(training.Extension):
             chainer.report({'valid/pair_accuracy': accuracy})
             line += ' | valid: {:.4f}'.format(ndcg)
         if self.erase:
-            sys.stderr.write('\033[J')
+            erase_progress_bar()
         print(line, flush=True)
 
     def _score(self, pictures):
-        scores = self.model.score(pictures.X, pictures.rows)
-        if not np.isfinite(scores).all():
-            raise files.InputError('the network has diverged: a score is not finite; '
-                                   'choose --image_scale so that pixels lie in 0 to 1')
-        return scores
+        return score_pictures(self.model, pictures.X, pictures.rows)
 
     def _report_ndcg(self, name, pictures, scores):
         ndcg = metrics.ndcg(pictures.ratings[pictures.rows], scores, self.k)
         chainer.report({name + '/ndcg': ndcg})
         return ndcg
+
+
+def erase_progress_bar():
+    if os.name == 'nt':
+        util.erase_console(0, 0)
+    else:
+        sys.stdout.write('\033[J')
+
+
+def score_pictures(model, X, rows=None):
+    """Score pictures, or raise :class:`files.InputError` if a score is not finite."""
+    scores = model.score(X, rows)
+    if not np.isfinite(scores).all():
+        raise files.InputError('the network has diverged: a score is not finite; '
+                               'choose --image_scale so that pixels lie in 0 to 1')
+    return scores
 
 
 def build_trainer(model, train, batchsize, n_iter, seed, out):
@@ -143,9 +161,28 @@ def build_trainer(model, train, batchsize, n_iter, seed, out):
     return training.Trainer(updater, (n_iter, 'iteration'), out)
 
 
-def extend_trainer(trainer, monitor, step):
-    """Add what happens every ``step`` steps: the monitor, log, plots, snapshot."""
-    trigger = step, 'iteration'
+class SnapshotWriter(extensions.snapshot_writers.SimpleWriter):
+
+    """Writes snapshots and remembers the last one, for who has to go on from it."""
+
+    last = None
+
+    def __init__(self):
+        super().__init__(chainer.serializers.save_npz, compression=False)  # weights hardly compress
+
+    def __call__(self, filename, outdir, target):
+        super().__call__(filename, outdir, target)
+        self.last = os.path.join(outdir, filename)
+
+
+def extend_trainer(trainer, monitor, step, writer):
+    """Add what happens every ``step`` steps and at the end: monitor, log, plots, snapshot."""
+    n_iter, _ = trainer.stop_trigger.get_training_length()
+
+    def trigger(trainer):  # without a state, so that a snapshot has none to restore
+        iteration = trainer.updater.iteration
+        return iteration % step == 0 or iteration == n_iter
+
     trainer.extend(monitor, trigger=trigger)
     trainer.extend(extensions.LogReport(trigger=trigger))
     for file_name, keys, label in (
@@ -155,13 +192,9 @@ def extend_trainer(trainer, monitor, step):
         trainer.extend(extensions.PlotReport(
             keys, 'iteration', trigger, plots.label_curves(label), file_name, grid=False,
             marker='o'))  # called at every step, to average over them as LogReport does
-    trainer.extend(extensions.snapshot(save_snapshot, n_retains=1), trigger=trigger)
-    if sys.stderr.isatty():
-        trainer.extend(extensions.ProgressBar(update_interval=1, out=sys.stderr))
-
-
-def save_snapshot(path, trainer):
-    chainer.serializers.save_npz(path, trainer, compression=False)  # weights hardly compress
+    trainer.extend(extensions.snapshot(writer=writer, n_retains=1), trigger=trigger)
+    if monitor.erase:
+        trainer.extend(extensions.ProgressBar(update_interval=1), trigger=lambda trainer: True)
 
 
 def load_rated(X_path, ratings_path, image_size=None):
@@ -196,37 +229,39 @@ def hold_out(pictures, ratio, seed):
     rows = np.random.default_rng(seed).permutation(pictures.rows)
     n_valid = max(1, round(ratio * len(rows)))
     train, valid = np.sort(rows[n_valid:]), np.sort(rows[:n_valid])
-    if len(np.unique(pictures.ratings[train])) < 2:
-        raise files.InputError('--valid_ratio {}: of {} rated pictures too few are left to train '
-                               'on; rate more or hold out less'.format(ratio, len(rows)))
+    for part, purpose in (train, 'to train on'), (valid, 'to validate with'):
+        if len(np.unique(pictures.ratings[part])) < 2:
+            raise files.InputError(
+                '--valid_ratio {}: of {} rated pictures, {} are {}, and no two of them are rated '
+                'differently; rate more or choose another ratio'.format(
+                    ratio, len(rows), len(part), purpose))
     return pictures._replace(rows=train), pictures._replace(rows=valid)
 
 
-def check_scale(pictures, image_scale):
-    """Tell the user if ``image_scale`` leaves next to nothing of the pictures."""
-    top = pictures.X[pictures.rows[:100]].max() * image_scale
-    if not 0.02 < top < 50:
-        cli.note('warning: the brightest pixel is {:.3g} after scaling, but networks learn best '
-                 'from 0 to 1; see --image_scale'.format(top))
+def resume(trainer, snapshot):
+    """Go on from a snapshot.
+
+    Raises:
+        InputError: If it is none, is of another run, or there is nothing left
+            to do.
+    """
+    model_file.load_snapshot(snapshot, trainer)
+    n_iter, _ = trainer.stop_trigger.get_training_length()
+    if trainer.updater.iteration >= n_iter:
+        raise files.InputError('{}: is of step {} already; choose a larger --n_iter than {}'.format(
+            snapshot, trainer.updater.iteration, n_iter))
 
 
-def run_trainer(trainer):
+def run_trainer(trainer, writer, resumed=None):
     """Train; if the user interrupts, say how to go on."""
     try:
         trainer.run(show_loop_exception_msg=False)
     except KeyboardInterrupt:
-        step = trainer.updater.iteration
-        snapshot = last_snapshot(trainer.out, step)
+        snapshot = writer.last or resumed
         raise KeyboardInterrupt('interrupted at step {}; {}'.format(
-            step, 'to go on: --resume ' + snapshot if snapshot else 'there is no snapshot yet'
-        )) from None
-
-
-def last_snapshot(out, step):
-    """The newest snapshot in a folder that is not of a later step, or ``None``."""
-    found = re.findall(r'^snapshot_iter_(\d+)$', '\n'.join(os.listdir(out)), re.M)
-    steps = [int(number) for number in found if int(number) <= step]
-    return os.path.join(out, 'snapshot_iter_{}'.format(max(steps))) if steps else None
+            trainer.updater.iteration,
+            'to go on, say the same again with --resume {}'.format(snapshot) if snapshot
+            else 'there is no snapshot yet')) from None
 
 
 def build_parser():
@@ -261,8 +296,9 @@ def build_parser():
 @cli.command
 def main(argv=None):
     args = build_parser().parse_args(argv)
+    inputs = [args.X_train_npy, args.rank_file, *(args.valid or []), *filter(None, [args.resume])]
     for path in (args.output_pred, args.output_model):
-        files.check_output(path)
+        files.check_output(path, inputs)
     os.makedirs(args.out, exist_ok=True)
 
     device = cli.use_device(args.device)
@@ -271,19 +307,20 @@ def main(argv=None):
     valid = load_rated(*args.valid, image_size) if args.valid else None
     if args.valid_ratio:
         train, valid = hold_out(train, args.valid_ratio, args.seed)
-    check_scale(train, args.image_scale)
+    cli.note_if_odd_scale(train.X, args.image_scale)
 
     np.random.seed(args.seed)  # of the initial weights
     model = net.RankNet(net.CNN(image_size), image_size, args.image_scale)
     model.to_device(device)
     trainer = build_trainer(model, train, args.batchsize, args.n_iter, args.seed, args.out)
-    monitor = Monitor(model, train, valid, args.ndcg_k, sys.stderr.isatty())
-    extend_trainer(trainer, monitor, args.monitor_step)
+    monitor = Monitor(model, train, valid, args.ndcg_k, sys.stdout.isatty())
+    writer = SnapshotWriter()
+    extend_trainer(trainer, monitor, args.monitor_step, writer)
     if args.resume:
-        model_file.load_snapshot(args.resume, trainer)
-    run_trainer(trainer)
+        resume(trainer, args.resume)
+    run_trainer(trainer, writer, args.resume)
 
-    scores = model.score(train.X)
+    scores = score_pictures(model, train.X)
     cli.note_if_collapsed(scores)
     files.write_scores(args.output_pred, scores)
     model_file.save(args.output_model, model)

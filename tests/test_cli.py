@@ -88,7 +88,7 @@ def test_a_missing_device_is_said_in_one_line(specifier):
 
 
 @pytest.mark.parametrize('words, device', [
-    ([], '-1'), (['-d', '@numpy'], '@numpy'), (['--gpu'], '0'), (['-g', '1'], '1')])
+    ([], '-1'), (['-d', '@numpy'], '@numpy'), (['--gpu'], 0), (['-g', '1'], 1)])
 def test_gpu_is_the_old_way_to_say_device(words, device):
     parser = cli.parser('train.py', '')
     cli.add_device_arguments(parser)
@@ -100,3 +100,26 @@ def test_gpu_is_the_old_way_to_say_device(words, device):
 def test_scores_that_say_nothing_are_noted(capsys, scores, warned):
     cli.note_if_collapsed(np.array(scores))
     assert ('same score' in capsys.readouterr().err) == warned
+
+
+@pytest.mark.parametrize('factor, scale, warned', [
+    (1, 1 / 255, False), (1, 1, True), (1 / 255, 1, False), (1 / 255, 1 / 255, True)])
+def test_a_scale_that_does_not_fit_is_noted(capsys, pictures, factor, scale, warned):
+    cli.note_if_odd_scale(pictures * factor, scale)
+    assert ('--image_scale' in capsys.readouterr().err) == warned
+
+
+def test_file_endings():
+    assert cli.file_ending('.png')('a.PNG') == 'a.PNG'
+    with pytest.raises(argparse.ArgumentTypeError, match="must end in .png, got 'a.jpg'"):
+        cli.file_ending('.png')('a.jpg')
+
+
+@pytest.mark.parametrize('text, right', [('0', True), ('4294967295', True), ('4294967296', False),
+                                         ('-1', False), ('a', False)])
+def test_seeds_are_what_numpy_takes(text, right):
+    if right:
+        np.random.RandomState(cli.seed(text))
+    else:
+        with pytest.raises(argparse.ArgumentTypeError, match='from 0 to 4294967295'):
+            cli.seed(text)

@@ -460,3 +460,34 @@ def test_a_real_video_without_a_face(crop, real_data):
     _, err, status = crop(real_data / 'clips' / 'no_face.mp4', '--every', 24,
                           '--cascade', real_data / CLASSIC)
     assert 'no face in 10 frames of 1 video' in err and status == 1
+
+
+def test_the_pictures_themselves_are_never_replaced_by_crops(crop, tmp_path):
+    (tmp_path / 'frames').mkdir()
+    for name in '00000.png', '00001.png':  # as ffmpeg names them
+        save_picture(str(tmp_path / 'frames' / name))
+    before = (tmp_path / 'frames' / '00001.png').read_bytes()
+    _, err, status = crop('frames', '--no_faces', '--crops', 'frames', '--force')
+    assert status == 1 and 'another folder for --crops' in err
+    assert (tmp_path / 'frames' / '00001.png').read_bytes() == before
+    _, err, status = crop('frames/00000.png', '--no_faces', '--sheet', 'frames/00000.png',
+                          '--force')
+    assert status == 1 and 'is read as well' in err
+
+
+def test_pictures_and_table_are_moved_together_or_not_at_all(crop, tmp_path, monkeypatch):
+    save_picture('a.png')
+    save_picture('b.png')
+    assert crop('a.png', '--no_faces')[2] == 0
+    before = (tmp_path / 'X.npy').read_bytes(), (tmp_path / 'X.csv').read_bytes()
+    replace = os.replace
+
+    def fail(source, target):
+        if str(target).endswith('.npy'):
+            raise OSError(28, 'No space left on device', source, None, target)
+        replace(source, target)
+
+    monkeypatch.setattr(os, 'replace', fail)
+    _, err, status = crop('a.png', 'b.png', '--no_faces', '--force')
+    assert status == 1 and err == 'crop_faces.py: error: X.npy: No space left on device\n'
+    assert before == ((tmp_path / 'X.npy').read_bytes(), (tmp_path / 'X.csv').read_bytes())

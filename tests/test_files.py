@@ -222,7 +222,8 @@ def test_replacing_writes_devices_as_they_stand(root):
     files.check_output('/dev/null')
     files.write_scores('/dev/null', [1])
     assert not os.path.isfile('/dev/null')
-    script = 'import files; files.check_output("/dev/stdout"); files.write_scores("/dev/stdout", [7])'
+    script = ('import files; files.check_output("/dev/stdout");'
+              'files.write_scores("/dev/stdout", [7])')
     piped = subprocess.run([sys.executable, '-c', script], cwd=root, stdout=subprocess.PIPE)
     assert float(piped.stdout) == 7
 

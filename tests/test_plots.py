@@ -25,7 +25,7 @@ def test_strips_of_any_length(tmp_path, n, ratings):
     X = np.zeros((n, 3, 30, 20), 'u1')
     values = {None: None, 'equal': np.ones(n), 'different': np.arange(n)}[ratings]
     plots.draw_strips(tmp_path / 'a.png', X,
-                      [plots.Strip('predicted order', np.arange(n), np.arange(n) / 7)], values)
+                      [plots.Strip('predicted order', np.arange(n), np.arange(n) / 7)], n, values)
     lines = -(-n // plots.WIDTH)
     image = Image.open(tmp_path / 'a.png')
     dark = (np.asarray(image.convert('L')) < 5).sum()
@@ -70,6 +70,18 @@ def test_large_pictures_are_small_on_the_sheet(tmp_path):
     assert sheet.size == (24 + 50 + 24, 24 + 50 + 18 + 24)
     dark = (np.asarray(sheet) == 7).all(2)
     assert dark.sum() == 50 * 25 and dark[24 + 12:24 + 37, 24:74].all()
+
+
+def test_large_pictures_are_shown_smaller(tmp_path):
+    X = np.zeros((2, 3, 1000, 500), 'u1')
+    plots.draw_strips(tmp_path / 'a.png', X, [plots.Strip('', [0, 1], [1., 2.])], 2)
+    dark = np.asarray(Image.open(tmp_path / 'a.png').convert('L')) < 5
+    assert dark.sum(axis=0).max() == plots.LARGEST
+
+
+def test_captions_have_room_below_the_smallest_pictures():
+    rank = plots._font(15, bold=True).getlength('200')
+    assert rank + plots._font(15).getlength('-9.99') < plots.NARROWEST
 
 
 def test_better_rated_pictures_have_warmer_bars():

@@ -50,7 +50,7 @@ def test_a_model_without_a_scale_takes_the_users_or_the_articles(run, trained_fi
     (trained_files / 'model.pkl').write_bytes(pickle.dumps(model))
     done = run('predict.py', 'model.pkl', 'X.npy')
     assert "taking the article's 1/255, see --image_scale" in done.stderr
-    for args, scale in ([], 1 / 255), (['--image_scale', '.5'], .5):
+    for args, scale in ([], 1 / 255), (['--image_scale', '.01'], .01):
         run('predict.py', 'model.pkl', 'X.npy', *args)
         model.image_scale = scale
         np.testing.assert_array_equal(
@@ -88,6 +88,7 @@ def test_a_table_of_other_pictures_is_refused(run, trained_files):
     done = run('predict.py', 'model.pkl', 'X.npy', '--csv', 'ranked.csv')
     assert done.returncode == 1 and 'X.csv: expected 30 rows' in done.stderr
     assert not (trained_files / 'ranked.csv').exists()
+    assert not (trained_files / 'pred.txt').exists()  # said before the work
 
 
 def test_agreement_with_own_ratings(capsys):
@@ -156,11 +157,15 @@ def test_memory_does_not_grow_with_the_number_of_pictures(trained_files, root):
     (['model.pkl', 'ratings.txt'], 'ratings.txt: expected a NumPy array'),
     (['model.pkl', 'X.npy', '--strip', 'no/a.png'], 'there is no folder'),
     (['model.pkl', 'X.npy', '--ratings', 'few.txt'], 'few.txt: expected 30 ratings'),
+    (['model.pkl', 'X.npy', '--ratings', 'unrated.txt'], 'unrated.txt: expected at least one'),
+    (['model.pkl', 'X.npy', '-o', 'model.pkl'], 'model.pkl: would be overwritten'),
+    (['model.pkl', 'X.npy', '--csv', 'X.csv'], 'X.csv: would be overwritten'),
     (['model.pkl', 'X15.npy'], 'X15.npy: expected pictures of 20 x 20 pixels, got 20 x 15'),
     (['model.pkl', 'nan.npy'], 'nan.npy, row 7 (from 0): expected finite pixel values'),
 ])
 def test_what_cannot_be_scored_is_said_in_one_line(run, trained_files, pictures, args, words):
     (trained_files / 'few.txt').write_text('1\n2\n')
+    (trained_files / 'unrated.txt').write_text('nan\n' * 30)
     np.save(trained_files / 'X15.npy', pictures[:, :, :15])
     damaged = pictures.astype('f4')
     damaged[7, 0, 3, 3] = np.nan

@@ -65,16 +65,14 @@ def test_hold_out_splits_the_rated_rows(pictures, ratings):
 
 def test_hold_out_leaves_something_to_learn_from(pictures, ratings):
     rated = train.RatedPictures(pictures, ratings, np.array([0, 1]))
-    with pytest.raises(files.InputError, match='too few are left'):
+    with pytest.raises(files.InputError, match='1 are to train on, and no two'):
         train.hold_out(rated, .5, 0)
 
 
-@pytest.mark.parametrize('factor, scale, warned', [
-    (1, 1 / 255, False), (1, 1, True), (1 / 255, 1, False), (1 / 255, 1 / 255, True)])
-def test_a_scale_that_does_not_fit_is_noted(capsys, pictures, ratings, factor, scale, warned):
-    rated = train.RatedPictures(pictures * factor, ratings, np.arange(30))
-    train.check_scale(rated, scale)
-    assert ('--image_scale' in capsys.readouterr().err) == warned
+def test_hold_out_leaves_something_to_validate_with(pictures, ratings):
+    rated = train.RatedPictures(pictures, ratings, np.arange(30))
+    with pytest.raises(files.InputError, match='1 are to validate with, and no two'):
+        train.hold_out(rated, .03, 0)
 
 
 def test_training_prints_the_articles_lines_and_writes_its_files(run, rated_files):
@@ -176,6 +174,7 @@ def test_ratings_may_be_large_or_negative(run, rated_files, ratings):
     (lambda X, r: (X.transpose(0, 2, 3, 1), r), 'save X.transpose(0, 3, 1, 2)'),
     (lambda X, r: (X * np.float32('nan'), r), 'X.npy, row 0 (from 0)'),
     (lambda X, r: (X * 1e37, r), 'the network has diverged'),
+    (lambda X, r: (X[:, :, :, :5], r), 'got 5 x 20'),
 ])
 def test_what_cannot_be_learnt_from_is_said_in_one_line(run, rated_files, pictures, ratings,
                                                         change, words):
@@ -211,24 +210,86 @@ def test_an_interrupted_run_says_how_to_go_on(rated_files, root):
         [sys.executable, str(root / 'train.py'), 'X.npy', 'ratings.txt', '--n_iter', '1000000',
          '--monitor_step', '5'],
         cwd=rated_files, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    process.stdout.readline()  # the first snapshot follows the first line
-    deadline = time.monotonic() + 60
-    while not any('snapshot_iter' in name for name in os.listdir(rated_files / 'result')):
-        assert time.monotonic() < deadline
-        time.sleep(.05)
+    for _ in range(2):
+        process.stdout.readline()  # before the second line there is a snapshot
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    found = re.search(r'at step \d+; to go on: --resume (result/snapshot_iter_\d+)', err)
+    found = re.search(r'at step \d+; to go on, .* --resume (result/snapshot_iter_\d+)', err)
     assert (rated_files / found.group(1)).exists()
     assert not (rated_files / 'model.pkl').exists()
 
 
-def test_a_snapshot_of_a_later_step_is_of_another_run(tmp_path):
-    for name in 'snapshot_iter_90', 'snapshot_iter_100', 'snapshot_iter_1000', 'log':
-        (tmp_path / name).touch()
-    assert train.last_snapshot(tmp_path, 340) == str(tmp_path / 'snapshot_iter_100')
-    assert train.last_snapshot(tmp_path, 40) is None
+def test_an_interruption_before_the_first_snapshot_names_none(rated_files, root):
+    (rated_files / 'result').mkdir()
+    (rated_files / 'result' / 'snapshot_iter_2').touch()  # of another run
+    process = subprocess.Popen(
+        [sys.executable, str(root / 'train.py'), 'X.npy', 'ratings.txt', '--n_iter', '1000000',
+         '--monitor_step', '1000000'],
+        cwd=rated_files, stderr=subprocess.PIPE, text=True)
+    process.stderr.readline()  # the pictures are read
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.endswith('interrupted') or 'there is no snapshot yet' in err
+    assert 'resume' not in err
+
+
+@pytest.mark.parametrize('options, words', [
+    (['--seed', 1], 'other --seed'),
+    (['-b', 5], 'other --batchsize'),
+    (['--valid_ratio', .2], 'other pictures'),
+    (['--n_iter', 6], 'is of step 6 already'),
+    (['--n_iter', 4], 'is of step 6 already'),
+])
+def test_a_snapshot_of_another_run_is_refused(run, rated_files, options, words):
+    run('train.py', 'X.npy', 'ratings.txt', *SHORT)
+    done = run('train.py', 'X.npy', 'ratings.txt', *SHORT, '--n_iter', 9, *options,
+               '-r', 'result/snapshot_iter_6')
+    assert done.returncode == 1 and words in done.stderr.splitlines()[-1]
+    assert 'Traceback' not in done.stderr and 'step' not in done.stdout
+
+
+def test_the_last_step_is_monitored_too(run, rated_files):
+    done = run('train.py', 'X.npy', 'ratings.txt', '-b', 2, '--n_iter', 5, '--monitor_step', 3)
+    assert re.findall(r'^step: (\d+)', done.stdout, re.M) == ['3', '5']
+    assert (rated_files / 'result' / 'snapshot_iter_5').exists()
+    log = json.loads((rated_files / 'result' / 'log').read_text())
+    assert [entry['iteration'] for entry in log] == [3, 5]
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='needs a pseudo-terminal')
+def test_a_progress_bar_is_shown_on_a_terminal_only(rated_files, root):
+    import fcntl
+    import struct
+    import termios
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('4H', 24, 80, 0, 0))
+    command = [sys.executable, str(root / 'train.py'), 'X.npy', 'ratings.txt', *map(str, SHORT)]
+    done = subprocess.run(command, cwd=rated_files, capture_output=True, check=True)
+    assert done.stdout.count(b'step') == len(done.stdout.splitlines()) == 2
+    # It goes on where the first run, which had no terminal, stopped.
+    command += ['--n_iter', '12', '--resume', 'result/snapshot_iter_6']
+    subprocess.run(command, cwd=rated_files, stdout=theirs, stderr=theirs, check=True)
+    os.close(theirs)
+    shown = os.read(ours, 100000)
+    assert b'iters/sec' in shown and b'step: 12' in shown and b'Warning' not in shown
+
+
+@pytest.mark.parametrize('args', [
+    ['X.npy', 'ratings.txt', '-op', 'ratings.txt'],
+    ['X.npy', 'ratings.txt', '-om', 'X.npy'],
+    ['X.npy', 'ratings.txt', '--valid', 'X.npy', 'own.txt', '-op', './own.txt'],
+])
+def test_what_a_person_made_is_not_overwritten(run, rated_files, args):
+    (rated_files / 'own.txt').write_text((rated_files / 'ratings.txt').read_text())
+    before = {name: (rated_files / name).read_bytes()
+              for name in ('X.npy', 'ratings.txt', 'own.txt')}
+    done = run('train.py', *args, *SHORT)
+    assert done.returncode == 1 and 'is read as well' in done.stderr
+    for name, content in before.items():
+        assert (rated_files / name).read_bytes() == content
 
 
 def test_the_model_can_be_unpickled_plainly(run, rated_files, pictures):
