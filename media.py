@@ -116,6 +116,11 @@ def _extension(path):
     return os.path.splitext(path)[1].lower()
 
 
+def is_video(path):
+    """Whether a path has the ending of a video."""
+    return _extension(path) in VIDEOS
+
+
 # Which frames of a video to take: the first one in each slot
 
 def every_nth(n):
