@@ -23,10 +23,12 @@ import cli
 import files
 import media
 import plots
+from face_check import FaceCheck
 from media import cv2  # None where it cannot be imported: media.check_opencv() says why
 
 COLUMNS = ['row', 'source', 'frame', 'time', 'x', 'y', 'w', 'h']
 DEFAULT_CASCADE = 'lbpcascade_animefice.xml'
+LONG_SIDE = 480
 CLASSIC_CASCADE = ('the classic lbpcascade_animeface.xml from '
                    'https://github.com/nagadomi/lbpcascade_animeface')
 
@@ -48,10 +50,13 @@ def build_parser():
     parser.add_argument('--cascade', metavar='XML',
                         help='the face detector, an OpenCV cascade (default: {} beside this '
                              'command)'.format(DEFAULT_CASCADE))
+    parser.add_argument('--long_side', type=cli.natural_int, default=LONG_SIDE, metavar='PIXELS',
+                        help='shrink larger pictures to this before the search; more finds '
+                             'smaller faces and takes longer; 0 never shrinks')
     parser.add_argument('--scale_factor', type=_scale_factor, default=1.1, metavar='S',
                         help='each search is for faces S times the size of the last; nearer to 1 '
                              'finds more and takes longer')
-    parser.add_argument('--min_neighbors', type=cli.natural_int, default=5, metavar='N',
+    parser.add_argument('--min_neighbors', type=cli.natural_int, default=3, metavar='N',
                         help='findings that must agree on a face; fewer gives more faces, and '
                              'more false ones')
     parser.add_argument('--min_size', type=cli.positive_int, default=24, metavar='PIXELS',
@@ -89,7 +94,7 @@ def main(argv=None):
     check_inputs(paths, args.crops, args.sheet)
     slot = media.every_nth(args.every) if args.every else media.per_second(args.fps)
     detect = whole_picture if args.no_faces else face_detector(
-        args.cascade, args.scale_factor, args.min_neighbors, args.min_size)
+        args.cascade, args.scale_factor, args.min_neighbors, args.min_size, args.long_side)
 
     with cli.progress(len(paths), 'frames') as bar:
         frames = media.FrameReader(paths, slot, bar)
@@ -145,14 +150,21 @@ def whole_picture(img):
     return [(0, 0, img.shape[1], img.shape[0])]
 
 
-def face_detector(path=None, scale_factor=1.1, min_neighbors=5, min_size=24):
-    """Make a face detector of a cascade, used the classic way.
+def face_detector(path=None, scale_factor=1.1, min_neighbors=3, min_size=24,
+                  long_side=LONG_SIDE):
+    """Make a face detector of a cascade.
+
+    The cascade searches the picture shrunk, grey and with an equalised
+    histogram.  If its file has a second look (:mod:`face_check`), that decides
+    on what the cascade finds; if not, overlapping findings are counted.
 
     Args:
         path (str): The cascade; ``None`` takes the one beside this module.
         scale_factor (float): Step from one size of faces to the next.
         min_neighbors (int): Findings that must agree on a face.
         min_size (int): Side of the smallest face, in pixels.
+        long_side (int): Of the picture that is searched, in pixels, at most;
+            0 searches it as it is.
 
     Returns:
         callable: Maps an ``img`` to a list of boxes, from left to right.
@@ -160,18 +172,49 @@ def face_detector(path=None, scale_factor=1.1, min_neighbors=5, min_size=24):
     Raises:
         InputError: If there is no such cascade.
     """
-    cascade = read_cascade(path or os.path.join(os.path.dirname(__file__), DEFAULT_CASCADE))
+    cascade, check = read_cascade(
+        path or os.path.join(os.path.dirname(__file__), DEFAULT_CASCADE))
 
     def detect(img):
-        gray = cv2.equalizeHist(cv2.cvtColor(img, cv2.COLOR_BGR2GRAY))
-        boxes = cascade.detectMultiScale(gray, scaleFactor=scale_factor,
-                                         minNeighbors=min_neighbors, minSize=(min_size, min_size))
-        return sorted(tuple(int(n) for n in box) for box in boxes)
+        gray = cv2.cvtColor(img, cv2.COLOR_BGR2GRAY)
+        shrink = min(1, long_side / max(gray.shape)) if long_side else 1
+        sharper = min(1, 2 * shrink)  # for the second look
+        gray = _shrink(gray, sharper)
+        least = max(1, round(min_size * shrink))
+        boxes = cascade.detectMultiScale(
+            cv2.equalizeHist(_shrink(gray, shrink / sharper)), scaleFactor=scale_factor,
+            minNeighbors=0 if check else min_neighbors, minSize=(least, least))
+        boxes = np.array(boxes, float).reshape(-1, 4) / shrink
+        if check:
+            boxes = check.find(gray, boxes * sharper, min_neighbors)[0] / sharper
+        return sorted(_inside(box, img) for box in boxes)
     return detect
 
 
+def _shrink(gray, factor):
+    size = tuple(max(1, round(side * factor)) for side in gray.shape[::-1])
+    return gray if factor == 1 else cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
+
+
+def _inside(box, img):
+    """Round a box, and move it into the picture, smaller if need be; a square stays one."""
+    height, width = img.shape[:2]
+    x, y, w, h = box
+    fit = min(1, width / w, height / h)
+    left, top, w, h = round(x), round(y), int(round(w) * fit), int(round(h) * fit)
+    return min(max(left, 0), width - w), min(max(top, 0), height - h), w, h
+
+
 def read_cascade(path):
-    """Read a ``cv2.CascadeClassifier``, or raise :class:`files.InputError`."""
+    """Read a cascade, and the second look in its file.
+
+    Returns:
+        tuple: The ``cv2.CascadeClassifier``, and the
+        :class:`face_check.FaceCheck`, or ``None`` if the file has none.
+
+    Raises:
+        InputError: If the file is missing or something else.
+    """
     if not hasattr(cv2, 'CascadeClassifier'):
         raise files.InputError('OpenCV {} has no CascadeClassifier; install one that has: '
                                'python -m pip install "opencv-python{}"'
@@ -182,16 +225,17 @@ def read_cascade(path):
             'such as {}, or take whole pictures with --no_faces'.format(path, CLASSIC_CASCADE))
     with open(path, encoding='utf-8', errors='replace') as f:  # OpenCV knows only some paths
         text = f.read()
-    cascade = cv2.CascadeClassifier()
+    cascade, check = cv2.CascadeClassifier(), None
     try:
         storage = cv2.FileStorage(text, cv2.FILE_STORAGE_READ | cv2.FILE_STORAGE_MEMORY)
         good = cascade.read(storage.getFirstTopLevelNode())
+        check = FaceCheck.from_storage(storage)
     except (cv2.error, SystemError, ValueError):
         good = False
     if not good:
         raise files.InputError('{}: expected a cascade of OpenCV, got something else or a damaged '
                                'one; try {}'.format(path, CLASSIC_CASCADE))
-    return cascade
+    return cascade, check
 
 
 def crop_faces(frames, detect, size, margin=0):

@@ -219,7 +219,7 @@ def _scan(s, step, ends, thresholds, features, subsets, leaves, passed):
 
 # OpenCV's file
 
-def write(path, cascade, comment='', hit_rate=.995, false_alarm=.5):
+def write(path, cascade, comment='', hit_rate=.995, false_alarm=.5, more=''):
     """Write a cascade as ``cv2.CascadeClassifier`` reads it, beside its place, and move it there.
 
     Args:
@@ -228,6 +228,7 @@ def write(path, cascade, comment='', hit_rate=.995, false_alarm=.5):
         comment (str): How it came to be; goes to the top of the file.
         hit_rate (float): What each stage was trained for; for the record.
         false_alarm (float): Likewise.
+        more (str): XML to put behind the cascade, which OpenCV passes over.
     """
     pool, index = [], {}
     for stage in cascade.stages:
@@ -256,7 +257,7 @@ def write(path, cascade, comment='', hit_rate=.995, false_alarm=.5):
         f.write('  </stages>\n  <features>\n')
         for feature in pool:
             f.write('    <_><rect>{} {} {} {}</rect></_>\n'.format(*feature))
-        f.write('  </features></cascade>\n</opencv_storage>\n')
+        f.write('  </features></cascade>\n' + more + '</opencv_storage>\n')
 
 
 _HEAD = """<opencv_storage>

@@ -4,10 +4,8 @@ Each stage is trained by Gentle AdaBoost to let most faces pass (``--hit_rate``)
 and few other windows (``--false_alarm``); those other windows are what the
 stages before it took for faces in pictures without any.  A fifth of the faces
 and of the other windows is not learnt from: it decides when a stage is good
-enough, and its threshold.
-
-What is stored of a face is a *patch*: grey, the face in the middle, with room
-around it for the turns and shifts that make more faces of one.
+enough, and its threshold.  Last, a small network learns to look again at what
+passes (:mod:`face_check`); OpenCV does not read it, ``crop_faces.py`` does.
 
 References: Viola and Jones, *Rapid Object Detection using a Boosted Cascade of
 Simple Features*, CVPR 2001; Friedman, Hastie and Tibshirani, *Additive Logistic
@@ -17,7 +15,6 @@ Patterns for Face Recognition*, ICB 2007 (the features).
 """
 import argparse
 import concurrent.futures
-import csv
 import math
 import os
 import re
@@ -25,44 +22,38 @@ import shlex
 import sys
 import time
 import zlib
-from typing import NamedTuple
 
 import numpy as np
 
+import chainer_compat  # noqa: F401  (before chainer)
+import chainer
+import chainer.functions as F
+import chainer.links as L
+
 import cli
+import face_check
+import face_samples
 import files
 import lbp_cascade
 import media
+from face_check import FaceCheck, Layer
+from face_samples import VALIDATION, Augmentation
 from lbp_cascade import CODES, Cascade, Stage
-from media import cv2
 
-ROOM = .3             # around the face in a patch, in parts of the face's side
-VALIDATION = .2       # share of the faces and other windows that only tests a stage
 TRIM = .99            # share of the weight that a weak classifier is learnt from
-PYRAMID = 1.2         # from one size of a searched picture to the next
-SHARPEN = 1.5         # at most, in unsharp masking of a patch
-OVERLAP = .25         # IoU with a face above which a window is neither face nor none
 ENOUGH = 200          # other windows that a stage is still trained with
 STATE = 'Samples: {:08x}'
 
-
-class Augmentation(NamedTuple):
-
-    """How far a face is varied, up or down.
-
-    Attributes:
-        turn (float): In degrees.
-        shift (float): In parts of the face's side.
-        scale (float): In parts of the face's side.
-        light (float): Contrast and brightness, in parts of full white.
-        mirror (bool): Whether half of the faces are mirrored.
-    """
-
-    turn: float = 10
-    shift: float = .04
-    scale: float = .08
-    light: float = .2
-    mirror: bool = True
+# The second look
+CHECK_FACE = 48, 48   # width and height of a face in a window before it is varied
+CHECK_AUGMENTATION = Augmentation(turn=30, shift=.18, scale=.28, light=.35, hidden=.25)
+CHECK_WINDOWS = 4     # times as many other windows as a stage has, easy ones and hard ones
+CHECK_EASY = .6       # share of the stages that the easy ones pass; the hard ones pass all
+HARD = 2              # but so many
+CHECK_SEARCH = 4      # times as many windows to search as before a stage
+OFFSET_WEIGHT = 10    # of the loss of the offsets (huber_loss adds up three of them)
+BATCHSIZE = 256
+TESTED = 4000         # windows that the result is tested with
 
 
 def build_parser():
@@ -77,21 +68,23 @@ def build_parser():
                              'boxes of faces that are left out')
     parser.add_argument('--size', type=_window, default=(24, 24), metavar='WxH',
                         help='the window: the smallest face it finds, in pixels')
-    parser.add_argument('--stages', type=cli.positive_int, default=20,
+    parser.add_argument('--stages', type=cli.positive_int, default=15,
                         help='the most stages')
-    parser.add_argument('--hit_rate', type=cli.ratio, default=.997, metavar='R',
+    parser.add_argument('--hit_rate', type=cli.ratio, default=.994, metavar='R',
                         help='share of the faces that passes a stage, at least')
     parser.add_argument('--false_alarm', type=cli.ratio, default=.5, metavar='R',
                         help='share of other windows that passes a stage, at most')
-    parser.add_argument('--weak', type=cli.positive_int, default=100, metavar='N',
+    parser.add_argument('--weak', type=cli.positive_int, default=300, metavar='N',
                         help='the most weak classifiers in a stage')
-    parser.add_argument('--positives', type=cli.positive_int, default=20000, metavar='N',
+    parser.add_argument('--check', type=cli.natural_int, default=8000, metavar='N',
+                        help='batches to train the second look with; 0 leaves it out')
+    parser.add_argument('--positives', type=cli.positive_int, default=24000, metavar='N',
                         help='faces to train a stage with, varied from those given')
-    parser.add_argument('--negatives', type=cli.positive_int, default=20000, metavar='N',
+    parser.add_argument('--negatives', type=cli.positive_int, default=14000, metavar='N',
                         help='other windows to train a stage with')
-    parser.add_argument('--search', type=cli.positive_float, default=1e9, metavar='N',
+    parser.add_argument('--search', type=cli.positive_float, default=6e8, metavar='N',
                         help='windows to search for them in before each stage, at most')
-    parser.add_argument('--features', type=cli.ratio, default=.3, metavar='R',
+    parser.add_argument('--features', type=cli.ratio, default=.2, metavar='R',
                         help='share of the features that each weak classifier chooses from')
     defaults = Augmentation()
     parser.add_argument('--turn', type=cli.natural_float, default=defaults.turn,
@@ -128,25 +121,44 @@ def main(argv=None):
     lbp_cascade.check_numba()
     check_output(args.output, args.resume, args.force)
     augmentation = Augmentation(args.turn, args.shift, args.scale, args.light, not args.no_mirror)
-    patches = read_faces(args.faces, args.size)
-    scenes = read_scenes(args.no_faces, args.fps)
+    patches = face_samples.read_faces(args.faces, args.size)
+    scenes = face_samples.read_scenes(args.no_faces, args.fps)
     print('{} and {} without ({:.0f} million pixels), {:.0f} s'.format(
         cli.count(len(patches), 'face'), cli.count(len(scenes), 'picture'),
         sum(scene.gray.size for scene in scenes) / 1e6, time.monotonic() - start))
 
     state = STATE.format(fingerprint(patches, scenes, args))
-    cascade = read_stages(args.output, args.size, state) if args.resume else Cascade(*args.size)
-    train, validation = augment_faces(patches, args.size, args.positives, augmentation, args.seed)
-    trainer = Trainer(cascade, train, validation, scenes, args.negatives, args.search, args.seed)
+    cascade = (read_stages(args.output, args.size, state) if args.resume
+               else Cascade(*args.size))
+    face = [2 * side for side in args.size]
+    faces, faces_held_out = face_samples.split_faces(patches, args.seed)
+    rng = np.random.default_rng([args.seed, 4])
+    trainer = Trainer(cascade, *(
+        face_samples.augment_faces(part, face, args.size, n, augmentation, rng)
+        for part, n in [(faces, args.positives),
+                        (faces_held_out, math.ceil(VALIDATION * args.positives))]),
+        scenes, args.negatives, args.search, args.seed)
     command = shlex.join(['train_cascade.py', *(sys.argv[1:] if argv is None else argv)])
+
+    def save(check=None):
+        lbp_cascade.write(
+            args.output, cascade, describe(command, patches, scenes, cascade, trainer, state),
+            args.hit_rate, args.false_alarm, check.to_xml() if check else '')
+
     for report in trainer.run(args.stages, args.hit_rate, args.false_alarm, args.weak,
                               args.features):
         print(report, flush=True)
-        lbp_cascade.write(args.output, cascade, describe(
-            command, patches, scenes, cascade, trainer, state), args.hit_rate, args.false_alarm)
+        save()
     if not cascade.stages:
         raise files.InputError('--no_faces: expected at least {} windows, got {}; give more '
                                'pictures'.format(ENOUGH, trainer.found))
+    if args.check:
+        others = mine_check(cascade, scenes, CHECK_WINDOWS * args.negatives, args.search,
+                            args.seed)
+        check, report = train_check(faces, faces_held_out, face, others, args.check,
+                                    args.seed)
+        print(report)
+        save(check)
     print('{} of {} in {:.0f} s, {:.1f} GB of memory at most -> {}'.format(
         cli.count(len(cascade.stages), 'stage'),
         cli.count(sum(len(stage.features) for stage in cascade.stages), 'weak classifier'),
@@ -178,7 +190,7 @@ def fingerprint(patches, scenes, args):
     for scene in scenes:
         crc = zlib.crc32(np.ascontiguousarray(scene.gray), crc)
         crc = zlib.crc32(scene.boxes, crc)
-    left_out = 'output', 'faces', 'no_faces', 'stages', 'resume', 'force'
+    left_out = 'output', 'faces', 'no_faces', 'stages', 'resume', 'force', 'check'
     options = sorted(item for item in vars(args).items() if item[0] not in left_out)
     return zlib.crc32(repr(options).encode(), crc)
 
@@ -206,264 +218,6 @@ def _peak_memory():
         return math.nan
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
         1 if sys.platform == 'darwin' else 1024)
-
-
-# Pictures
-
-class Scene(NamedTuple):
-
-    """A picture to find windows in that are no faces.
-
-    Attributes:
-        gray (numpy.ndarray): ``uint8``, shape ``(height, width)``.
-        boxes (numpy.ndarray): The faces in it after all, ``float64``, shape
-            ``(n, 4)``: ``x, y, w, h``.
-    """
-
-    gray: np.ndarray
-    boxes: np.ndarray
-
-
-def read_faces(sources, size):
-    """Read the faces as patches.
-
-    Args:
-        sources (list of str): Pictures of one face each, folders of them, and
-            tables of pictures and boxes.
-        size (tuple of int): Width and height of the window.
-
-    Returns:
-        numpy.ndarray: ``uint8``, shape ``(N, height, width)``: a face of twice
-        the window's size in the middle, and room on each side.
-    """
-    patches = []
-    for gray, boxes in _read_boxes(sources, 'faces', fps=1):
-        whole = [(0, 0, gray.shape[1], gray.shape[0])]
-        patches += [_patch(gray, box, size) for box in (whole if boxes is None else boxes)]
-    return np.array(patches)
-
-
-def read_scenes(sources, fps):
-    """Read the pictures without faces, or with boxes around all of them, as :class:`Scene`."""
-    return [Scene(gray, np.array([] if boxes is None else boxes, float).reshape(-1, 4))
-            for gray, boxes in _read_boxes(sources, 'no_faces', fps)]
-
-
-def _read_boxes(sources, option, fps):
-    """Yield grey pictures, and their boxes or ``None`` where there is no table of them."""
-    tables = [source for source in sources if source.lower().endswith('.csv')]
-    others = [source for source in sources if source not in tables]
-    boxes = {}
-    for table in tables:
-        boxes.update(_read_table(table))
-    paths = media.find_sources(others)[0] if others else []
-    with cli.progress(len(paths) + len(boxes), 'pictures', '--' + option) as bar:
-        slot = media.per_second(fps)
-        for frame in media.FrameReader(paths, slot, bar) if paths else ():
-            yield cv2.cvtColor(frame.img, cv2.COLOR_BGR2GRAY), None
-        for frame in media.FrameReader(list(boxes), slot, bar) if boxes else ():
-            yield cv2.cvtColor(frame.img, cv2.COLOR_BGR2GRAY), boxes[frame.source]
-
-
-def _read_table(path):
-    """The boxes of each picture of a table; names are relative to the table's folder."""
-    boxes = {}
-    with open(path, newline='', encoding='utf-8-sig') as f:
-        rows = csv.DictReader(f)
-        missing = {'source', 'x', 'y', 'w', 'h'} - set(rows.fieldnames or ())
-        if missing:
-            raise files.InputError('{}, line 1: expected the columns source,x,y,w,h, got none '
-                                   'named {}'.format(path, ', '.join(sorted(missing))))
-        for row in rows:
-            try:
-                box = tuple(float(row[column]) for column in 'xywh')
-                good = all(map(math.isfinite, box)) and box[2] >= 1 and box[3] >= 1
-            except (TypeError, ValueError):
-                good = False
-            if not good:
-                raise files.InputError(
-                    '{}, line {}: expected numbers for x, y, w and h, w and h at least 1, got {}'
-                    .format(path, rows.line_num, [row[column] for column in 'xywh']))
-            source = os.path.join(os.path.dirname(path), row['source'])
-            if media.is_video(source):
-                raise files.InputError('{}, line {}: expected a picture, got a video: {}'.format(
-                    path, rows.line_num, source))
-            if not os.path.isfile(source):
-                raise files.InputError('{}, line {}: there is no picture {}'.format(
-                    path, rows.line_num, source))
-            boxes.setdefault(source, []).append(box)
-    return boxes
-
-
-def _patch(gray, box, size):
-    """Cut a face out with room around it; over the border, the border's pixels go on."""
-    x, y, w, h = box
-    width, height = _patch_size(size)
-    shrink = min(1, 2 * size[0] / w)
-    if shrink < 1:  # an affine map of 8 bits rounds its steps
-        gray = cv2.resize(gray, (max(1, round(gray.shape[1] * shrink)),
-                                 max(1, round(gray.shape[0] * shrink))),
-                          interpolation=cv2.INTER_LINEAR_EXACT)
-        x, y, w, h = x * shrink, y * shrink, w * shrink, h * shrink
-    across, down = 2 * size[0] / w, 2 * size[1] / h
-    matrix = np.array([[across, 0, width / 2 - across * (x + w / 2 - .5) - .5],
-                       [0, down, height / 2 - down * (y + h / 2 - .5) - .5]])
-    return cv2.warpAffine(gray, matrix, (width, height), flags=cv2.INTER_LINEAR,
-                          borderMode=cv2.BORDER_REPLICATE)
-
-
-def _patch_size(size):
-    return tuple(2 * side + 2 * round(2 * side * ROOM) for side in size)
-
-
-def augment_faces(patches, size, n, augmentation, seed):
-    """Make windows of faces, for training and for validation, each face for one of them.
-
-    Args:
-        patches (numpy.ndarray): Of :func:`read_faces`.
-        size (tuple of int): Width and height of the window.
-        n (int): How many to train with.
-        augmentation (Augmentation): How far they vary.
-        seed (int): The same gives the same.
-
-    Returns:
-        tuple: Two arrays of windows, ``uint8``, shape ``(n, height, width)``.
-
-    Raises:
-        InputError: If there are fewer than ten faces.
-    """
-    if len(patches) < 10:
-        raise files.InputError('--faces: expected at least 10, got {}'.format(len(patches)))
-    rng = np.random.default_rng([seed, 1])
-    order = rng.permutation(len(patches))
-    n_validation = math.ceil(len(patches) * VALIDATION)
-    return tuple(
-        np.array([augment(patches[faces[i % len(faces)]], size, augmentation, rng)
-                  for i in range(count)])
-        for faces, count in [(order[n_validation:], n),
-                             (order[:n_validation], math.ceil(n * VALIDATION))])
-
-
-def augment(patch, size, augmentation, rng):
-    """Make a window of a patch: turned, shifted, scaled, lit and mirrored at random.
-
-    OpenCV's search shrinks pictures by linear interpolation, which at large
-    factors takes single pixels and leaves edges jagged.  So half of the faces
-    are sharpened and shrunk that way, and only the others by averages.
-    """
-    width, height = size
-    turn, across, down, scale, contrast, brightness, sharpness = rng.uniform(-1, 1, 7)
-    matrix = cv2.getRotationMatrix2D(
-        ((patch.shape[1] - 1) / 2, (patch.shape[0] - 1) / 2),
-        turn * augmentation.turn, 1 + scale * augmentation.scale)
-    matrix[0, 2] += width - patch.shape[1] / 2 + 2 * width * across * augmentation.shift
-    matrix[1, 2] += height - patch.shape[0] / 2 + 2 * height * down * augmentation.shift
-    twice = cv2.warpAffine(patch, matrix, (2 * width, 2 * height), flags=cv2.INTER_LINEAR,
-                           borderMode=cv2.BORDER_REPLICATE)
-    if sharpness > 0:
-        blurred = cv2.GaussianBlur(twice, (0, 0), 1)
-        twice = cv2.addWeighted(twice, 1 + SHARPEN * sharpness, blurred, -SHARPEN * sharpness, 0)
-    img = (twice[::2, ::2] if sharpness > 0 else
-           cv2.resize(twice, (width, height), interpolation=cv2.INTER_AREA)).astype(np.float32)
-    img = ((img - 128) * (1 + contrast * augmentation.light) + 128
-           + 255 * brightness * augmentation.light)
-    img = np.clip(np.rint(img), 0, 255).astype(np.uint8)
-    return img[:, ::-1] if augmentation.mirror and rng.random() < .5 else img
-
-
-# Windows that the stages so far take for faces
-
-def mine(cascade, scenes, n, most, seed):
-    """Find windows that pass all stages in pictures without faces.
-
-    The pictures are searched again and again, in a new order, at other scales,
-    mirrored and, where no face is in them, turned by right angles.
-
-    Args:
-        cascade (lbp_cascade.Cascade): The stages so far; none passes all.
-        scenes (list of Scene): Where to search.
-        n (int): How many to find.
-        most (float): Windows to look at, at most.
-        seed (list of int): The same gives the same, on any number of cores.
-
-    Returns:
-        tuple: The windows, ``uint8``, shape ``(up to n, height, width)``, in
-        random order, and the share that passed of all those looked at.
-    """
-    found, n_found, searched, passed = [], 0, 0, 0
-    per_scene = max(20, 10 * n // len(scenes))
-    batchsize = 64
-
-    def search(task):
-        turn, index = task
-        return _search(cascade, scenes[index], per_scene, turn > 0,
-                       np.random.default_rng([*seed, turn, index]))
-
-    turn = 0
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool, \
-            cli.progress(n, 'windows', 'mining') as bar:
-        while n_found < n and searched < most and (turn == 0 or searched):
-            order = np.random.default_rng([*seed, turn]).permutation(len(scenes))
-            for start in range(0, len(order), batchsize):
-                tasks = [(turn, index) for index in order[start:start + batchsize]]
-                for windows, n_passed, looked_at in pool.map(search, tasks):
-                    found.append(windows)
-                    n_found += len(windows)
-                    passed += n_passed
-                    searched += looked_at
-                bar.update(min(n, n_found) - bar.n)
-                if n_found >= n or searched >= most:
-                    break
-            turn += 1
-    windows = np.concatenate(found)
-    return np.random.default_rng(seed).permutation(windows)[:n], passed / max(1, searched)
-
-
-def _search(cascade, scene, most, turn, rng):
-    gray, boxes = _vary(scene, turn, rng)
-    scale, found, passed, searched = rng.uniform(1, PYRAMID), [], 0, 0
-    size = np.array([cascade.width, cascade.height])
-    first = True
-    while True:
-        columns, rows = round(gray.shape[1] / scale), round(gray.shape[0] / scale)
-        if (columns < size[0] or rows < size[1]) and first:  # a tile of the window's own size
-            scale, columns, rows = 1, gray.shape[1], gray.shape[0]
-        if columns < size[0] or rows < size[1]:
-            break
-        first = False
-        # As OpenCV shrinks it when it searches.
-        img = cv2.resize(gray, (columns, rows), interpolation=cv2.INTER_LINEAR_EXACT)
-        corners, looked_at = cascade.scan(cv2.integral(img), step=2)
-        searched += looked_at
-        corners = corners[~_overlaps(corners, size, boxes / scale)]
-        passed += len(corners)
-        if len(corners) > most:
-            corners = rng.choice(corners, most, replace=False)
-        found += [img[y:y + size[1], x:x + size[0]] for x, y in corners]
-        scale *= PYRAMID
-    if len(found) > most:
-        found = [found[i] for i in rng.choice(len(found), most, replace=False)]
-    return np.array(found, np.uint8).reshape(-1, size[1], size[0]), passed, searched
-
-
-def _vary(scene, turn, rng):
-    """Mirror a scene half of the time; if asked to and it has no face, turn it as well."""
-    gray, boxes = scene
-    if rng.random() < .5:
-        gray, boxes = gray[:, ::-1], boxes.copy()
-        boxes[:, 0] = gray.shape[1] - boxes[:, 0] - boxes[:, 2]
-    if turn and not len(boxes):
-        gray = np.rot90(gray, rng.integers(4))
-    return np.ascontiguousarray(gray), boxes
-
-
-def _overlaps(corners, size, boxes):
-    """Whether windows share more than ``OVERLAP`` (IoU) with any of the boxes."""
-    low = np.maximum(corners[:, None], boxes[None, :, :2])
-    high = np.minimum(corners[:, None] + size, boxes[None, :, :2] + boxes[None, :, 2:])
-    both = np.maximum(high - low, 0).prod(axis=2)
-    either = size.prod() + boxes[:, 2:].prod(axis=1) - both
-    return (both > OVERLAP * either).any(axis=1)
 
 
 # Boosting
@@ -502,10 +256,11 @@ class Trainer:
         """
         n_validation = len(self.validation)
         self._drop_rejected_faces()
+        self.hit_rate = len(self.validation) / n_validation
         codes = lbp_cascade.codes_of(self.faces, self.features)
         while len(self.cascade.stages) < stages:
             start, number = time.monotonic(), len(self.cascade.stages)
-            windows, pass_rate = mine(
+            windows, pass_rate = face_samples.mine(
                 self.cascade, self.scenes, math.ceil(self.negatives * (1 + VALIDATION)),
                 self.search, [self.seed, 2, number])
             self.found, mined = len(windows), time.monotonic() - start
@@ -666,6 +421,136 @@ def _gains(faces, others, drawn, face_index, other_index, face_weights, other_we
         for k in range(len(other_index)):
             b[row[other_index[k]]] += other_weights[k]
         gains[j] = _best_cut(a, b, np.zeros(CODES, np.bool_))
+
+
+# The second look
+
+class CheckNet(chainer.Chain):
+
+    """The network of :mod:`face_check`, to be trained."""
+
+    STRIDES = 2, 2, 1, 1, 1
+
+    def __init__(self):
+        super().__init__()
+        with self.init_scope():
+            self.conv1 = L.Convolution2D(1, 16, 5, self.STRIDES[0])
+            self.conv2 = L.Convolution2D(16, 32, 4, self.STRIDES[1])
+            self.conv3 = L.Convolution2D(32, 48, 3, self.STRIDES[2])
+            self.conv4 = L.Convolution2D(48, 64, 4, self.STRIDES[3])
+            self.conv5 = L.Convolution2D(64, face_check.OUTPUTS, 1, self.STRIDES[4])
+
+    def forward(self, x):                    # (B, 1, 32, 32)
+        h = F.relu(self.conv1(x))            # (B, 16, 14, 14)
+        h = F.relu(self.conv2(h))            # (B, 32, 6, 6)
+        h = F.relu(self.conv3(h))            # (B, 48, 4, 4)
+        h = F.relu(self.conv4(h))            # (B, 64, 1, 1)
+        h = self.conv5(F.dropout(h, .2))     # (B, 4, 1, 1)
+        return h.reshape(len(x), -1)         # (B, 4)
+
+    def quantise(self):
+        """The network as a :class:`face_check.FaceCheck`."""
+        convs = [self.conv1, self.conv2, self.conv3, self.conv4, self.conv5]
+        return FaceCheck([Layer.quantise(conv.W.array, conv.b.array, stride)
+                          for conv, stride in zip(convs, self.STRIDES)])
+
+
+def mine_check(cascade, scenes, n, most, seed):
+    """Find windows that pass some of the stages, and windows that pass all but the last.
+
+    Returns:
+        numpy.ndarray: ``uint8``, shape ``(up to 2 * n, 48, 48)``, in random order.
+    """
+    stages = len(cascade.stages)
+    windows = [
+        face_samples.mine(Cascade(cascade.width, cascade.height, cascade.stages[:passed]),
+                          scenes, n, CHECK_SEARCH * most, [seed, 5, passed],
+                          lambda gray, boxes: face_check.cut(gray, boxes, CHECK_FACE[0]))[0]
+        for passed in (math.ceil(CHECK_EASY * stages), max(1, stages - HARD))]
+    return np.random.default_rng([seed, 5]).permutation(
+        np.concatenate([part.reshape(-1, *CHECK_FACE) for part in windows]))
+
+
+def train_check(faces, faces_held_out, face, others, n_iter, seed):
+    """Train the second look to tell faces from other windows, and where the faces are.
+
+    Args:
+        faces (numpy.ndarray): Patches of faces.
+        faces_held_out (numpy.ndarray): Of those to test with.
+        face (tuple of int): Width and height of the face in a patch.
+        others (numpy.ndarray): Windows that are no faces, shape ``(N, 48, 48)``.
+        n_iter (int): Number of batches; half of each are faces.
+        seed (int): The same gives the same.
+
+    Returns:
+        tuple: The :class:`face_check.FaceCheck`, and a line on how well it does.
+    """
+    start = time.monotonic()
+    n_held_out = math.ceil(VALIDATION * len(others))
+    others, others_held_out = others[n_held_out:], others[:n_held_out]
+    np.random.seed(seed)  # Chainer draws weights and dropout from it
+    net = CheckNet()
+    optimizer = chainer.optimizers.Adam()
+    optimizer.setup(net)
+    optimizer.add_hook(chainer.optimizer_hooks.WeightDecay(1e-5))
+
+    def draw(iteration):
+        return check_batch(faces, face, others, BATCHSIZE,
+                           np.random.default_rng([seed, 7, iteration]))
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool, \
+            cli.progress(n_iter, 'batches', 'second look') as bar:
+        batch = pool.submit(draw, 0)
+        for iteration in range(n_iter):
+            x, offsets = batch.result()
+            batch = pool.submit(draw, iteration + 1)
+            optimizer.alpha = learning_rate(iteration, n_iter)
+            loss = check_loss(net(face_check.normalise(x)[:, None]), offsets)
+            net.cleargrads()
+            loss.backward()
+            optimizer.update()
+            bar.update()
+
+    check = net.quantise()
+    x, offsets = check_batch(faces_held_out, face, others_held_out, TESTED,
+                             np.random.default_rng([seed, 8]))
+    odds = check(x)[:, 0]
+    report = ('second look: {:.4f} of the faces and {:.4f} of {:,} other windows pass; {:.0f} s'
+              .format(np.mean(odds[:len(offsets)] > 0), np.mean(odds[len(offsets):] > 0),
+                      len(others) + n_held_out, time.monotonic() - start))
+    return check, report
+
+
+def check_batch(faces, face, others, n, rng):
+    """Draw windows for the second look, the first half of them faces.
+
+    Returns:
+        tuple: Windows, ``uint8``, shape ``(n, 32, 32)``, and the offsets of
+        the faces, shape ``(n // 2, 3)``.
+    """
+    size = face_check.SIDE, face_check.SIDE
+    drawn = [face_samples.augment(faces[i], face, size, CHECK_AUGMENTATION, rng)
+             for i in rng.integers(len(faces), size=n // 2)]
+    drawn += [face_samples.augment(others[i], CHECK_FACE, size, CHECK_AUGMENTATION, rng)
+              for i in rng.integers(len(others), size=n - n // 2)]
+    return (np.array([window for window, _ in drawn]),
+            np.array([offset for _, offset in drawn[:n // 2]], np.float32))
+
+
+def check_loss(out, offsets):
+    """Cross entropy of a batch, and Huber's loss of the offsets of its faces."""
+    n_faces = len(offsets)
+    labels = (np.arange(len(out)) < n_faces).astype(np.int32)
+    cross_entropy = F.sigmoid_cross_entropy(out[:, :1], labels[:, None])
+    distance = F.huber_loss(out[:n_faces, 1:] * face_check.OFFSET_UNIT, offsets,
+                            face_check.OFFSET_UNIT, reduce='no')
+    return cross_entropy + OFFSET_WEIGHT * F.mean(distance)
+
+
+def learning_rate(iteration, n_iter, most=2e-3, warm_up=100):
+    """Rises over the first batches, then falls to 0 along a cosine."""
+    return most * min(1, (iteration + 1) / warm_up) * (
+        .5 + .5 * math.cos(math.pi * iteration / n_iter))
 
 
 if __name__ == '__main__':

@@ -188,20 +188,83 @@ def test_whole_pictures_are_the_box(crop, tmp_path):
     assert colour_of(X[0]) == list(SKIN)
 
 
-def test_the_search_is_the_classic_one(tmp_path, monkeypatch):
-    class Cascade:
-        def detectMultiScale(self, gray, **options):
-            self.gray, self.options = gray, options
-            return np.array([[30, 1, 9, 9], [4, 50, 9, 9]], np.int32)
+class Cascade:
 
-    cascade = Cascade()
-    monkeypatch.setattr(crop_faces, 'read_cascade', lambda path: cascade)
+    """Stands for ``cv2.CascadeClassifier``: finds always the same, and keeps what it was given."""
+
+    def __init__(self, *boxes):
+        self.boxes = np.array(boxes, np.int32) if boxes else ()  # as OpenCV returns none
+
+    def detectMultiScale(self, gray, **options):
+        self.gray, self.options = gray, options
+        return self.boxes
+
+
+class Check:
+
+    """Stands for :class:`face_check.FaceCheck`: moves all that it is shown."""
+
+    def find(self, gray, boxes, least):
+        self.gray, self.boxes, self.least = gray, boxes, least
+        return boxes + [4, 2, 0, 0], np.ones(len(boxes))
+
+
+def detector(monkeypatch, cascade, check=None, **options):
+    monkeypatch.setattr(crop_faces, 'read_cascade', lambda path: (cascade, check))
+    return crop_faces.face_detector('some.xml', **options)
+
+
+def test_without_a_second_look_the_search_is_the_classic_one(monkeypatch):
+    cascade = Cascade((30, 1, 9, 9), (4, 50, 9, 9))
     img = np.random.default_rng(0).integers(40, 90, (60, 50, 3), np.uint8)
-    boxes = crop_faces.face_detector('some.xml')(img)
-    assert boxes == [(4, 50, 9, 9), (30, 1, 9, 9)]
-    assert cascade.options == {'scaleFactor': 1.1, 'minNeighbors': 5, 'minSize': (24, 24)}
+    assert detector(monkeypatch, cascade)(img) == [(4, 50, 9, 9), (30, 1, 9, 9)]
+    assert cascade.options == {'scaleFactor': 1.1, 'minNeighbors': 3, 'minSize': (24, 24)}
     np.testing.assert_array_equal(
         cascade.gray, cv2.equalizeHist(cv2.cvtColor(img, cv2.COLOR_BGR2GRAY)))
+
+
+def test_large_pictures_are_searched_shrunk(monkeypatch):
+    cascade = Cascade((10, 20, 30, 30))
+    img = np.zeros((1080, 1920, 3), np.uint8)
+    img[:540] = 200
+    detect = detector(monkeypatch, cascade, min_size=120, long_side=480)
+    assert detect(img) == [(40, 80, 120, 120)]
+    assert cascade.gray.shape == (270, 480) and cascade.options['minSize'] == (30, 30)
+    assert (cascade.gray[:134] == 255).all() and not cascade.gray[136:].any()
+    detector(monkeypatch, cascade, long_side=0)(img)
+    assert cascade.gray.shape == (1080, 1920) and cascade.options['minSize'] == (24, 24)
+    detector(monkeypatch, cascade, long_side=2000)(img)
+    assert cascade.gray.shape == (1080, 1920)
+
+
+def test_a_second_look_sees_all_findings_twice_as_sharp(monkeypatch):
+    cascade, check = Cascade((10, 20, 30, 30)), Check()
+    img = np.random.default_rng(0).integers(0, 256, (1080, 1920, 3), np.uint8)
+    detect = detector(monkeypatch, cascade, check, min_neighbors=7, long_side=480)
+    assert detect(img) == [(48, 84, 120, 120)]  # 4 and 2 pixels of a half
+    assert cascade.options['minNeighbors'] == 0 and check.least == 7
+    np.testing.assert_array_equal(check.boxes, [[20, 40, 60, 60]])
+    np.testing.assert_array_equal(check.gray, cv2.resize(
+        cv2.cvtColor(img, cv2.COLOR_BGR2GRAY), (960, 540), interpolation=cv2.INTER_AREA))
+    detector(monkeypatch, cascade, check, long_side=1000)(img)
+    assert check.gray.shape == (1080, 1920)  # never larger than it is
+
+
+@pytest.mark.parametrize('check', [None, Check()])
+def test_a_picture_without_findings_has_no_face(monkeypatch, check):
+    assert detector(monkeypatch, Cascade(), check)(np.zeros((40, 90, 3), np.uint8)) == []
+
+
+@pytest.mark.parametrize('box, inside', [
+    ((-5, -7, 20, 20), (0, 0, 20, 20)),
+    ((75, 50, 30, 30), (50, 30, 30, 30)),
+    ((10.4, 9.6, 20.4, 20.4), (10, 10, 20, 20)),
+    ((-9, 5, 100, 100), (0, 0, 60, 60)),       # the picture is 80 x 60
+    ((0, 0, 80, 60), (0, 0, 80, 60)),
+])
+def test_boxes_are_moved_into_the_picture(monkeypatch, box, inside):
+    found = crop_faces._inside(np.array(box, float), np.zeros((60, 80, 3), np.uint8))
+    assert found == inside and all(type(n) is int for n in found)
 
 
 def test_the_options_reach_the_search(crop, tmp_path, monkeypatch):
@@ -210,8 +273,8 @@ def test_the_options_reach_the_search(crop, tmp_path, monkeypatch):
                         lambda *args: given.extend(args) or crop_faces.whole_picture)
     save_picture(tmp_path / 'a.png')
     crop('a.png', '--cascade', 'c.xml', '--scale_factor', 1.3, '--min_neighbors', 2,
-         '--min_size', 50)
-    assert given == ['c.xml', 1.3, 2, 50]
+         '--min_size', 50, '--long_side', 700)
+    assert given == ['c.xml', 1.3, 2, 50, 700]
 
 
 # Videos, pictures and folders
@@ -421,8 +484,8 @@ def test_every_option_is_explained(capsys):
         crop_faces.main(['--help'])
     words = capsys.readouterr().out
     for option in ['--output', '-o', '--size', '--every', '--fps', '--cascade', '--scale_factor',
-                   '--min_neighbors', '--min_size', '--margin', '--crops', '--sheet', '--no_faces',
-                   '--force']:
+                   '--min_neighbors', '--min_size', '--long_side', '--margin', '--crops',
+                   '--sheet', '--no_faces', '--force']:
         assert option in words
     assert all(action.help for action in crop_faces.build_parser()._actions)
     assert str(os.getcwd()) not in words

@@ -4,9 +4,10 @@ import ast
 import pytest
 
 FLOORS = [
-    {'crop_faces', 'train', 'predict'},                   # commands
+    {'crop_faces', 'train', 'predict', 'train_cascade'},  # commands
+    {'face_check', 'face_samples'},                       # faces
     {'model_file', 'media'},                              # what commands read
-    {'net', 'plots', 'cli'},                              # networks, pictures, the edge
+    {'net', 'plots', 'cli', 'lbp_cascade'},               # networks, pictures, cascades, the edge
     {'metrics', 'files', 'chainer_compat'},               # leaves
 ]
 MODULES = sorted(set().union(*FLOORS))

@@ -254,10 +254,11 @@ def assert_opencv_agrees_on_each_stage(folder, cascade, windows):
 
 
 @pytest.mark.parametrize('width, height', [(24, 24), (20, 28)])
-@pytest.mark.parametrize('sizes', [[1], [7], [3, 5], [2, 4, 9], [4, 2, 3, 4, 5]])
+@pytest.mark.parametrize('sizes', [[2], [7], [3, 5], [2, 4, 9], [4, 2, 3, 4, 5]])
 def test_opencv_agrees_on_random_cascades(tmp_path, sizes, width, height):
-    rng = np.random.default_rng(17 * len(sizes) + sizes[0])
-    cascade, windows = draw_cascade(rng, sizes, width, height), draw_windows(rng, 200, width, height)
+    rng = np.random.default_rng(10 * len(sizes) + sizes[0])
+    cascade = draw_cascade(rng, sizes, width, height)
+    windows = draw_windows(rng, 200, width, height)
     assert set(cascade.evaluate(windows)[0]) == set(range(len(sizes) + 1))
     assert_opencv_agrees_on_each_stage(tmp_path, cascade, windows)
 
