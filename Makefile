@@ -6,18 +6,16 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 TRAIN ?= --n_iter 300 --monitor_step 50
-# The classic cascade, until the project has one of its own.
-CASCADE ?= $(or $(wildcard lbpcascade_animefice.xml),../shared/data/lbpcascade_animeface.xml)
 
 .PHONY: demo test lint clean
 
-demo: $(CASCADE) $(VENV)/.done
+demo: $(VENV)/.done
 	$(BIN)/python examples/draw_cast.py $(DEMO)
-	$(BIN)/python crop_faces.py $(DEMO)/train.mp4 -o $(DEMO)/X.npy --fps 4 --cascade $(CASCADE) --force
+	$(BIN)/python crop_faces.py $(DEMO)/train.mp4 -o $(DEMO)/X.npy --fps 4 --force
 	$(BIN)/python examples/rate_cast.py $(DEMO)/X.csv $(DEMO)/train_cast.csv $(DEMO)/ratings.txt
 	$(BIN)/python train.py $(DEMO)/X.npy $(DEMO)/ratings.txt $(TRAIN) \
 	    -om $(DEMO)/model.pkl -op $(DEMO)/pred.txt -o $(DEMO)/result
-	$(BIN)/python crop_faces.py $(DEMO)/test.mp4 -o $(DEMO)/X_test.npy --fps 1 --cascade $(CASCADE) --force
+	$(BIN)/python crop_faces.py $(DEMO)/test.mp4 -o $(DEMO)/X_test.npy --fps 1 --force
 	$(BIN)/python examples/rate_cast.py $(DEMO)/X_test.csv $(DEMO)/test_cast.csv $(DEMO)/ratings_test.txt
 	$(BIN)/python predict.py $(DEMO)/model.pkl $(DEMO)/X_test.npy -o $(DEMO)/pred_test.txt \
 	    --ratings $(DEMO)/ratings_test.txt --strip $(DEMO)/ranked.png --csv $(DEMO)/ranked.csv
@@ -28,11 +26,6 @@ test: $(VENV)/.done
 
 lint: $(VENV)/.done
 	$(BIN)/python -m ruff check .
-
-$(CASCADE):
-	@echo "$@: the cascade, which finds the faces, is missing. Take the classic one of"
-	@echo "https://github.com/nagadomi/lbpcascade_animeface and say make demo CASCADE=its/path.xml"
-	@exit 1
 
 # Chainer's package builds with setuptools below 82 only, and pip would take
 # the newest one for it, so that one is installed first and used as it is.

@@ -28,7 +28,7 @@ from media import cv2  # None where it cannot be imported: media.check_opencv() 
 
 COLUMNS = ['row', 'source', 'frame', 'time', 'x', 'y', 'w', 'h']
 DEFAULT_CASCADE = 'lbpcascade_animefice.xml'
-LONG_SIDE = 480
+LONG_SIDE = 320
 CLASSIC_CASCADE = ('the classic lbpcascade_animeface.xml from '
                    'https://github.com/nagadomi/lbpcascade_animeface')
 

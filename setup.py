@@ -2,6 +2,8 @@
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
+NUMBA = 'numba>=0.59,<1'                 # only train_cascade.py; 0.59 is the first for NumPy 1.26
+
 
 class build_modules(build_py):
 
@@ -32,6 +34,7 @@ setup(
         'tqdm>=4.60,<5',                 # progress bars
     ],
     extras_require={
-        'test': ['pytest>=7,<10', 'hypothesis>=6,<7', 'scipy>=1.11,<2', 'ruff>=0.6,<1'],
+        'cascade': [NUMBA],
+        'test': ['pytest>=7,<10', 'hypothesis>=6,<7', 'scipy>=1.11,<2', 'ruff>=0.6,<1', NUMBA],
     },
 )

@@ -47,13 +47,12 @@ def test_from_pictures_to_a_ranking_of_others(run, tmp_path):
 
 @pytest.fixture
 def anime(real_data):
-    """A video with faces, and the classic cascade."""
-    return real_data / 'clips' / 'anime_1080p.mp4', real_data / 'lbpcascade_animeface.xml'
+    """A video with faces."""
+    return real_data / 'clips' / 'anime_1080p.mp4'
 
 
 def test_from_a_real_video_to_a_strip(run, tmp_path, anime):
-    video, cascade = anime
-    done = run('crop_faces.py', video, '--cascade', cascade, '--fps', 2)
+    done = run('crop_faces.py', anime, '--fps', 2)
     assert done.returncode == 0, done.stderr
     X = np.load(tmp_path / 'X.npy')
     assert X.shape[1:] == (3, 80, 80) and X.dtype == np.uint8 and len(X) >= 2

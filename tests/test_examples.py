@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import backdrops
+import crop_faces
 import draw_cast
 import face
 import hair
@@ -135,16 +136,12 @@ def test_draw_cast_writes_the_videos_and_their_tables(tmp_path, monkeypatch, cap
     assert {row['character'] for row in rows} == {'Aoi'}
 
 
-def test_the_classic_cascade_finds_every_face_of_the_test_film(real_data):
-    cascade = real_data / 'lbpcascade_animeface.xml'
-    if not cascade.is_file():
-        pytest.skip('needs lbpcascade_animeface.xml in the folder RANKNET_DATA')
-    cascade = cv2.CascadeClassifier(str(cascade))
+def test_our_cascade_finds_every_face_of_the_test_film():
+    detect = crop_faces.face_detector()
     for shot in script_of('test', 0):
         frame, (box,) = next(draw_cast.draw_shot(shot))
-        grey = cv2.equalizeHist(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY))
-        (found,) = cascade.detectMultiScale(grey, 1.1, 5, minSize=(24, 24))
-        assert rate_cast.intersection_over_union(found.tolist(), box) > .45
+        (found,) = detect(frame)
+        assert rate_cast.intersection_over_union(found, box) > .45
 
 
 # --- the ratings ---
