@@ -51,7 +51,7 @@ CHECK_WINDOWS = 4     # times as many other windows as a stage has, easy ones an
 CHECK_EASY = .6       # share of the stages that the easy ones pass; the hard ones pass all
 HARD = 2              # but so many
 CHECK_SEARCH = 4      # times as many windows to search as before a stage
-OFFSET_WEIGHT = 10    # of the loss of the offsets (huber_loss adds up three of them)
+OFFSET_WEIGHT = 30    # of the loss of the offsets, whose numbers are small
 BATCHSIZE = 256
 TESTED = 4000         # windows that the result is tested with
 
