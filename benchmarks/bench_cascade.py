@@ -30,9 +30,9 @@ import cli  # noqa: E402
 import crop_faces  # noqa: E402
 import media  # noqa: E402
 
-SIDES = 160, 220, 320, 480, 640
-NEIGHBORS = {'classic': (1, 2, 3, 5, 8), 'ours, in OpenCV': (3, 5, 8, 12, 16),
-             'ours, second look': (1, 2, 3, 5, 8)}
+SIDES = 160, 220, 320, 480
+NEIGHBORS = {'classic': (1, 2, 3, 5), 'ours, in OpenCV': (3, 5, 8, 12),
+             'ours, second look': (2, 3, 5, 8)}
 EVERY = 4  # frame of a film
 
 
