@@ -7,8 +7,10 @@ import pytest
 
 import face_samples
 import files
+import lbp_cascade
 from face_samples import Augmentation, Scene
 from lbp_cascade import Cascade
+from media_samples import CASCADE
 
 STILL = Augmentation(turn=0, shift=0, scale=0, light=0, mirror=False)
 
@@ -40,6 +42,27 @@ def test_a_face_lies_in_the_middle_of_its_patch_with_room_around(tmp_path, size,
     inside[room[1]:-room[1], room[0]:-room[0]] = True
     edge = cv2.morphologyEx(inside.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3))) > 0
     assert (patch[inside & ~edge] > 210).all() and (patch[~inside & ~edge] < 30).all()
+
+
+@pytest.mark.parametrize('size', [(24, 24), (20, 28)])
+@pytest.mark.parametrize('box', [
+    (30, 40, 20, 20),              # smaller than in the patch
+    (101.3, 57.6, 48.5, 61.2),
+    (90, 20, 251, 290),            # much larger
+    (150, 33.3, 222.2, 180.7),
+])
+def test_all_of_a_face_lies_where_the_box_says(tmp_path, size, box):
+    x, y, w, h = box
+    room = np.round(np.array(size) * 2 * .3)
+    rows, columns = np.indices((331, 417)) + .5
+    rng = np.random.default_rng(7)
+    for across, down in rng.uniform(.2, .8, (4, 2)):  # of the box
+        distance = ((columns - x - across * w) / w) ** 2 + ((rows - y - down * h) / h) ** 2
+        save(tmp_path / 'a.png', np.round(255 * np.exp(-distance * 128)).astype(np.uint8))
+        table = write_table(tmp_path / 't.csv', 'a.png,{},{},{},{}'.format(*box))
+        patch, = face_samples.read_faces([table], size)
+        expected = room + 2 * np.array(size) * [across, down] - .5
+        np.testing.assert_allclose(centroid(patch), expected, atol=.6)
 
 
 def test_over_the_border_its_pixels_go_on(tmp_path):
@@ -81,6 +104,40 @@ def test_a_wrong_row_is_said(tmp_path, row, words):
         face_samples.read_faces([table], (24, 24))
 
 
+def test_a_table_may_name_pictures_anywhere_and_have_more_columns(tmp_path):
+    (tmp_path / 'sub').mkdir()
+    path = save(tmp_path / 'a.png', np.zeros((50, 50), np.uint8))
+    table = write_table(tmp_path / 'sub' / 'T.CSV', '7,3,4,5,6,{}'.format(path), '',
+                        '8,7,8,9,10,../a.png,and,more', columns='index,x,y,w,h,source')
+    boxes = [scene.boxes.tolist() for scene in face_samples.read_scenes([table], 1)]
+    assert sum(boxes, []) == [[3, 4, 5, 6], [7, 8, 9, 10]]
+
+
+def test_tables_of_the_same_picture_add_up(tmp_path):
+    save(tmp_path / 'a.png', np.zeros((50, 50), np.uint8))
+    tables = [write_table(tmp_path / name, row) for name, row in [
+        ('1.csv', 'a.png,1,2,30,30'), ('2.csv', 'a.png,5,5,20,20')]]
+    scene, = face_samples.read_scenes(tables, 1)
+    assert scene.boxes.tolist() == [[1, 2, 30, 30], [5, 5, 20, 20]]
+    assert len(face_samples.read_faces(tables, (24, 24))) == 2
+
+
+@pytest.mark.parametrize('data', [
+    'source,x,y,w,h\ncafé.png,1,2,30,30\n'.encode('latin-1'),
+    'source,x,y,w,h\na.png,1,2,30,30\n'.encode('utf-16'),
+    b'source,x,y,w,h\n"a.png' + 200_000 * b'x',
+    b'\x89PNG\r\n\x1a\n\0\xff',
+], ids=['latin-1', 'utf-16', 'no end of quotes', 'a picture'])
+def test_what_is_no_table_is_said(tmp_path, data):
+    (tmp_path / 't.csv').write_bytes(data)
+    with pytest.raises(files.InputError, match='t.csv'):
+        face_samples.read_faces([str(tmp_path / 't.csv')], (24, 24))
+
+
+def test_an_empty_table_gives_no_faces(tmp_path):
+    assert len(face_samples.read_faces([write_table(tmp_path / 't.csv')], (24, 24))) == 0
+
+
 def test_a_missing_column_is_said(tmp_path):
     table = write_table(tmp_path / 't.csv', 'a.png,1', columns='source,x')
     with pytest.raises(files.InputError, match='line 1: .* none named h, w, y'):
@@ -95,6 +152,15 @@ def test_a_fifth_of_the_faces_is_held_out():
     assert (face_samples.split_faces(patches, 4)[1] != held_out).any()
     with pytest.raises(files.InputError, match='at least 10, got 9'):
         face_samples.split_faces(patches[:9], 3)
+
+
+@pytest.mark.parametrize('n, held_out', [(10, 2), (11, 3), (15, 3), (100, 20)])
+def test_who_is_held_out_depends_on_the_seed_only(n, held_out):
+    first = face_samples.split_faces(np.arange(n), 5)
+    second = face_samples.split_faces(np.arange(n) + 1000, 5)
+    assert [len(part) for part in first] == [n - held_out, held_out]
+    for one, other in zip(first, second):
+        np.testing.assert_array_equal(one + 1000, other)
 
 
 # Varying
@@ -173,6 +239,42 @@ def test_the_same_seed_gives_the_same_windows():
     assert (windows[0] != windows[2]).any()
 
 
+def test_the_offset_is_in_parts_of_each_side():
+    rng = np.random.default_rng(8)
+    y, x = np.indices((90, 64)) - np.array([[[44.5]], [[31.5]]])  # a face of 40 x 56
+    patch = np.round(255 * np.exp(-(x ** 2 + y ** 2) / 32)).astype(np.uint8)
+    augmentation = STILL._replace(shift=.2, scale=.2, mirror=True)
+    for _ in range(20):
+        window, offset = face_samples.augment(patch, (40, 56), (20, 28), augmentation, rng)
+        assert window.shape == (28, 20)
+        np.testing.assert_allclose(centroid(window), [9.5, 13.5] + offset[:2] * [20, 28],
+                                   atol=.5)
+
+
+def test_a_mirrored_window_is_the_other_one_from_right_to_left():
+    patch = np.random.default_rng(9).integers(0, 256, (76, 76), np.uint8)
+    augmentation, mirrored = Augmentation(mirror=False), 0
+    for seed in range(12):
+        one, there = face_samples.augment(patch, (48, 48), (24, 24), augmentation,
+                                          np.random.default_rng(seed))
+        other, where = face_samples.augment(patch, (48, 48), (24, 24), Augmentation(),
+                                            np.random.default_rng(seed))
+        if (one == other).all():
+            assert where.tolist() == there.tolist()
+        else:
+            mirrored += 1
+            np.testing.assert_array_equal(other, one[:, ::-1])
+            assert where.tolist() == [-there[0], there[1], there[2]]
+    assert 0 < mirrored < 12
+
+
+def test_windows_go_round_the_patches():
+    patches = np.repeat(np.uint8([10, 100, 200]), 76 * 76).reshape(3, 76, 76)
+    windows = face_samples.augment_faces(patches, (48, 48), (24, 24), 7, STILL,
+                                         np.random.default_rng(0))
+    assert windows[:, 12, 12].tolist() == [10, 100, 200, 10, 100, 200, 10]
+
+
 # Mining
 
 def draw_scenes(n=6):
@@ -246,3 +348,77 @@ def test_overlaps_agree_with_a_slow_second_implementation():
     np.testing.assert_array_equal(found[clear], exact[clear] > face_samples.OVERLAP)
     assert 0 < found.sum() < 50 and clear.sum() > 40
     assert not face_samples._overlaps(corners, np.array([24, 20]), np.zeros((0, 4))).any()
+
+
+@pytest.fixture
+def bright_squares(tmp_path):
+    """A cascade for a bright square in the upper left of its surroundings."""
+    (tmp_path / 'c.xml').write_text(CASCADE)
+    return lbp_cascade.read(tmp_path / 'c.xml')[0]
+
+
+def draw_squares(rng, n):
+    scenes = []
+    for _ in range(n):
+        gray = rng.integers(0, 30, (80, 100), np.uint8)
+        y, x = rng.integers(12, 45, 2)
+        gray[y:y + 10, x:x + 10] = 220
+        scenes.append(Scene(gray, np.zeros((0, 4))))
+    return scenes
+
+
+def test_what_is_mined_passes_all_stages(bright_squares):
+    scenes = draw_squares(np.random.default_rng(10), 8)
+    windows, rate = face_samples.mine(bright_squares, scenes, 60, 1e6, [0])
+    assert len(windows) == 60 and 0 < rate < .2
+    assert (bright_squares.evaluate(windows)[0] == 1).all()
+
+
+def test_all_windows_pass_where_there_is_neither_stage_nor_face():
+    windows, rate = face_samples.mine(Cascade(20, 28), draw_scenes()[1:], 100, 1e5, [0])
+    assert windows.shape == (100, 28, 20) and rate == 1
+
+
+def test_a_tile_of_the_size_of_the_window_is_the_window():
+    tile = np.random.default_rng(11).integers(0, 256, (28, 20), np.uint8)
+    windows, rate = face_samples.mine(Cascade(20, 28), [Scene(tile, np.zeros((0, 4)))], 1, 1e3,
+                                      [0])
+    assert rate == 1 and len(windows) == 1
+    assert (windows[0] == tile).all() or (windows[0] == tile[:, ::-1]).all()
+
+
+@pytest.mark.parametrize('boxes, directions', [
+    ([], {(0, 1), (0, -1), (1, 0), (-1, 0)}),
+    ([[0., 0, 10, 10]], {(1, 0)}),              # a picture with a face stays upright
+])
+def test_only_pictures_without_faces_are_turned(boxes, directions):
+    gray = np.repeat(np.arange(20, 220, 5, dtype=np.uint8)[:, None], 40, axis=1)
+    scene = Scene(gray, np.array(boxes).reshape(-1, 4))
+    windows, _ = face_samples.mine(Cascade(24, 24), [scene], 3000, 1e6, [0])
+    down = np.sign(windows[:, -1, 12].astype(int) - windows[:, 0, 12])
+    across = np.sign(windows[:, 12, -1].astype(int) - windows[:, 12, 0])
+    assert set(zip(down.tolist(), across.tolist())) == directions
+
+
+def test_a_search_ends_when_so_many_windows_were_looked_at(bright_squares, monkeypatch):
+    looked_at, scan = [], Cascade.scan
+
+    def count(self, integral, step=1):
+        corners, n = scan(self, integral, step)
+        looked_at.append(n)
+        return corners, n
+
+    monkeypatch.setattr(Cascade, 'scan', count)
+    flat = [Scene(np.full((60, 70), grey, np.uint8), np.zeros((0, 4))) for grey in (0, 99, 255)]
+    windows, rate = face_samples.mine(bright_squares, flat, 10, 20_000, [0])
+    assert (len(windows), rate) == (0, 0)
+    once = 2 * 3 * 19 * 24 * 3  # more than all sizes of all three pictures
+    assert 20_000 <= sum(looked_at) < 20_000 + once
+
+
+def test_faces_need_not_lie_inside_the_picture():
+    scenes = [Scene(np.zeros((60, 60), np.uint8), np.array([[-30., -30, 200, 200]])),
+              Scene(np.full((60, 60), 9, np.uint8), np.array([[500., 500, 30, 30]]))]
+    windows, rate = face_samples.mine(Cascade(50, 50), scenes, 50, 1e4, [0])
+    # 50 x 50 of 200 x 200 is a sixteenth: a window in a far larger face is not the face.
+    assert set(windows[:, 0, 0].tolist()) == {0, 9} and rate == 1
