@@ -6,6 +6,8 @@ import chainer
 import chainer.functions as F
 import chainer.links as L
 
+from conv_pool import conv_pool, linear
+
 SMALLEST = 13  # pixels; of 12, the second pooling leaves nothing
 
 
@@ -29,9 +31,9 @@ class CNN(chainer.Chain):
             self.l2 = L.Linear(500, 1)
 
     def forward(self, x):                                # (B, 3, 80, 80)
-        h = F.max_pooling_2d(F.relu(self.conv1(x)), 2)   # (B, 20, 38, 38)
-        h = F.max_pooling_2d(F.relu(self.conv2(h)), 2)   # (B, 50, 17, 17)
-        h = F.relu(self.l1(h))                           # (B, 500)
+        h = conv_pool(x, self.conv1)                     # (B, 20, 38, 38)
+        h = conv_pool(h, self.conv2)                     # (B, 50, 17, 17)
+        h = F.relu(linear(h, self.l1))                   # (B, 500)
         return self.l2(h)                                # (B, 1)
 
 

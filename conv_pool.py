@@ -1,0 +1,193 @@
+"""The CNN's layers, by the kernels of this project where they fit and by Chainer where not.
+
+:func:`conv_pool` and :func:`linear` give what Chainer's functions give, but for
+the order in which float32 sums are rounded, and so do their gradients.  The
+kernels need Numba, pictures and weights in float32 on the CPU, and a
+convolution of 5 x 5 without padding or stride; anything else is Chainer's.
+"""
+import numpy as np
+
+import chainer_compat  # noqa: F401  (before chainer)
+import chainer
+import chainer.functions as F
+
+import threads
+
+try:
+    import numba
+    import kernels
+except ImportError as e:
+    if e.name != 'numba':
+        raise
+    kernels = None
+
+SLICES = 16  # of a batch; not by threads, so that their number changes no sum
+
+
+def conv_pool(x, link):
+    """Convolution, ReLU, 2 x 2 max pooling: ``max_pooling_2d(relu(link(x)), 2)``.
+
+    Args:
+        x (chainer.Variable or array): Pictures, shape ``(B, C, H, W)``.
+        link (chainer.links.Convolution2D): With a kernel of 5 x 5.
+
+    Returns:
+        chainer.Variable: Shape ``(B, K, (H - 3) // 2, (W - 3) // 2)``; ``K``
+        are the link's output channels.
+    """
+    if _can_replace(link, x) and _is_plain_convolution(link, x):
+        return ConvPool().apply((x, link.W, link.b))[0]
+    return F.max_pooling_2d(F.relu(link(x)), 2)
+
+
+def linear(x, link):
+    """Fully connected layer: ``link(x)``, on all threads.
+
+    Args:
+        x (chainer.Variable or array): Shape ``(B, ...)``; it is flattened.
+        link (chainer.links.Linear): What ``x`` is multiplied by.
+
+    Returns:
+        chainer.Variable: Shape ``(B, out_size)``.
+    """
+    if _can_replace(link, x):
+        return Linear().apply((F.reshape(x, (len(x), -1)), link.W, link.b))[0]
+    return link(x)
+
+
+def kernels_fit(*arrays):
+    """Whether there are kernels, and they take such arrays."""
+    return (kernels is not None and not numba.config.DISABLE_JIT
+            and all(type(array) is np.ndarray and array.dtype == np.float32 for array in arrays))
+
+
+def _can_replace(link, x):
+    return (link.b is not None and not link.local_link_hooks
+            and kernels_fit(chainer.as_array(x), link.W.array, link.b.array))
+
+
+def _is_plain_convolution(link, x):
+    K, C, *sides = link.W.shape
+    return (sides == [kernels.KERNEL] * 2 and K >= 8 and x.ndim == 4 and x.shape[1] == C
+            and min(x.shape[2:]) >= kernels.KERNEL
+            and (link.stride, link.pad, link.dilate, link.groups) == ((1, 1), (0, 0), (1, 1), 1))
+
+
+class ConvPool(chainer.FunctionNode):
+
+    """Convolution of 5 x 5, ReLU and max pooling of 2 x 2 in one.
+
+    Results and gradients have Chainer's shapes, ``(B, C, H, W)``, and lie in
+    memory channel last, so that the next layer has nothing to copy.
+    """
+
+    def forward(self, inputs):
+        x, W, b = inputs
+        pictures, height, width, C = _channel_last(x).shape
+        K = len(W)
+        y = np.empty((pictures, (height - 3) // 2, (width - 3) // 2, K), np.float32)
+        self.winners = None
+        if chainer.config.enable_backprop:
+            self.retain_inputs((0, 1, 2))
+            self.winners = np.empty(y.shape, np.uint8)
+        x, W = _channel_last(x), _ready(W.transpose(2, 3, 1, 0)).ravel()
+        winners = self.winners if self.winners is not None else np.empty(y.shape[:1] + (0,), 'u1')
+
+        def run(part):
+            for channel, n in kernels.lane_groups(K):
+                kernels.forward(C, n, self.winners is not None)(
+                    x[part].ravel(), W, _ready(b), y[part].ravel(), winners[part].ravel(), channel,
+                    K, height, width)
+
+        threads.run(run, threads.split(pictures, SLICES))
+        return y.transpose(0, 3, 1, 2),                 # (B, H', W', K) -> (B, K, H', W')
+
+    def backward(self, indexes, grad_outputs):
+        if chainer.config.enable_backprop:  # gradients of gradients are left to Chainer
+            inputs = self.get_retained_inputs()
+            y = F.max_pooling_2d(F.relu(F.convolution_2d(*inputs)), 2)
+            return chainer.grad([y], [inputs[i] for i in indexes], grad_outputs,
+                                enable_double_backprop=True)
+        x, W, _ = (variable.array for variable in self.get_retained_inputs())
+        gy = grad_outputs[0].array
+        gW, gb = self._backward_weights(x, W, gy)
+        gx = self._backward_inputs(x, W, gy) if 0 in indexes else None
+        return tuple(chainer.as_variable((gx, gW, gb)[i]) for i in indexes)
+
+    def _backward_weights(self, x, W, gy):
+        x = _channel_last(x)
+        pictures, height, width, C = x.shape
+        K = len(W)
+
+        def run(part):
+            gW, gb = np.zeros(W.size, np.float32), np.zeros(K, np.float32)
+            kernels.backward_weights(C)(x[part].ravel(), self.winners[part].ravel(), gy[part], gW,
+                                        gb, height, width)
+            return gW, gb
+
+        sums = threads.run(run, threads.split(pictures, SLICES))
+        gW = np.zeros(W.size, np.float32) + sum(part for part, _ in sums)
+        gb = np.zeros(K, np.float32) + sum(part for _, part in sums)
+        return np.ascontiguousarray(gW.reshape(K, 5, 5, C).transpose(0, 3, 1, 2)), gb
+
+    def _backward_inputs(self, x, W, gy):
+        pictures, C, height, width = x.shape
+        gx = np.zeros((pictures, height, width, C), np.float32)
+        W = _ready(W.transpose(0, 2, 3, 1)).ravel()
+
+        def run(part):
+            kernels.backward_inputs(C)(W, self.winners[part].ravel(), gy[part], gx[part].ravel(),
+                                       height, width)
+
+        threads.run(run, threads.split(pictures, SLICES))
+        return gx.transpose(0, 3, 1, 2)                 # (B, H, W, C) -> (B, C, H, W)
+
+
+class Linear(chainer.FunctionNode):
+
+    """A fully connected layer whose products are shared among our threads."""
+
+    def forward(self, inputs):
+        self.retain_inputs((0, 1))
+        x, W, b = inputs
+        y = np.empty((len(x), len(W)), np.float32)
+
+        def run(part):
+            np.matmul(x, W[part].T, out=y[:, part])
+            y[:, part] += b[part]
+
+        self._share(run, len(W))
+        return y,
+
+    def backward(self, indexes, grad_outputs):
+        x, W = self.get_retained_inputs()
+        gy, = grad_outputs
+        if chainer.config.enable_backprop:  # gradients of gradients are left to Chainer
+            gradients = F.matmul(gy, W), F.matmul(gy, x, transa=True), F.sum(gy, axis=0)
+            return tuple(gradients[i] for i in indexes)
+        x, W, gy = x.array, W.array, gy.array
+        gradients = {}
+        if 0 in indexes:
+            gradients[0] = np.empty(x.shape, np.float32)
+            self._share(lambda part: np.matmul(gy, W[:, part], out=gradients[0][:, part]),
+                        x.shape[1])
+        if 1 in indexes:
+            gradients[1] = np.empty(W.shape, np.float32)
+            self._share(lambda part: np.matmul(gy[:, part].T, x, out=gradients[1][part]), len(W))
+        if 2 in indexes:
+            gradients[2] = gy.sum(axis=0)
+        return tuple(chainer.as_variable(gradients[i]) for i in indexes)
+
+    @staticmethod
+    def _share(function, n):
+        with threads.one_blas_thread():
+            threads.run(function, threads.split(n, threads.count()))
+
+
+def _channel_last(x):
+    return _ready(x.transpose(0, 2, 3, 1))               # (B, C, H, W) -> (B, H, W, C)
+
+
+def _ready(array):
+    """As the kernels take it: C-contiguous and writeable; a copy only if it is not."""
+    return np.require(array, requirements=['C', 'W'])

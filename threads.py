@@ -1,0 +1,97 @@
+"""How many threads compute, and handing slices of work to them.
+
+As many as the ``OMP_NUM_THREADS`` of the user's environment says, else as many
+as the cores that the process may use: of a container with half of a large
+machine, half.  :func:`use` overrides both.
+"""
+import concurrent.futures
+import functools
+import math
+import os
+
+import threadpoolctl
+
+_n = None
+
+
+def use(n):
+    """Compute with ``n`` threads from now on."""
+    global _n
+    _n = n
+    _executor.cache_clear()
+
+
+def count():
+    """The number of threads that compute, at least 1."""
+    return _n or _default()
+
+
+@functools.lru_cache(maxsize=None)
+def _default():
+    return _number_from_environment() or _usable_cores()
+
+
+def split(n, n_slices):
+    """Cut ``range(n)`` into slices that differ by 1 at most; none is empty."""
+    n_slices = min(n, n_slices)
+    stops = [n * part // n_slices for part in range(n_slices + 1)] if n else []
+    return [slice(*ends) for ends in zip(stops, stops[1:])]
+
+
+def run(function, slices):
+    """Call ``function`` with each slice, on all threads, and wait.
+
+    It should release Python's lock, as Numba's ``nogil`` and NumPy's products
+    do.
+
+    Returns:
+        list: What it returned, in the order of the slices.
+    """
+    if count() == 1 or len(slices) <= 1:
+        return [function(part) for part in slices]
+    return list(_executor().map(function, slices))
+
+
+def one_blas_thread():
+    """A context in which BLAS leaves the other threads to us.
+
+    OpenBLAS's own wait for the next product in a busy loop, which slows down
+    whatever computes beside them.
+    """
+    return _blas().limit(limits=1, user_api='blas')
+
+
+@functools.lru_cache(maxsize=None)
+def _executor():
+    return concurrent.futures.ThreadPoolExecutor(count(), 'compute')
+
+
+@functools.lru_cache(maxsize=None)
+def _blas():
+    return threadpoolctl.ThreadpoolController()
+
+
+def _number_from_environment():
+    first = os.environ.get('OMP_NUM_THREADS', '').split(',')[0].strip()  # '4,2' is 2 within 4
+    return int(first) if first.isdecimal() else 0
+
+
+def _usable_cores():
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+    return max(1, math.ceil(min(cores or 1, _container_limit())))
+
+
+def _container_limit():
+    """Cores that the container's scheduler lets us have, by cgroup version 2 or 1."""
+    for path in '/sys/fs/cgroup/cpu.max', '/sys/fs/cgroup/cpu/cpu.cfs_quota_us':
+        try:
+            with open(path) as f:
+                quota, *period = f.read().split()
+            if not period:
+                with open('/sys/fs/cgroup/cpu/cpu.cfs_period_us') as f:
+                    period = [f.read()]
+            if quota.isdecimal():  # not 'max', not -1
+                return int(quota) / int(period[0])
+        except (OSError, ValueError):
+            pass
+    return math.inf
