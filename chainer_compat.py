@@ -42,6 +42,9 @@ def _silence_chainer():
     # a person who runs our commands could mend.
     for category in (SyntaxWarning, DeprecationWarning, FutureWarning):
         warnings.filterwarnings('ignore', category=category, module=r'(.*[/\\.])?chainer(x|mn)?\b')
+    # The gradient of F.softplus, which is right all the same: 1 / (1 + inf) is 0.
+    warnings.filterwarnings('ignore', 'overflow encountered in exp', RuntimeWarning,
+                            r'chainer\.functions\.activation\.softplus')
 
 
 _supply_environment_check()

@@ -10,6 +10,7 @@ import numpy as np
 import tqdm
 
 import files
+import threads
 
 
 def command(main):
@@ -73,18 +74,18 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
         return super()._get_help_string(action)
 
 
-def positive_int(text):
-    """An ``argparse`` type; its message must not name this function."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError('must be a whole number >= 1, got {!r}'.format(text))
-    return int(text)
+def int_from(lowest):
+    """Make an ``argparse`` type: a whole number, that one or above."""
+    def whole_number(text):
+        if not text.isdecimal() or int(text) < lowest:
+            raise argparse.ArgumentTypeError(
+                'must be a whole number >= {}, got {!r}'.format(lowest, text))
+        return int(text)
+    return whole_number
 
 
-def natural_int(text):
-    """An ``argparse`` type: 0, 1, 2, ..."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError('must be a whole number >= 0, got {!r}'.format(text))
-    return int(text)
+positive_int = int_from(1)
+natural_int = int_from(0)
 
 
 def seed(text):
@@ -137,7 +138,9 @@ def _parse_float(text):
 
 
 def add_device_arguments(parser):
-    """Add ``--device`` and its old twin ``--gpu``."""
+    """Add ``--device``, its old twin ``--gpu``, and ``--threads``."""
+    parser.add_argument('--threads', type=positive_int,
+                        help='threads that compute; unless said, OMP_NUM_THREADS or one a core')
     group = parser.add_mutually_exclusive_group()
     group.add_argument('--device', '-d', default='-1', metavar='DEVICE',
                        help='Chainer device: -1 or @numpy for the CPU, 0 or @cupy:0 for a GPU')
@@ -146,8 +149,8 @@ def add_device_arguments(parser):
                        help='the old way to say --device')
 
 
-def use_device(specifier):
-    """Make a Chainer device the current one and return it.
+def use_device(specifier, n_threads=None):
+    """Make a Chainer device the current one and return it; compute with so many threads.
 
     Raises:
         InputError: If there is no such device here.
@@ -156,13 +159,34 @@ def use_device(specifier):
     import chainer_compat  # noqa: F401
     import chainer
 
+    threads.use(n_threads)
     try:
         device = chainer.get_device(str(specifier))
         device.use()
     except Exception as e:  # of CuPy's many kinds
         raise files.InputError('--device {}: {}; -1 is the CPU'.format(
             specifier, str(e).splitlines()[0] or type(e).__name__)) from e
+    _announce_compilation()
     return device
+
+
+def _announce_compilation():
+    """Say so when Numba begins to compile, which takes seconds."""
+    try:
+        from numba.core import event
+    except ImportError:
+        return
+
+    class Announcer(event.Listener):
+
+        def on_start(self, event):
+            note('compiling the kernels for this processor; this happens once')
+            self.on_start = self.on_end
+
+        def on_end(self, event):
+            pass
+
+    event.register('numba:compile', Announcer())
 
 
 def note_if_collapsed(scores):

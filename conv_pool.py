@@ -15,6 +15,7 @@ import threads
 
 try:
     import numba
+
     import kernels
 except ImportError as e:
     if e.name != 'numba':
@@ -68,7 +69,7 @@ def _can_replace(link, x):
 
 def _is_plain_convolution(link, x):
     K, C, *sides = link.W.shape
-    return (sides == [kernels.KERNEL] * 2 and K >= 8 and x.ndim == 4 and x.shape[1] == C
+    return (sides == [kernels.KERNEL] * 2 and K >= 8 and C >= 2 and x.ndim == 4 and x.shape[1] == C
             and min(x.shape[2:]) >= kernels.KERNEL
             and (link.stride, link.pad, link.dilate, link.groups) == ((1, 1), (0, 0), (1, 1), 1))
 

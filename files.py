@@ -9,6 +9,7 @@ import csv
 import math
 import mmap
 import os
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,18 @@ LINE_LIMIT = 1000  # characters; a rating needs no more than a few
 class InputError(Exception):
 
     """Something that a person gave us is not what the command can work with."""
+
+
+class RatedPictures(NamedTuple):
+    """Pictures of ``X``, shape ``(N, 3, H, W)``, that have a rating.
+
+    ``rows`` says which of the ``N``; ``ratings``, shape ``(N,)``, holds
+    ``nan`` at others.
+    """
+
+    X: np.ndarray
+    ratings: np.ndarray
+    rows: np.ndarray
 
 
 def read_pictures(path, image_size=None):

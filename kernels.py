@@ -15,6 +15,7 @@ Arrays come flat, C-contiguous and writeable, and no index is checked: callers
 (:mod:`conv_pool`, :mod:`adam`) see to that.
 """
 import functools
+import math
 
 import numpy as np
 from llvmlite import ir
@@ -40,6 +41,8 @@ class Lanes(types.Type):
     """
 
     def __init__(self, n):
+        if n < 8:
+            raise ValueError('Lanes hold at least 8 numbers, got {}'.format(n))
         super().__init__('Lanes({})'.format(n))
         self.n = n
         self.starts = [min(start, n - 8) for start in range(0, n, 8)]
@@ -102,10 +105,10 @@ def pool(typingctx, a, b, c, d):
     def generate(context, builder, signature, args):
         pooled = []
         for four in zip(*(_split(builder, arg) for arg in args)):
-            best, _ = _best(builder, four)
-            total = functools.reduce(builder.fadd, four)  # a comparison would lose a NaN
-            is_number = builder.fcmp_ordered('==', total, total)
-            pooled.append(builder.select(is_number, best, total))
+            best, _ = _best(builder, four)  # no comparison with NaN is true, so it is lost there
+            has_nan = builder.or_(builder.fcmp_unordered('uno', four[0], four[1]),
+                                  builder.fcmp_unordered('uno', four[2], four[3]))
+            pooled.append(builder.select(has_nan, ir.Constant(VECTOR, [math.nan] * 8), best))
         return _join(builder, pooled)
     return a(a, a, a, a), generate
 
@@ -166,7 +169,7 @@ def lane_groups(n):
     return [(start, stop - start) for start, stop in zip(starts, starts[1:])]
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def forward(in_channels, n, keep_winners):
     """Make the kernel of convolution, ReLU and max pooling for ``n`` output channels.
 
@@ -205,7 +208,7 @@ def forward(in_channels, n, keep_winners):
     return forward
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def backward_weights(in_channels):
     """Make the kernel that adds up the gradients of weights and biases.
 
@@ -245,7 +248,7 @@ def backward_weights(in_channels):
     return backward_weights
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def backward_inputs(in_channels):
     """Make the kernel of the gradients of pictures.
 
@@ -293,7 +296,7 @@ def backward_inputs(in_channels):
     return backward_inputs
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def adam():
     """Make the kernel of a step of Adam, in one walk over four arrays instead of twelve.
 

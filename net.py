@@ -77,7 +77,7 @@ class RankNet(chainer.Chain):
             self.predictor = predictor
 
     def forward(self, x_i, x_j, t_i, t_j):
-        """Loss of one pair of pictures, or of a batch of pairs.
+        """Loss of one pair of pictures, or of a batch of pairs, as the article has it.
 
         Args:
             x_i, x_j: Pictures, already scaled, shape ``(B, 3, H, W)``.
@@ -86,8 +86,24 @@ class RankNet(chainer.Chain):
         Returns:
             chainer.Variable: The mean loss, shape ``()``.
         """
-        d = self.predictor(x_i) - self.predictor(x_j)    # (B, 1)
-        S = self._preference(t_i, t_j)                   # (B, 1)
+        return self._loss(self.predictor(x_i) - self.predictor(x_j), t_i, t_j)
+
+    def loss_of_all_pairs(self, x, t):
+        """Loss of all ``B (B - 1) / 2`` pairs of a batch, from one look at each picture.
+
+        Args:
+            x: Pictures, already scaled, shape ``(B, 3, H, W)``, at least 2.
+            t: Their ratings, ``B`` numbers.
+
+        Returns:
+            chainer.Variable: The mean loss, shape ``()``.
+        """
+        s = self.predictor(x)                            # (B, 1)
+        i, j = self.xp.triu_indices(len(s), 1)
+        return self._loss(s[i] - s[j], t[i], t[j])
+
+    def _loss(self, d, t_i, t_j):
+        S = self._preference(t_i, t_j)                   # (pairs, 1), as d
         # log(1 + exp(-d)) + d is log(1 + exp(d)): written so, neither term
         # overflows, nor loses its digits to the other.
         loss = F.mean((1 + S) / 2 * F.softplus(-d) + (1 - S) / 2 * F.softplus(d))
@@ -99,17 +115,23 @@ class RankNet(chainer.Chain):
         # Compared, not subtracted: ratings may be unsigned.
         return (t_i > t_j).astype(np.float32) - (t_i < t_j).astype(np.float32)
 
-    def to_input(self, pictures):
-        """What the predictor sees of pictures as they are in ``X.npy``.
+    def scale(self, pictures):
+        """Pictures as they are in ``X.npy``, times ``image_scale``.
 
         Args:
             pictures (numpy.ndarray): Shape ``(B, 3, H, W)``, any real type.
 
         Returns:
-            array: float32 times ``image_scale``, on the device of the model.
+            numpy.ndarray: float32; lies in memory channel last, as
+            :mod:`conv_pool` wants it.
         """
-        x = np.asarray(pictures, np.float32, order='C') * np.float32(self.image_scale)
-        return self.device.send(x)
+        B, C, H, W = pictures.shape
+        x = np.empty((B, H, W, C), np.float32).transpose(0, 3, 1, 2)
+        return np.multiply(pictures, np.float32(self.image_scale), out=x, casting='same_kind')
+
+    def to_input(self, pictures):
+        """What the predictor sees of pictures: :meth:`scale`, on the device of the model."""
+        return self.device.send(self.scale(pictures))
 
     def score(self, X, rows=None, batchsize=64, progress=None):
         """Score pictures, a batch at a time.

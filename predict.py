@@ -6,8 +6,6 @@ import numpy as np
 import cli
 import files
 import metrics
-import model_file
-import plots
 
 ARTICLE_SCALE = 1 / 255
 
@@ -82,6 +80,8 @@ def write_ranking(path, scores, columns, rows):
 
 def draw_strip(path, X, scores, ratings, n):
     """Draw the ``n`` best pictures, under the person's own order if known."""
+    import plots  # here, so that who draws nothing does not wait for it
+
     rated = np.arange(len(X)) if ratings is None else np.flatnonzero(~np.isnan(ratings))
     strips = [plots.Strip('predicted order', rated[rank(scores[rated])[:n]], scores)]
     if ratings is not None:
@@ -121,7 +121,9 @@ def main(argv=None):
               *filter(None, [args.ratings])]
     for path in filter(None, (args.output, args.strip, args.csv)):
         files.check_output(path, inputs)
-    device = cli.use_device(args.device)
+    import model_file  # here, so that --help does not wait for Chainer
+
+    device = cli.use_device(args.device, args.threads)
     model = model_file.load(args.model_pkl)
     settle_scale(model, args.image_scale, args.model_pkl)
     model.to_device(device)

@@ -2,8 +2,6 @@
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-NUMBA = 'numba>=0.59,<1'                 # only train_cascade.py; 0.59 is the first for NumPy 1.26
-
 
 class build_modules(build_py):
 
@@ -31,10 +29,11 @@ setup(
         'opencv-python>=4.5,<5',         # OpenCV 5 has no CascadeClassifier
         'matplotlib>=3.8,<4',            # plots; 3.8 is the first for NumPy 1.26
         'Pillow>=10.1,<14',              # strips, sheets; 10.1 tells what is transparent
+        'numba>=0.59,<1',                # fast training; 0.59 is the first for NumPy 1.26
+        'threadpoolctl>=3.1,<4',         # keeps BLAS off our threads; 3.1 has the controller
         'tqdm>=4.60,<5',                 # progress bars
     ],
     extras_require={
-        'cascade': [NUMBA],
-        'test': ['pytest>=7,<10', 'hypothesis>=6,<7', 'scipy>=1.11,<2', 'ruff>=0.6,<1', NUMBA],
+        'test': ['pytest>=7,<10', 'hypothesis>=6,<7', 'scipy>=1.11,<2', 'ruff>=0.6,<1'],
     },
 )

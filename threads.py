@@ -26,7 +26,7 @@ def count():
     return _n or _default()
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _default():
     return _number_from_environment() or _usable_cores()
 
@@ -61,12 +61,12 @@ def one_blas_thread():
     return _blas().limit(limits=1, user_api='blas')
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _executor():
     return concurrent.futures.ThreadPoolExecutor(count(), 'compute')
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _blas():
     return threadpoolctl.ThreadpoolController()
 

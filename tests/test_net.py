@@ -115,6 +115,23 @@ def test_loss_of_a_batch_is_the_mean_of_its_pairs():
     assert loss(*zip(*pairs)) == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.parametrize('t', [[3, 1, 2, 2, 5], [1, 1, 1, 1, 1], [1, 2, 3, 4, 5]])
+def test_loss_of_all_pairs_is_the_mean_over_every_pair(model, pictures, t):
+    x, t = model.to_input(pictures[:5]), np.array(t)
+    i, j = zip(*[(i, j) for i in range(5) for j in range(i)])
+    i, j = np.array(i), np.array(j)
+    expected = model(x[i], x[j], t[i], t[j])
+    model.cleargrads()
+    expected.backward()
+    gradients = {name: param.grad for name, param in model.namedparams()}
+    loss = model.loss_of_all_pairs(x, t)
+    model.cleargrads()
+    loss.backward()
+    assert float(loss.array) == pytest.approx(float(expected.array), rel=1e-6)
+    for name, param in model.namedparams():
+        np.testing.assert_allclose(param.grad, gradients[name], rtol=1e-4, atol=1e-6)
+
+
 def test_loss_takes_a_pair_as_the_article_passes_it(model, pictures):
     x_i, x_j = model.to_input(pictures[:1]), model.to_input(pictures[1:2])
     t_i, t_j = chainer.Variable(np.array(5.)), chainer.Variable(np.array(2.))
@@ -159,7 +176,7 @@ def test_input_is_the_same_whatever_holds_the_pixels(model, pictures, dtype):
     expected = pictures.astype(np.float32) / 255
     for order in 'CF':
         x = model.to_input(pictures.astype(dtype, order=order))
-        assert x.dtype == np.float32 and x.flags.c_contiguous
+        assert x.dtype == np.float32 and x.transpose(0, 2, 3, 1).flags.c_contiguous
         np.testing.assert_allclose(x, expected, rtol=1e-6)
 
 

@@ -14,49 +14,12 @@ import files
 import model_file
 import train
 
-SHORT = ['--n_iter', 6, '--monitor_step', 3, '-b', 4]
-
-
-def drawn(rows, batchsize, seed, n):
-    pairs = train.PairIterator(np.array(rows), batchsize, seed)
-    return [next(pairs) for _ in range(n)]
-
-
-def test_pairs_are_of_two_different_pictures_of_the_rows():
-    for i, j in drawn([3, 5, 9], 8, 0, 50):
-        assert (i != j).all() and {*i, *j} <= {3, 5, 9}
-
-
-def test_every_ordered_pair_is_equally_likely():
-    counts = np.zeros((4, 4))
-    for i, j in drawn(range(4), 100, 0, 100):
-        np.add.at(counts, (i, j), 1)
-    off_diagonal = counts[~np.eye(4, dtype=bool)]
-    # 12 kinds of 10,000 pairs: 833 each, standard deviation 28.
-    assert (abs(off_diagonal - 10000 / 12) < 4.5 * 28).all()
-
-
-def test_pairs_follow_from_the_seed_and_the_step_alone():
-    whole = drawn(range(30), 4, 7, 6)
-    assert str(whole) == str(drawn(range(30), 4, 7, 6))
-    assert str(whole) != str(drawn(range(30), 4, 8, 6))
-    pairs = train.PairIterator(np.arange(30), 4, 7)
-    pairs.iteration = 4  # as a snapshot sets it
-    assert str([next(pairs), next(pairs)]) == str(whole[4:])
-
-
-def test_an_epoch_is_as_many_pictures_as_there_are():
-    pairs = train.PairIterator(np.arange(10), 2, 0)
-    seen = []
-    for _ in range(5):
-        next(pairs)
-        seen.append((pairs.epoch, pairs.is_new_epoch))
-    assert seen == [(0, False), (0, False), (1, True), (1, False), (2, True)]
+SHORT = ['--n_iter', 6, '--monitor_step', 3, '-b', 8]
 
 
 def test_hold_out_splits_the_rated_rows(pictures, ratings):
     rows = np.flatnonzero(np.arange(30) % 3)  # 20 of them
-    rated = train.RatedPictures(pictures, ratings, rows)
+    rated = files.RatedPictures(pictures, ratings, rows)
     kept, held = train.hold_out(rated, .2, 0)
     assert (len(kept.rows), len(held.rows)) == (16, 4)
     assert sorted([*kept.rows, *held.rows]) == list(rows)
@@ -64,13 +27,13 @@ def test_hold_out_splits_the_rated_rows(pictures, ratings):
 
 
 def test_hold_out_leaves_something_to_learn_from(pictures, ratings):
-    rated = train.RatedPictures(pictures, ratings, np.array([0, 1]))
+    rated = files.RatedPictures(pictures, ratings, np.array([0, 1]))
     with pytest.raises(files.InputError, match='1 are to train on, and no two'):
         train.hold_out(rated, .5, 0)
 
 
 def test_hold_out_leaves_something_to_validate_with(pictures, ratings):
-    rated = train.RatedPictures(pictures, ratings, np.arange(30))
+    rated = files.RatedPictures(pictures, ratings, np.arange(30))
     with pytest.raises(files.InputError, match='1 are to validate with, and no two'):
         train.hold_out(rated, .03, 0)
 
@@ -191,7 +154,7 @@ def test_what_cannot_be_learnt_from_is_said_in_one_line(run, rated_files, pictur
 
 @pytest.mark.parametrize('args, status, words', [
     ([], 2, 'required: X_train_npy, rank_file'),
-    (['X.npy', 'ratings.txt', '-b', '0'], 2, "-b: must be a whole number >= 1, got '0'"),
+    (['X.npy', 'ratings.txt', '-b', '1'], 2, "-b: must be a whole number >= 2, got '1'"),
     (['X.npy', 'ratings.txt', '--valid_ratio', '1'], 2, 'must be between 0 and 1'),
     (['X.npy', 'ratings.txt', '--valid_ratio', '.1', '--valid', 'a', 'b'], 2, 'not allowed with'),
     (['missing.npy', 'ratings.txt'], 1, 'missing.npy: No such file or directory'),

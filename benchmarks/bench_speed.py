@@ -1,0 +1,505 @@
+"""Training and scoring speed against PyTorch, onnxruntime, OpenVINO and Chainer as it is.
+
+    pip install torch onnx onnxruntime openvino     # of these, what is missing is left out
+    python benchmarks/bench_speed.py [steps] [scoring] [limits] [start] [growth]
+
+Without a name, all parts run.  All contenders compute the same: the article's
+network on 80 x 80 pictures of uint8, gathered at random and scaled; the loss
+of all pairs of a batch; a step of Adam.  Each lives in a process of its own,
+with as many threads as there are cores, and in turn it has the machine to
+itself for a moment, so that a change of the machine's speed meets all of them.
+Times are medians over the turns.
+"""
+import argparse
+import importlib.util
+import json
+import multiprocessing
+import os
+import pathlib
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+SIZE = 80
+N = 1000          # pictures to draw batches from
+PAUSE = .05       # seconds between turns, in which the threads of the last one fall asleep
+PARTS = 'steps', 'scoring', 'limits', 'start', 'growth'
+
+
+def make_pictures(n=N, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 256, (n, 3, SIZE, SIZE), np.uint8), rng.integers(1, 6, n) * 1.
+
+
+# Contenders: each function returns one that does a turn, a training step of
+# some pictures or the scoring of some.
+
+def ours_training(batchsize, patch=False):
+    import chainer_compat  # noqa: F401
+    import chainer
+
+    import conv_pool
+    import files
+    import fused_adam
+    import net
+    import trainer
+    if patch:
+        conv_pool.kernels = None
+        conv_pool.linear = net.linear = lambda x, link: link(x)
+        fused_adam.Adam = chainer.optimizers.Adam
+    X, ratings = make_pictures()
+    np.random.seed(0)
+    model = net.RankNet(net.CNN(), (SIZE, SIZE), 1 / 255)
+    run = trainer.build_trainer(
+        model, files.RatedPictures(X, ratings, np.arange(N)), batchsize, 10 ** 9, 0, os.devnull)
+    return run.updater.update
+
+
+def chainer_training(batchsize):
+    return ours_training(batchsize, patch=True)
+
+
+def article_training(batchsize):
+    """Two forward passes for each pair, as the article has it; one pair a step."""
+    import chainer_compat  # noqa: F401
+    import chainer
+
+    import conv_pool
+    import net
+    conv_pool.kernels = None
+    net.linear = lambda x, link: link(x)
+    X, ratings = make_pictures()
+    model = net.RankNet(net.CNN(), (SIZE, SIZE), 1 / 255)
+    optimizer = chainer.optimizers.Adam().setup(model)
+    rng = np.random.default_rng(0)
+
+    def turn():
+        i, j = rng.integers(N, size=(2, 1))
+        optimizer.update(model, model.to_input(X[i]), model.to_input(X[j]), ratings[i], ratings[j])
+    return turn
+
+
+def torch_network():
+    import torch
+    from torch import nn
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 20, 5), nn.ReLU(), nn.MaxPool2d(2),
+                         nn.Conv2d(20, 50, 5), nn.ReLU(), nn.MaxPool2d(2),
+                         nn.Flatten(), nn.Linear(14450, 500), nn.ReLU(), nn.Linear(500, 1))
+
+
+def torch_training(batchsize, best=False):
+    import torch
+    network = torch_network()
+    if best:
+        network = network.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(network.parameters(), fused=best)
+    X, ratings = make_pictures()
+    ratings = torch.from_numpy(ratings).float()
+    i, j = torch.triu_indices(batchsize, batchsize, 1)
+    rng = np.random.default_rng(0)
+
+    def turn():
+        rows = rng.choice(N, batchsize, replace=False)
+        x = torch.from_numpy(X[rows]).float().mul_(1 / 255)
+        if best:
+            x = x.contiguous(memory_format=torch.channels_last)
+        s, t = network(x), ratings[rows]
+        d, S = (s[i] - s[j])[:, 0], torch.sign(t[i] - t[j])
+        softplus = torch.nn.functional.softplus
+        loss = ((1 + S) / 2 * softplus(-d) + (1 - S) / 2 * softplus(d)).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return turn
+
+
+def torch_best_training(batchsize):
+    return torch_training(batchsize, best=True)
+
+
+def ours_scoring(n, patch=False):
+    import conv_pool
+    import net
+    if patch:
+        conv_pool.kernels = None
+        net.linear = lambda x, link: link(x)
+    model = net.RankNet(net.CNN(), (SIZE, SIZE), 1 / 255)
+    X, _ = make_pictures(n)
+    return lambda: model.score(X, batchsize=n)
+
+
+def chainer_scoring(n):
+    return ours_scoring(n, patch=True)
+
+
+def torch_scoring(n, best=False):
+    import torch
+    network = torch_network().eval()
+    X, _ = make_pictures(n)
+    if best:
+        network = network.to(memory_format=torch.channels_last)
+
+    def turn():
+        with torch.inference_mode():
+            x = torch.from_numpy(X).float().mul_(1 / 255)
+            network(x.contiguous(memory_format=torch.channels_last) if best else x).numpy()
+    return turn
+
+
+def torch_best_scoring(n):
+    return torch_scoring(n, best=True)
+
+
+def onnx_model():
+    """The network as an ONNX file; returns its bytes."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    import net
+    cnn = net.CNN()
+    weights = [numpy_helper.from_array(np.ascontiguousarray(param.array), name.strip('/'))
+               for name, param in cnn.namedparams()]
+    nodes, x = [], 'x'
+    for layer in 'conv1', 'conv2':
+        nodes += [helper.make_node('Conv', [x, layer + '/W', layer + '/b'], [layer]),
+                  helper.make_node('Relu', [layer], [layer + '/relu']),
+                  helper.make_node('MaxPool', [layer + '/relu'], [layer + '/pool'],
+                                   kernel_shape=[2, 2], strides=[2, 2])]
+        x = layer + '/pool'
+    nodes += [helper.make_node('Flatten', [x], ['flat']),
+              helper.make_node('Gemm', ['flat', 'l1/W', 'l1/b'], ['l1'], transB=1),
+              helper.make_node('Relu', ['l1'], ['l1/relu']),
+              helper.make_node('Gemm', ['l1/relu', 'l2/W', 'l2/b'], ['y'], transB=1)]
+    graph = helper.make_graph(
+        nodes, 'cnn', [helper.make_tensor_value_info('x', TensorProto.FLOAT, ['b', 3, SIZE, SIZE])],
+        [helper.make_tensor_value_info('y', TensorProto.FLOAT, ['b', 1])], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 13)], ir_version=8)
+    return model.SerializeToString()
+
+
+def onnxruntime_scoring(n):
+    import onnxruntime
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = os.cpu_count()
+    session = onnxruntime.InferenceSession(onnx_model(), options)
+    X, _ = make_pictures(n)
+    return lambda: session.run(None, {'x': np.multiply(X, np.float32(1 / 255))})
+
+
+def openvino_scoring(n):
+    import openvino
+    core = openvino.Core()
+    compiled = core.compile_model(
+        core.read_model(onnx_model(), b''), 'CPU',
+        {'PERFORMANCE_HINT': 'LATENCY', 'INFERENCE_PRECISION_HINT': 'f32',
+         'INFERENCE_NUM_THREADS': os.cpu_count()})
+    X, _ = make_pictures(n)
+    return lambda: compiled({'x': np.multiply(X, np.float32(1 / 255))})
+
+
+TRAINING = {
+    'ours': (ours_training, 'numba'),
+    'PyTorch, channels last, fused Adam': (torch_best_training, 'torch'),
+    'PyTorch as it is': (torch_training, 'torch'),
+    'Chainer as it is': (chainer_training, 'chainer'),
+}
+SCORING = {
+    'ours': (ours_scoring, 'numba'),
+    'OpenVINO, float32': (openvino_scoring, 'openvino'),
+    'onnxruntime': (onnxruntime_scoring, 'onnxruntime'),
+    'PyTorch, channels last': (torch_best_scoring, 'torch'),
+    'PyTorch as it is': (torch_scoring, 'torch'),
+    'Chainer as it is': (chainer_scoring, 'chainer'),
+}
+
+
+def work(pipe, contender, n):
+    """The life of a contender's process: a turn whenever it is told to."""
+    turn = contender(n)
+    for _ in range(3):  # compilation, caches
+        turn()
+    pipe.send('ready')
+    while pipe.recv():
+        start = time.perf_counter()
+        turn()
+        pipe.send(time.perf_counter() - start)
+
+
+def race(contenders, n, turns):
+    """Seconds a turn, the medians, by the contenders' names."""
+    context = multiprocessing.get_context('spawn')
+    pipes, times = {}, {}
+    for name, (contender, module) in contenders.items():
+        if importlib.util.find_spec(module) is None:
+            print('({} is not installed)'.format(module), file=sys.stderr)
+            continue
+        pipes[name], theirs = context.Pipe()
+        context.Process(target=work, args=(theirs, contender, n), daemon=True).start()
+        pipes[name].recv()
+        times[name] = []
+    for _ in range(turns):
+        for name, pipe in pipes.items():
+            time.sleep(PAUSE)
+            pipe.send(True)
+            times[name].append(pipe.recv())
+    for pipe in pipes.values():
+        pipe.send(False)
+    return {name: float(np.median(seconds)) for name, seconds in times.items()}
+
+
+def print_table(title, unit, columns, results):
+    print('\n### {}\n\n| {} | {} |'.format(title, unit, ' | '.join(columns)))
+    print('|---|{}'.format('---|' * len(columns)))
+    for name in dict.fromkeys(name for result in results for name in result):
+        cells = ['{:.3g} ({:.2f})'.format(result[name], result['ours'] / result[name])
+                 if name in result else '' for result in results]
+        print('| {} | {} |'.format(name, ' | '.join(cells)), flush=True)
+
+
+def run_steps(turns):
+    results = []
+    for n in 2, 32, 64:
+        contenders = dict(TRAINING)
+        if n == 2:
+            contenders['Chainer as it is, two forward passes'] = article_training, 'chainer'
+        results.append({name: 1000 * seconds for name, seconds in
+                        race(contenders, n, turns).items()})
+    print_table('A training step', 'ms (ours as a share of it)',
+                ['one pair', 'all pairs of 32', 'of 64'], results)
+
+
+def run_scoring(turns):
+    results = [{name: 1000 * seconds / n for name, seconds in race(SCORING, n, turns).items()}
+               for n in (32, 64, 256)]
+    print_table('Scoring', 'ms a picture (ours as a share of it)',
+                ['32 at a time', '64', '256'], results)
+
+
+def run_limits(turns):
+    """What the machine can do, and what share of it our layers reach."""
+    import chainer_compat  # noqa: F401
+    import chainer
+
+    import conv_pool
+    import fused_adam
+    import net
+
+    def best(function, n=turns):
+        times = []
+        for _ in range(n):
+            start = time.perf_counter()
+            function()
+            times.append(time.perf_counter() - start)
+        return np.median(times)
+
+    A, B = np.random.default_rng(0).normal(size=(2, 2000, 2000)).astype(np.float32)
+    peak = 2 * 2000 ** 3 / best(lambda: A @ B) / 1e9
+    source, target = np.zeros((2, 2 ** 25), np.float32)
+    copied = 2 * source.nbytes / best(lambda: np.copyto(target, source)) / 1e9
+    print('\n### Limits of this machine\n\nsgemm of 2000 x 2000: {:.0f} GFLOP/s; copying 128 MB: '
+          '{:.1f} GB/s.\n'.format(peak, copied))
+
+    n = 64
+    cnn = net.CNN()
+    x1 = chainer.Variable(np.random.rand(n, SIZE, SIZE, 3).astype('f').transpose(0, 3, 1, 2))
+    x2 = chainer.Variable(conv_pool.conv_pool(x1, cnn.conv1).array)
+    x3 = chainer.Variable(conv_pool.conv_pool(x2, cnn.conv2).array)
+    rows = []
+    for name, layer, x, link, multiplications, inner in (
+            ('conv1', conv_pool.conv_pool, x1, cnn.conv1, 76 * 76 * 20 * 75, False),
+            ('conv2', conv_pool.conv_pool, x2, cnn.conv2, 34 * 34 * 50 * 500, True),
+            ('l1', conv_pool.linear, x3, cnn.l1, 14450 * 500, True)):
+        y = layer(x, link)
+        y.grad = np.random.rand(*y.shape).astype('f')
+        node = y.creator
+        if name != 'l1':
+            share = (node.winners < 4).mean() / 4  # of the values that a dense pass visits
+        else:
+            share = 1
+        indexes = (0, 1, 2) if inner else (1, 2)
+        with chainer.no_backprop_mode():
+            forward = best(lambda layer=layer, x=x, link=link: layer(x, link))
+        with chainer.using_config('enable_backprop', False):
+            backward = best(lambda node=node, y=y, i=indexes: node.backward(i, (y.grad_var,)))
+        gflop = 2 * multiplications * n / 1e9
+        rows.append((name, 1000 * forward / n, gflop / forward,
+                     1000 * backward / n, gflop * share * (1 + inner) / backward))
+    print('| layer | forward, ms a picture | GFLOP/s | backward, ms a picture | GFLOP/s, winners '
+          'only |\n|---|---|---|---|---|')
+    for name, forward, forward_rate, backward, backward_rate in rows:
+        print('| {} | {:.3f} | {:.0f} ({:.0%}) | {:.3f} | {:.0f} ({:.0%}) |'.format(
+            name, forward, forward_rate, forward_rate / peak, backward, backward_rate,
+            backward_rate / peak))
+    optimizer = fused_adam.Adam().setup(cnn)
+    cnn.cleargrads()
+    for param in cnn.params():
+        param.grad = np.ones_like(param.array)
+    seconds = best(optimizer.update)
+    moved = 7 * 4 * cnn.count_params() / 1e9
+    print('\nA step of Adam: {:.1f} ms, {:.1f} GB/s ({:.0%} of copying).'.format(
+        1000 * seconds, moved / seconds, moved / seconds / copied), flush=True)
+
+
+def timed(args, cwd, **kwargs):
+    """Seconds and peak MB of a command."""
+    start = time.perf_counter()
+    child = subprocess.Popen([sys.executable, *map(str, args)], cwd=cwd,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **kwargs)
+    _, status, usage = os.wait4(child.pid, 0)
+    if status:
+        raise SystemExit('{} failed'.format(args))
+    scale = 1 if sys.platform == 'darwin' else 1024
+    return time.perf_counter() - start, usage.ru_maxrss * scale / 1e6
+
+
+def run_start(turns):
+    """Start-up and memory of the commands, and the wall time to the article's accuracy."""
+    with tempfile.TemporaryDirectory() as folder:
+        X, ratings = make_pictures(277)
+        np.save(os.path.join(folder, 'X.npy'), X)
+        np.save(os.path.join(folder, 'X100.npy'), X[:100])
+        np.savetxt(os.path.join(folder, 'r.txt'), ratings)
+        train = [ROOT / 'train.py', 'X.npy', 'r.txt']
+        timed([*train, '--n_iter', 1], folder)  # the kernels are compiled now, if they were not
+        print('\n### Commands\n\n| command | seconds | peak MB |\n|---|---|---|')
+        for name, args in (
+                ('predict.py --help', [ROOT / 'predict.py', '--help']),
+                ('train.py --help', [ROOT / 'train.py', '--help']),
+                ('predict.py, 100 pictures', [ROOT / 'predict.py', 'model.pkl', 'X100.npy']),
+                ('train.py, 277 pictures, 100 steps', [*train, '--n_iter', 100]),
+                ('train.py, 277 pictures, 1,000 steps', train)):
+            seconds, memory = zip(*(timed(args, folder) for _ in range(
+                1 if name.endswith('1,000 steps') else max(3, turns // 5))))
+            print('| {} | {:.2f} | {:.0f} |'.format(name, np.median(seconds), np.median(memory)),
+                  flush=True)
+    run_race_to_accuracy()
+
+
+ARTICLE = """
+import sys, time
+start = time.perf_counter()
+sys.path[:0] = [{root!r}, {root!r} + '/benchmarks']
+import numpy as np
+import chainer_compat, chainer, bench_training, conv_pool, files, metrics, net
+conv_pool.kernels = None
+net.linear = lambda x, link: link(x)
+X, r = np.load('X.npy'), np.loadtxt('r.txt')
+V, v = np.load('V.npy'), np.loadtxt('v.txt')
+np.random.seed({seed})
+model = net.RankNet(net.CNN(), (80, 80), 1 / 255)
+loop = bench_training.articles_loop(model, files.RatedPictures(X, r, np.arange(len(X))), {seed})
+for _ in range(1000):
+    next(loop)
+print(time.perf_counter() - start, metrics.pair_accuracy(v, model.score(V)))
+"""
+
+
+def run_race_to_accuracy(seeds=5):
+    """How much sooner train.py is as good as the article's loop after its 1,000 steps."""
+    import bench_training
+    data = pathlib.Path(os.environ.get('RANKNET_DATA', ROOT.parent / 'shared' / 'data'))
+    if not (data / 'rated_faces').is_dir():
+        print('(no rated faces in {}: the race to an accuracy is left out)'.format(data))
+        return
+    X, ratings = bench_training.load_rated_faces(data / 'rated_faces')
+    print('\n### To the accuracy of 1,000 of the article\'s steps: 277 rated faces, 500 held out\n\n'
+          '| seed | article: seconds | held-out pair accuracy | ours: steps | seconds | sooner |\n'
+          '|---|---|---|---|---|---|')
+    ratios = []
+    for seed in range(seeds):
+        rows = np.random.default_rng(seed).permutation(len(X))
+        with tempfile.TemporaryDirectory() as folder:
+            for name, part in ('X', rows[:277]), ('V', rows[277:777]):
+                np.save(os.path.join(folder, name + '.npy'), X[part])
+                np.savetxt(os.path.join(folder, {'X': 'r', 'V': 'v'}[name] + '.txt'), ratings[part])
+            out = subprocess.run(
+                [sys.executable, '-c', ARTICLE.format(root=str(ROOT), seed=seed)], cwd=folder,
+                check=True, capture_output=True, text=True).stdout
+            article, accuracy = map(float, out.split())
+            ours = [ROOT / 'train.py', 'X.npy', 'r.txt', '--valid', 'V.npy', 'v.txt', '--seed', seed]
+            timed([*ours, '--monitor_step', 5, '--n_iter', 200], folder)
+            with open(os.path.join(folder, 'result', 'log')) as f:
+                step = next((entry['iteration'] for entry in json.load(f)
+                             if entry['valid/pair_accuracy'] >= accuracy), None)
+            if step is None:
+                print('| {} | {:.1f} | {:.3f} | not within 200 | | |'.format(seed, article, accuracy))
+                ratios.append(0)
+                continue
+            seconds = time_to_line([*ours, '--monitor_step', step], folder)
+            ratios.append(article / seconds)
+            print('| {} | {:.1f} | {:.3f} | {} | {:.2f} | {:.0f} x |'.format(
+                seed, article, accuracy, step, seconds, ratios[-1]), flush=True)
+    print('\nMedian: {:.0f} times sooner.'.format(np.median(ratios)))
+
+
+def time_to_line(args, cwd):
+    """Seconds until a command prints its first line."""
+    start = time.perf_counter()
+    child = subprocess.Popen([sys.executable, *map(str, args)], cwd=cwd, stdout=subprocess.PIPE,
+                             stderr=subprocess.DEVNULL)
+    child.stdout.readline()
+    seconds = time.perf_counter() - start
+    child.kill()
+    child.wait()
+    child.stdout.close()
+    return seconds
+
+
+def run_growth(turns):
+    """Step time against batch size, training and prediction against N, as a plot."""
+    import matplotlib
+    matplotlib.use('Agg')
+    import matplotlib.pyplot as plt
+    batches = [2, 4, 8, 16, 32, 64, 128, 256]
+    steps = [1000 * race({'ours': TRAINING['ours']}, n, max(5, turns // 2))['ours']
+             for n in batches]
+    sizes = [300, 1000, 3000, 10000, 30000]
+    training, prediction = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for n in sizes:
+            X, ratings = make_pictures(n)
+            np.save(os.path.join(folder, 'X.npy'), X)
+            np.savetxt(os.path.join(folder, 'r.txt'), ratings)
+            training.append(timed([ROOT / 'train.py', 'X.npy', 'r.txt', '--n_iter', 100], folder)[0])
+            prediction.append(timed([ROOT / 'predict.py', 'model.pkl', 'X.npy'], folder)[0])
+    for title, x, y, unit in (('pictures to a step', batches, steps, 'ms a step'),
+                              ('pictures, 100 steps', sizes, training, 's of train.py'),
+                              ('pictures', sizes, prediction, 's of predict.py')):
+        print('\n| {} | {} |\n| {} | {} |'.format(
+            title, ' | '.join(map('{:,}'.format, x)), unit, ' | '.join(map('{:.3g}'.format, y))))
+    figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), layout='constrained')
+    for axis, x, y, x_label, y_label in (
+            (axes[0], batches, steps, 'pictures to a step', 'ms a step'),
+            (axes[1], sizes, training, 'pictures in X.npy', 'seconds of train.py, 100 steps'),
+            (axes[2], sizes, prediction, 'pictures in X.npy', 'seconds of predict.py')):
+        axis.plot(x, y, 'o-', color='#2f6fb7')
+        slope = max((b - y[0]) / (a - x[0]) for a, b in zip(x[1:], y[1:]))
+        axis.plot([x[0], x[-1]], [y[0], y[0] + slope * (x[-1] - x[0])], ':', color='#8a919e',
+                  label='linear')
+        axis.set(xlabel=x_label, ylabel=y_label, xlim=(0, None), ylim=(0, None))
+        axis.spines[['top', 'right']].set_visible(False)
+        axis.legend(frameon=False)
+    figure.savefig(ROOT / 'benchmarks' / 'growth.png', dpi=120)
+    plt.close(figure)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('parts', nargs='*', choices=[*PARTS, []], help='of ' + ', '.join(PARTS))
+    parser.add_argument('--turns', type=int, default=25, help='of each contender')
+    args = parser.parse_args()
+    print('{} cores, Python {}, NumPy {}'.format(
+        os.cpu_count(), sys.version.split()[0], np.__version__))
+    for part in args.parts or PARTS:
+        globals()['run_' + part](args.turns)
+
+
+if __name__ == '__main__':
+    main()

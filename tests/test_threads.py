@@ -1,0 +1,84 @@
+import builtins
+import io
+import math
+import os
+
+import pytest
+
+import threads
+
+
+@pytest.fixture(autouse=True)
+def fresh():
+    threads._default.cache_clear()
+    yield
+    threads.use(None)
+    threads._default.cache_clear()
+
+
+@pytest.mark.parametrize('n, n_slices, expected', [
+    (7, 3, [(0, 2), (2, 4), (4, 7)]),
+    (2, 5, [(0, 1), (1, 2)]),
+    (3, 1, [(0, 3)]),
+    (0, 4, []),
+])
+def test_slices_by_hand(n, n_slices, expected):
+    assert [(part.start, part.stop) for part in threads.split(n, n_slices)] == expected
+
+
+@pytest.mark.parametrize('n', [1, 2, 5])
+def test_results_come_in_the_order_of_the_slices(n):
+    threads.use(n)
+    assert threads.run(lambda part: part.start, threads.split(20, 9)) == [
+        part.start for part in threads.split(20, 9)]
+
+
+def test_an_error_in_a_thread_is_raised():
+    threads.use(2)
+    with pytest.raises(ZeroDivisionError):
+        threads.run(lambda part: 1 / part.start, threads.split(20, 9))
+
+
+@pytest.mark.parametrize('value, expected', [('3', 3), ('4,2', 4), (' 1 ', 1)])
+def test_the_environment_says_how_many(monkeypatch, value, expected):
+    monkeypatch.setenv('OMP_NUM_THREADS', value)
+    assert threads.count() == expected
+
+
+@pytest.mark.parametrize('value', ['', 'all', '0', '-2'])
+def test_what_is_no_number_is_passed_over(monkeypatch, value):
+    monkeypatch.setenv('OMP_NUM_THREADS', value)
+    assert 1 <= threads.count() <= os.cpu_count()
+
+
+def test_what_is_said_overrides_the_environment(monkeypatch):
+    monkeypatch.setenv('OMP_NUM_THREADS', '3')
+    threads.use(2)
+    assert threads.count() == 2
+
+
+V2 = '/sys/fs/cgroup/cpu.max'
+QUOTA, PERIOD = '/sys/fs/cgroup/cpu/cpu.cfs_quota_us', '/sys/fs/cgroup/cpu/cpu.cfs_period_us'
+
+
+@pytest.mark.parametrize('content, limit, n_threads', [
+    ({V2: '200000 100000\n'}, 2, 2),
+    ({V2: '150000 100000\n'}, 1.5, 2),
+    ({V2: '50000 100000\n'}, .5, 1),
+    ({V2: 'max 100000\n'}, math.inf, 8),
+    ({V2: ''}, math.inf, 8),
+    ({QUOTA: '300000\n', PERIOD: '100000\n'}, 3, 3),
+    ({QUOTA: '-1\n', PERIOD: '100000\n'}, math.inf, 8),
+    ({}, math.inf, 8),
+])
+def test_a_container_limits_them(monkeypatch, content, limit, n_threads):
+    def open_(path, *args, **kwargs):
+        if path not in content:
+            raise FileNotFoundError(path)
+        return io.StringIO(content[path])
+
+    monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda pid: set(range(8)), raising=False)
+    monkeypatch.setattr(builtins, 'open', open_)
+    assert threads._container_limit() == limit
+    assert threads.count() == n_threads
