@@ -22,7 +22,8 @@ except ImportError as e:
         raise
     kernels = None
 
-SLICES = 16  # of a batch; not by threads, so that their number changes no sum
+SLICES = 16     # of a batch; not by threads, so that their number changes no sum
+COLUMNS = 1000  # of a product to a slice, about
 
 
 def conv_pool(x, link):
@@ -51,7 +52,7 @@ def linear(x, link):
     Returns:
         chainer.Variable: Shape ``(B, out_size)``.
     """
-    if _can_replace(link, x):
+    if _can_replace(link, x) and x.size and link.W.shape[1] >= kernels.MOST_LANES:
         return Linear().apply((F.reshape(x, (len(x), -1)), link.W, link.b))[0]
     return link(x)
 
@@ -146,43 +147,56 @@ class ConvPool(chainer.FunctionNode):
 
 class Linear(chainer.FunctionNode):
 
-    """A fully connected layer whose products are shared among our threads."""
+    """A fully connected layer on all threads."""
 
     def forward(self, inputs):
         self.retain_inputs((0, 1))
         x, W, b = inputs
-        y = np.empty((len(x), len(W)), np.float32)
+        self.x = _flat_rows(x)
+        y = np.zeros((len(x), len(W)), np.float32) + b
 
         def run(part):
-            np.matmul(x, W[part].T, out=y[:, part])
-            y[:, part] += b[part]
+            kernels.multiply_transposed()(self.x, W, y, part.start, part.stop)
 
-        self._share(run, len(W))
+        threads.run(run, threads.split(len(W), SLICES))
         return y,
 
     def backward(self, indexes, grad_outputs):
         x, W = self.get_retained_inputs()
         gy, = grad_outputs
         if chainer.config.enable_backprop:  # gradients of gradients are left to Chainer
+            x = F.reshape(x, (len(x), -1))
             gradients = F.matmul(gy, W), F.matmul(gy, x, transa=True), F.sum(gy, axis=0)
-            return tuple(gradients[i] for i in indexes)
-        x, W, gy = x.array, W.array, gy.array
-        gradients = {}
+            return tuple(F.reshape(gradients[i], self.inputs[i].shape) for i in indexes)
+        gy = _ready(gy.array)
+        gradients = {2: gy.sum(axis=0)}
         if 0 in indexes:
-            gradients[0] = np.empty(x.shape, np.float32)
-            self._share(lambda part: np.matmul(gy, W[:, part], out=gradients[0][:, part]),
-                        x.shape[1])
+            gradients[0] = _multiply(gy, W.array).reshape(x.shape)
         if 1 in indexes:
-            gradients[1] = np.empty(W.shape, np.float32)
-            self._share(lambda part: np.matmul(gy[:, part].T, x, out=gradients[1][part]), len(W))
-        if 2 in indexes:
-            gradients[2] = gy.sum(axis=0)
+            gradients[1] = _multiply(gy.T, self.x)
         return tuple(chainer.as_variable(gradients[i]) for i in indexes)
 
-    @staticmethod
-    def _share(function, n):
-        with threads.one_blas_thread():
-            threads.run(function, threads.split(n, threads.count()))
+
+def _flat_rows(x):
+    """``x.reshape(len(x), -1)`` as the kernels take it, copied on all threads."""
+    if x.flags.c_contiguous:
+        return _ready(x.reshape(len(x), -1))
+    rows = np.empty(x.shape, np.float32)
+    threads.run(lambda part: np.copyto(rows[part], x[part]), threads.split(len(x), SLICES))
+    return rows.reshape(len(x), -1)
+
+
+def _multiply(A, B):
+    """``A @ B``; one of A and its transpose is C-contiguous."""
+    C = np.empty((len(A), B.shape[1]), np.float32)
+    steps = [step // A.itemsize for step in A.strides]
+    A = (A if A.flags.c_contiguous else A.T).ravel()
+
+    def run(part):
+        kernels.multiply()(A, *steps, B, C, part.start, part.stop)
+
+    threads.run(run, threads.split(C.shape[1], max(1, C.shape[1] // COLUMNS)))
+    return C
 
 
 def _channel_last(x):

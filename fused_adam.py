@@ -5,7 +5,7 @@ from chainer.optimizers import adam
 import conv_pool
 import threads
 
-SLICE = 2 ** 16  # weights; of fewer, threads cost more than they save
+SLICE = 2 ** 18  # weights; of fewer, threads cost more than they save
 
 
 class AdamRule(adam.AdamRule):
@@ -29,7 +29,7 @@ class AdamRule(adam.AdamRule):
                 *(array[part] for array in arrays), 1 - hp.beta1, 1 - hp.beta2,
                 hp.eta * self.alpha_t, hp.eps, 1 - hp.eta * hp.weight_decay_rate)
 
-        threads.run(update, threads.split(param.size, -(-param.size // SLICE)))
+        threads.run(update, threads.split(param.size, max(1, param.size // SLICE)))
 
 
 class Adam(adam.Adam):

@@ -25,6 +25,7 @@ from numba.extending import intrinsic, models, register_model
 
 KERNEL = 5        # side of a convolution's kernel
 OFF = 4           # the winner of a window where ReLU lets nothing through
+DEPTH = 2048      # numbers of a row that a product takes at a time, so that 4 + 4 fit a cache
 MOST_LANES = 32   # that the forward kernel takes at a time: with 4 x 32, 16 vectors are sums
 
 VECTOR = ir.VectorType(ir.FloatType(), 8)
@@ -88,15 +89,43 @@ def at(typingctx, array, i):
 
 
 @intrinsic
+def stack(typingctx, a, b, c, d):
+    """Four vectors of 8, one after the other, as 32 lanes."""
+    def generate(context, builder, signature, args):
+        return _join(builder, [vector for arg in args for vector in _split(builder, arg)])
+    return Lanes(4 * a.n)(a, a, a, a), generate
+
+
+@intrinsic
 def fma(typingctx, v, w, s):
-    """``v + w * s`` for a number ``s``, rounded once where the processor can."""
+    """``v + w * s`` for a number ``s``, or for 8 lanes that each vector of ``w`` meets anew.
+
+    Rounded once where the processor can.
+    """
     def generate(context, builder, signature, args):
         multiply_add = cgutils.get_or_insert_function(
             builder.module, ir.FunctionType(VECTOR, [VECTOR] * 3), 'llvm.fmuladd.v8f32')
-        s = _spread(builder, args[2])
-        return _join(builder, [builder.call(multiply_add, [w, s, v]) for v, w in zip(
+        if isinstance(s, Lanes):
+            factor, = _split(builder, args[2])
+        else:
+            factor = _spread(builder, args[2])
+        return _join(builder, [builder.call(multiply_add, [w, factor, v]) for v, w in zip(
             _split(builder, args[0]), _split(builder, args[1]))])
-    return v(v, w, types.float32), generate
+    return v(v, w, s if isinstance(s, Lanes) else types.float32), generate
+
+
+@intrinsic
+def store_sums(typingctx, array, i, v):
+    """``array[i + k] = sum(vector)`` for each of the vectors of ``v``."""
+    def generate(context, builder, signature, args):
+        for k, vector in enumerate(_split(builder, args[2])):
+            for width in 4, 2, 1:  # fold it in half
+                vector = builder.fadd(*(builder.shuffle_vector(vector, vector, ir.Constant(
+                    ir.VectorType(INT32, width), list(range(start, start + width))))
+                    for start in (0, width)))
+            total = builder.extract_element(vector, ir.Constant(INT32, 0))
+            builder.store(total, _pointer(context, builder, signature, args, k))
+    return types.void(array, types.int64, v), generate
 
 
 @intrinsic
@@ -294,6 +323,83 @@ def backward_inputs(in_channels):
                                     total = fma(total, weights, at(gradients, e))
                                 store(gx, i, total)
     return backward_inputs
+
+
+@functools.cache
+def multiply_transposed():
+    """Make the kernel of ``C += A @ B.T``, by sums along the rows of both.
+
+    Called with A, shape ``(M, K)``; B, ``(N, K)``; C, ``(M, N)``; and which
+    rows of B to take: the first, and the one behind the last.
+    """
+    @njit('(f4[:,::1], f4[:,::1], f4[:,::1], i8, i8)', nogil=True, cache=True)
+    def multiply_transposed(A, B, C, start, stop):
+        M, K = A.shape
+        zeros, sums = np.zeros(32, np.float32), np.empty(16, np.float32)
+        for first in range(0, K, DEPTH):
+            last = min(first + DEPTH, K)
+            whole = last - (last - first) % 8
+            for n in range(start, stop, 4):
+                # Four rows of each at a time; where there are fewer, the last again.
+                b0, b1 = n * K, min(n + 1, stop - 1) * K
+                b2, b3 = min(n + 2, stop - 1) * K, min(n + 3, stop - 1) * K
+                for m in range(0, M, 4):
+                    a0, a1 = m * K, min(m + 1, M - 1) * K
+                    a2, a3 = min(m + 2, M - 1) * K, min(m + 3, M - 1) * K
+                    p = q = r = s = load(zeros, 0, 32)
+                    for k in range(first, whole, 8):
+                        four = stack(load(A, a0 + k, 8), load(A, a1 + k, 8),
+                                     load(A, a2 + k, 8), load(A, a3 + k, 8))
+                        p = fma(p, four, load(B, b0 + k, 8))
+                        q = fma(q, four, load(B, b1 + k, 8))
+                        r = fma(r, four, load(B, b2 + k, 8))
+                        s = fma(s, four, load(B, b3 + k, 8))
+                    store_sums(sums, 0, p)
+                    store_sums(sums, 4, q)
+                    store_sums(sums, 8, r)
+                    store_sums(sums, 12, s)
+                    for j in range(min(4, stop - n)):
+                        for i in range(min(4, M - m)):
+                            total = sums[4 * j + i]
+                            for k in range(whole, last):
+                                total += A[m + i, k] * B[n + j, k]
+                            C[m + i, n + j] += total
+    return multiply_transposed
+
+
+@functools.cache
+def multiply():
+    """Make the kernel of ``C = A @ B`` for some columns of B, at least ``MOST_LANES``.
+
+    Called with A, shape ``(M, K)``, flat, and how far its rows and its columns
+    lie apart; B, ``(K, N)``; C, ``(M, N)``; and which columns to take: the
+    first, and the one behind the last.
+    """
+    lanes = MOST_LANES
+
+    @njit('(f4[::1], i8, i8, f4[:,::1], f4[:,::1], i8, i8)', nogil=True, cache=True)
+    def multiply(A, row_step, column_step, B, C, start, stop):
+        K, N = B.shape
+        M = len(C)
+        panel, zeros = np.empty(K * lanes, np.float32), np.zeros(lanes, np.float32)
+        for n in range(start, stop, lanes):
+            n = min(n, stop - lanes)  # the last columns once more, where lanes do not divide them
+            for k in range(K):
+                store(panel, k * lanes, load(B, k * N + n, lanes))
+            for m in range(0, M, 4):
+                m1, m2, m3 = min(m + 1, M - 1), min(m + 2, M - 1), min(m + 3, M - 1)
+                p = q = r = s = load(zeros, 0, lanes)
+                for k in range(K):
+                    row, column = load(panel, k * lanes, lanes), k * column_step
+                    p = fma(p, row, at(A, m * row_step + column))
+                    q = fma(q, row, at(A, m1 * row_step + column))
+                    r = fma(r, row, at(A, m2 * row_step + column))
+                    s = fma(s, row, at(A, m3 * row_step + column))
+                store(C, m * N + n, p)
+                store(C, m1 * N + n, q)
+                store(C, m2 * N + n, r)
+                store(C, m3 * N + n, s)
+    return multiply
 
 
 @functools.cache

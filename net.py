@@ -34,7 +34,7 @@ class CNN(chainer.Chain):
         h = conv_pool(x, self.conv1)                     # (B, 20, 38, 38)
         h = conv_pool(h, self.conv2)                     # (B, 50, 17, 17)
         h = F.relu(linear(h, self.l1))                   # (B, 500)
-        return self.l2(h)                                # (B, 1)
+        return linear(h, self.l2)                            # (B, 1)
 
 
 def _size_after_pooling(side):

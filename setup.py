@@ -30,7 +30,6 @@ setup(
         'matplotlib>=3.8,<4',            # plots; 3.8 is the first for NumPy 1.26
         'Pillow>=10.1,<14',              # strips, sheets; 10.1 tells what is transparent
         'numba>=0.59,<1',                # fast training; 0.59 is the first for NumPy 1.26
-        'threadpoolctl>=3.1,<4',         # keeps BLAS off our threads; 3.1 has the controller
         'tqdm>=4.60,<5',                 # progress bars
     ],
     extras_require={

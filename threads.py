@@ -9,8 +9,6 @@ import functools
 import math
 import os
 
-import threadpoolctl
-
 _n = None
 
 
@@ -41,34 +39,31 @@ def split(n, n_slices):
 def run(function, slices):
     """Call ``function`` with each slice, on all threads, and wait.
 
-    It should release Python's lock, as Numba's ``nogil`` and NumPy's products
-    do.
+    It should release Python's lock, as kernels and NumPy's copies do.
 
     Returns:
         list: What it returned, in the order of the slices.
     """
-    if count() == 1 or len(slices) <= 1:
-        return [function(part) for part in slices]
-    return list(_executor().map(function, slices))
+    results = [None] * len(slices)
+    waiting = iter(range(len(slices)))
 
+    def work():
+        for i in waiting:  # each thread takes what the others have left
+            results[i] = function(slices[i])
 
-def one_blas_thread():
-    """A context in which BLAS leaves the other threads to us.
-
-    OpenBLAS's own wait for the next product in a busy loop, which slows down
-    whatever computes beside them.
-    """
-    return _blas().limit(limits=1, user_api='blas')
+    others = [_executor().submit(work) for _ in range(min(count(), len(slices)) - 1)]
+    try:
+        work()
+    finally:
+        concurrent.futures.wait(others)
+    for other in others:
+        other.result()  # raises what it has raised
+    return results
 
 
 @functools.cache
 def _executor():
-    return concurrent.futures.ThreadPoolExecutor(count(), 'compute')
-
-
-@functools.cache
-def _blas():
-    return threadpoolctl.ThreadpoolController()
+    return concurrent.futures.ThreadPoolExecutor(max(1, count() - 1), 'compute')
 
 
 def _number_from_environment():

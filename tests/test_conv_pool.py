@@ -220,9 +220,9 @@ def test_a_link_whose_hook_wants_to_see_it_called_is_chainers(plainly):
     assert hook.called == 1
 
 
-@pytest.mark.parametrize('shape', [(1, 30), (2, 30), (7, 2, 3, 5), (64, 30)])
+@pytest.mark.parametrize('shape', [(1, 47), (2, 47), (7, 3, 4, 4), (64, 70)])
 def test_linear_equals_chainer(plainly, shape):
-    link = L.Linear(30, 11)
+    link = L.Linear(int(np.prod(shape[1:])), 11)
     link.b.array[...] = numbers(11)
     assert uses_kernels(conv_pool.linear, numbers(*shape), link)
     assert_equal_but_for_rounding(apply(conv_pool.linear, numbers(*shape), link),

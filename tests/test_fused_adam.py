@@ -8,7 +8,7 @@ from chainer import serializers
 import conv_pool
 import fused_adam
 
-SHAPE = (700, 300)  # more than one slice
+SHAPE = (700, 800)  # more than one slice
 
 
 def steps(optimizer, n, dtype=np.float32, lay=np.asarray):
