@@ -41,11 +41,11 @@ def save(path, model):
         path (str): The file to write.
         model (net.RankNet): On any device; the file's model is on the CPU.
     """
-    model = model.copy(mode='copy')
-    model.to_device('@numpy')
+    model = model.copy(mode='share')  # the weights are, and only those
     for param in model.params():
         param.update_rule = None
         param.cleargrad()
+    model.to_device('@numpy')
     with files.replacing(path) as part, open(part, 'wb') as f:
         pickle.dump(model, f, PROTOCOL)
 

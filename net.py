@@ -6,6 +6,7 @@ import chainer
 import chainer.functions as F
 import chainer.links as L
 
+import threads
 from conv_pool import conv_pool, linear
 
 SMALLEST = 13  # pixels; of 12, the second pooling leaves nothing
@@ -134,7 +135,7 @@ class RankNet(chainer.Chain):
         return self.device.send(self.scale(pictures))
 
     def score(self, X, rows=None, batchsize=64, progress=None):
-        """Score pictures, a batch at a time.
+        """Score pictures, a batch at a time, each read while the one before is scored.
 
         Args:
             X (numpy.ndarray): Pictures, shape ``(N, 3, H, W)``, as in
@@ -151,10 +152,11 @@ class RankNet(chainer.Chain):
         """
         rows = np.arange(len(X)) if rows is None else rows
         scores = np.empty(len(rows), np.float32)
+        batches = [slice(i, i + batchsize) for i in range(0, len(rows), batchsize)]
+        inputs = threads.read_ahead(lambda batch: self.scale(X[rows[batch]]), batches)
         with chainer.using_config('train', False), chainer.no_backprop_mode():
-            for start in range(0, len(rows), batchsize):
-                batch = slice(start, start + batchsize)
-                y = self.predictor(self.to_input(X[rows[batch]]))
+            for batch, x in zip(batches, inputs):
+                y = self.predictor(self.device.send(x))
                 scores[batch] = chainer.get_device('@numpy').send(y.array).ravel()
                 if progress:
                     progress(len(y))

@@ -4,13 +4,12 @@ import math
 import os
 from typing import NamedTuple
 
-import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 import files
 
-matplotlib.use('Agg')  # draw into files; open no window
+os.environ['MPLBACKEND'] = 'Agg'  # matplotlib, which is slow to start, draws into files
 
 WIDTH = 18      # pictures to a row
 FEWEST = 7      # ... so many places at least, for the titles
@@ -137,6 +136,8 @@ def to_image(picture):
 
 
 def _rating_colours(ratings):
+    import matplotlib
+
     low, high = np.nanmin(ratings), np.nanmax(ratings)
     if low == high:
         shares = np.full(len(ratings), .5)
@@ -151,6 +152,8 @@ def _format_value(value):
 
 
 def _font(size, bold=False):
+    import matplotlib
+
     name = 'DejaVuSans-Bold.ttf' if bold else 'DejaVuSans.ttf'
     return ImageFont.truetype(os.path.join(matplotlib.get_data_path(), 'fonts', 'ttf', name), size)
 

@@ -61,6 +61,18 @@ def run(function, slices):
     return results
 
 
+def read_ahead(read, items):
+    """Yield ``read(item)`` for each item; meanwhile the next is read on a thread of its own."""
+    with concurrent.futures.ThreadPoolExecutor(1, 'read') as reader:
+        ahead = None
+        for item in items:
+            this, ahead = ahead, reader.submit(read, item)
+            if this:
+                yield this.result()
+        if ahead:
+            yield ahead.result()
+
+
 @functools.cache
 def _executor():
     return concurrent.futures.ThreadPoolExecutor(max(1, count() - 1), 'compute')

@@ -1,5 +1,6 @@
 """Training: batches read ahead, steps of Adam, what is monitored, plotted and saved."""
 import concurrent.futures
+import functools
 import os
 import sys
 import zlib
@@ -101,10 +102,11 @@ class Monitor(training.Extension):
         self.valid = valid
         self.k = k
         self.erase = erase
+        self.train_scores = None  # of the last time
 
     def __call__(self, trainer):
-        scores = self._score(self.train)
-        ndcg = self._report_ndcg('train', self.train, scores)
+        self.train_scores = self._score(self.train)
+        ndcg = self._report_ndcg('train', self.train, self.train_scores)
         line = 'step: {} | NDCG@{} | train: {:.4f}'.format(trainer.updater.iteration, self.k, ndcg)
         if self.valid:
             scores = self._score(self.valid)
@@ -163,7 +165,8 @@ class SnapshotWriter(extensions.snapshot_writers.SimpleWriter):
     last = None
 
     def __init__(self):
-        super().__init__(chainer.serializers.save_npz, compression=False)  # weights hardly compress
+        # Weights hardly compress.  (Passed on as an option, Chainer would drop it.)
+        super().__init__(functools.partial(chainer.serializers.save_npz, compression=False))
 
     def __call__(self, filename, outdir, target):
         super().__call__(filename, outdir, target)

@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT))
 
 SIZE = 80
 N = 1000          # pictures to draw batches from
-PAUSE = .05       # seconds between turns, in which the threads of the last one fall asleep
+PAUSE = .3        # seconds between turns: OpenBLAS's threads wait for work so long, and busily
 PARTS = 'steps', 'scoring', 'limits', 'start', 'growth'
 
 
@@ -51,7 +51,6 @@ def ours_training(batchsize, patch=False):
     import trainer
     if patch:
         conv_pool.kernels = None
-        conv_pool.linear = net.linear = lambda x, link: link(x)
         fused_adam.Adam = chainer.optimizers.Adam
     X, ratings = make_pictures()
     np.random.seed(0)
@@ -73,7 +72,6 @@ def article_training(batchsize):
     import conv_pool
     import net
     conv_pool.kernels = None
-    net.linear = lambda x, link: link(x)
     X, ratings = make_pictures()
     model = net.RankNet(net.CNN(), (SIZE, SIZE), 1 / 255)
     optimizer = chainer.optimizers.Adam().setup(model)
@@ -129,7 +127,6 @@ def ours_scoring(n, patch=False):
     import net
     if patch:
         conv_pool.kernels = None
-        net.linear = lambda x, link: link(x)
     model = net.RankNet(net.CNN(), (SIZE, SIZE), 1 / 255)
     X, _ = make_pictures(n)
     return lambda: model.score(X, batchsize=n)
@@ -346,16 +343,20 @@ def run_limits(turns):
         1000 * seconds, moved / seconds, moved / seconds / copied), flush=True)
 
 
-def timed(args, cwd, **kwargs):
-    """Seconds and peak MB of a command."""
-    start = time.perf_counter()
-    child = subprocess.Popen([sys.executable, *map(str, args)], cwd=cwd,
-                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **kwargs)
-    _, status, usage = os.wait4(child.pid, 0)
-    if status:
-        raise SystemExit('{} failed'.format(args))
-    scale = 1 if sys.platform == 'darwin' else 1024
-    return time.perf_counter() - start, usage.ru_maxrss * scale / 1e6
+TIMED = """
+import resource, subprocess, sys, time
+start = time.perf_counter()
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
+def timed(args, cwd):
+    """Seconds and peak MB of a command; measured from a small process, whose memory it inherits."""
+    out = subprocess.run([sys.executable, '-c', TIMED, sys.executable, *map(str, args)], cwd=cwd,
+                         check=True, capture_output=True, text=True).stdout
+    seconds, memory = map(float, out.split())
+    return seconds, memory * (1 if sys.platform == 'darwin' else 1024) / 1e6
 
 
 def run_start(turns):
@@ -388,7 +389,6 @@ sys.path[:0] = [{root!r}, {root!r} + '/benchmarks']
 import numpy as np
 import chainer_compat, chainer, bench_training, conv_pool, files, metrics, net
 conv_pool.kernels = None
-net.linear = lambda x, link: link(x)
 X, r = np.load('X.npy'), np.loadtxt('r.txt')
 V, v = np.load('V.npy'), np.loadtxt('v.txt')
 np.random.seed({seed})
@@ -408,7 +408,7 @@ def run_race_to_accuracy(seeds=5):
         print('(no rated faces in {}: the race to an accuracy is left out)'.format(data))
         return
     X, ratings = bench_training.load_rated_faces(data / 'rated_faces')
-    print('\n### To the accuracy of 1,000 of the article\'s steps: 277 rated faces, 500 held out\n\n'
+    print("\n### To the accuracy of 1,000 of the article's steps: 277 rated faces, 500 held out\n\n"
           '| seed | article: seconds | held-out pair accuracy | ours: steps | seconds | sooner |\n'
           '|---|---|---|---|---|---|')
     ratios = []
@@ -422,13 +422,15 @@ def run_race_to_accuracy(seeds=5):
                 [sys.executable, '-c', ARTICLE.format(root=str(ROOT), seed=seed)], cwd=folder,
                 check=True, capture_output=True, text=True).stdout
             article, accuracy = map(float, out.split())
-            ours = [ROOT / 'train.py', 'X.npy', 'r.txt', '--valid', 'V.npy', 'v.txt', '--seed', seed]
+            ours = [ROOT / 'train.py', 'X.npy', 'r.txt', '--valid', 'V.npy', 'v.txt',
+                    '--seed', seed]
             timed([*ours, '--monitor_step', 5, '--n_iter', 200], folder)
             with open(os.path.join(folder, 'result', 'log')) as f:
                 step = next((entry['iteration'] for entry in json.load(f)
                              if entry['valid/pair_accuracy'] >= accuracy), None)
             if step is None:
-                print('| {} | {:.1f} | {:.3f} | not within 200 | | |'.format(seed, article, accuracy))
+                print('| {} | {:.1f} | {:.3f} | not within 200 | | |'.format(
+                    seed, article, accuracy))
                 ratios.append(0)
                 continue
             seconds = time_to_line([*ours, '--monitor_step', step], folder)
@@ -466,8 +468,9 @@ def run_growth(turns):
             X, ratings = make_pictures(n)
             np.save(os.path.join(folder, 'X.npy'), X)
             np.savetxt(os.path.join(folder, 'r.txt'), ratings)
-            training.append(timed([ROOT / 'train.py', 'X.npy', 'r.txt', '--n_iter', 100], folder)[0])
-            prediction.append(timed([ROOT / 'predict.py', 'model.pkl', 'X.npy'], folder)[0])
+            for times, command in ((training, ['train.py', 'X.npy', 'r.txt', '--n_iter', 100]),
+                                   (prediction, ['predict.py', 'model.pkl', 'X.npy'])):
+                times.append(timed([ROOT / command[0], *command[1:]], folder)[0])
     for title, x, y, unit in (('pictures to a step', batches, steps, 'ms a step'),
                               ('pictures, 100 steps', sizes, training, 's of train.py'),
                               ('pictures', sizes, prediction, 's of predict.py')):

@@ -82,3 +82,23 @@ def test_a_container_limits_them(monkeypatch, content, limit, n_threads):
     monkeypatch.setattr(builtins, 'open', open_)
     assert threads._container_limit() == limit
     assert threads.count() == n_threads
+
+
+def test_what_is_read_ahead_comes_in_order():
+    for n in range(4):
+        assert list(threads.read_ahead(lambda i: i * i, range(n))) == [i * i for i in range(n)]
+
+
+def test_only_the_next_is_read_ahead():
+    seen = []
+    squares = threads.read_ahead(seen.append, range(10))
+    assert not seen
+    next(squares)
+    next(squares)
+    squares.close()  # waits for what is being read
+    assert seen == [0, 1, 2]
+
+
+def test_an_error_while_reading_ahead_is_raised():
+    with pytest.raises(ZeroDivisionError):
+        list(threads.read_ahead(lambda i: 1 / i, [2, 1, 0]))
