@@ -166,11 +166,10 @@ def use_device(specifier, n_threads=None):
     except Exception as e:  # of CuPy's many kinds
         raise files.InputError('--device {}: {}; -1 is the CPU'.format(
             specifier, str(e).splitlines()[0] or type(e).__name__)) from e
-    _announce_compilation()
     return device
 
 
-def _announce_compilation():
+def announce_compilation():
     """Say so when Numba begins to compile, which takes seconds."""
     try:
         from numba.core import event
@@ -179,11 +178,14 @@ def _announce_compilation():
 
     class Announcer(event.Listener):
 
-        def on_start(self, event):
-            note('compiling the kernels for this processor; this happens once')
-            self.on_start = self.on_end
+        has_spoken = False
 
-        def on_end(self, event):
+        def on_start(self, _):
+            if not self.has_spoken:
+                note('compiling the kernels for this processor; this happens once')
+            self.has_spoken = True
+
+        def on_end(self, _):
             pass
 
     event.register('numba:compile', Announcer())

@@ -46,7 +46,7 @@ def read_pictures(path, image_size=None):
         numpy.memmap: The pictures, read from disk as they are used.
 
     Raises:
-        InputError: If the file is not such an array, is empty, is cut short
+        InputError: If the file is not such an array, is empty, is cut short,
             holds Python objects (which are never unpickled), or pictures of
             another size.
     """

@@ -20,12 +20,14 @@ class AdamRule(adam.AdamRule):
         hp = self.hyperparam
         arrays = param.array, param.grad, self.state['m'], self.state['v']
         if (hp.amsgrad or hp.adabound or not conv_pool.kernels_fit(*arrays)
-                or not all(array.flags.c_contiguous for array in arrays)):
+                or not all(array.flags.carray for array in arrays)):
             return super().update_core_cpu(param)
         arrays = [array.reshape(-1) for array in arrays]
 
+        kernel = conv_pool.kernels.adam()
+
         def update(part):
-            conv_pool.kernels.adam()(
+            kernel(
                 *(array[part] for array in arrays), 1 - hp.beta1, 1 - hp.beta2,
                 hp.eta * self.alpha_t, hp.eps, 1 - hp.eta * hp.weight_decay_rate)
 

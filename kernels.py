@@ -11,8 +11,8 @@ What a loop keeps in registers is a value of type :class:`Lanes`, and how it is
 loaded, multiplied and stored is written out for LLVM: what compilers make of
 plain loops here is up to eight times slower, and changes with their versions.
 
-Arrays come flat, C-contiguous and writeable, and no index is checked: callers
-(:mod:`conv_pool`, :mod:`adam`) see to that.
+Arrays are float32, aligned and writeable, C-contiguous and mostly flat, and no
+index is checked: callers (:mod:`conv_pool`, :mod:`fused_adam`) see to that.
 """
 import functools
 import math
@@ -24,9 +24,10 @@ from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
 KERNEL = 5        # side of a convolution's kernel
-OFF = 4           # the winner of a window where ReLU lets nothing through
+WINDOW = 4        # convolved values that are pooled into one, from left to right, top to bottom
+OFF = WINDOW      # the winner where ReLU lets none of them through
 DEPTH = 2048      # numbers of a row that a product takes at a time, so that 4 + 4 fit a cache
-MOST_LANES = 32   # that the forward kernel takes at a time: with 4 x 32, 16 vectors are sums
+MOST_LANES = 32   # of a sum; kernels have four sums at work, 16 vectors
 
 VECTOR = ir.VectorType(ir.FloatType(), 8)
 BYTES = ir.VectorType(ir.IntType(8), 8)
@@ -109,7 +110,7 @@ def fma(typingctx, v, w, s):
             factor, = _split(builder, args[2])
         else:
             factor = _spread(builder, args[2])
-        return _join(builder, [builder.call(multiply_add, [w, factor, v]) for v, w in zip(
+        return _join(builder, [builder.call(multiply_add, [b, factor, a]) for a, b in zip(
             _split(builder, args[0]), _split(builder, args[1]))])
     return v(v, w, s if isinstance(s, Lanes) else types.float32), generate
 
@@ -198,6 +199,19 @@ def lane_groups(n):
     return [(start, stop - start) for start, stop in zip(starts, starts[1:])]
 
 
+def _compile(signature):
+    """``numba.njit``, and the machine code is kept for the next time if there is a place for it."""
+    def decorate(function):
+        options = {'nogil': True, 'error_model': 'numpy'}
+        try:
+            return njit(signature, cache=True, **options)(function)
+        except RuntimeError as e:
+            if 'cannot cache' not in str(e):
+                raise
+            return njit(signature, **options)(function)
+    return decorate
+
+
 @functools.cache
 def forward(in_channels, n, keep_winners):
     """Make the kernel of convolution, ReLU and max pooling for ``n`` output channels.
@@ -209,7 +223,7 @@ def forward(in_channels, n, keep_winners):
     C = in_channels
     run = KERNEL * C
 
-    @njit('(f4[::1], f4[::1], f4[::1], f4[::1], u1[::1], i8, i8, i8, i8)', nogil=True, cache=True)
+    @_compile('(f4[::1], f4[::1], f4[::1], f4[::1], u1[::1], i8, i8, i8, i8)')
     def forward(x, W, b, y, winners, channel, channels, height, width):
         y_height, y_width = (height - KERNEL + 2) // 2, (width - KERNEL + 2) // 2
         row = width * C
@@ -220,7 +234,7 @@ def forward(in_channels, n, keep_winners):
                 for u in range(y_width):
                     right = C if 2 * u + KERNEL < width else 0
                     corner = (picture * height + 2 * v) * row + 2 * u * C
-                    p = q = r = s = load(b, channel, n)
+                    p = q = r = s = load(b, channel, n)  # the four values of a window
                     for kernel_row in range(KERNEL):
                         i = corner + kernel_row * row
                         j = kernel_row * run * channels + channel
@@ -248,7 +262,7 @@ def backward_weights(in_channels):
     C = in_channels
     run = KERNEL * C
 
-    @njit('(f4[::1], u1[::1], f4[:,:,:,:], f4[::1], f4[::1], i8, i8)', nogil=True, cache=True)
+    @_compile('(f4[::1], u1[::1], f4[:,:,:,:], f4[::1], f4[::1], i8, i8)')
     def backward_weights(x, winners, gy, gW, gb, height, width):
         pictures, channels, y_height, y_width = gy.shape
         row = width * C
@@ -288,12 +302,12 @@ def backward_inputs(in_channels):
     C = in_channels
     run = KERNEL * C
 
-    @njit('(f4[::1], u1[::1], f4[:,:,:,:], f4[::1], i8, i8)', nogil=True, cache=True)
+    @_compile('(f4[::1], u1[::1], f4[:,:,:,:], f4[::1], i8, i8)')
     def backward_inputs(W, winners, gy, gx, height, width):
         pictures, channels, y_height, y_width = gy.shape
         row = width * C
         # For each convolved value of two rows, the channels that it has won.
-        n_won = np.empty(y_width * (OFF + 1), np.int64)
+        n_won = np.empty(y_width * (WINDOW + 1), np.int64)
         won = np.empty(len(n_won) * channels, np.int64)
         gradients = np.empty(len(won), np.float32)
         for picture in range(pictures):
@@ -303,15 +317,15 @@ def backward_inputs(in_channels):
                     for u in range(y_width):
                         winner = at(winners, ((picture * y_height + v) * y_width + u) * channels
                                     + channel)
-                        value = u * (OFF + 1) + winner
+                        value = u * (WINDOW + 1) + winner
                         e = value * channels + n_won[value]
                         won[e] = channel
                         gradients[e] = gy[picture, channel, v, u]
                         n_won[value] += 1
                 for kernel_row in range(KERNEL):
                     for u in range(y_width):
-                        for winner in range(OFF):
-                            value = u * (OFF + 1) + winner
+                        for winner in range(WINDOW):
+                            value = u * (WINDOW + 1) + winner
                             i = ((picture * height + 2 * v + (winner >> 1) + kernel_row) * row
                                  + (2 * u + (winner & 1)) * C)
                             if n_won[value]:
@@ -329,23 +343,23 @@ def backward_inputs(in_channels):
 def multiply_transposed():
     """Make the kernel of ``C += A @ B.T``, by sums along the rows of both.
 
-    Called with A, shape ``(M, K)``; B, ``(N, K)``; C, ``(M, N)``; and which
-    rows of B to take: the first, and the one behind the last.
+    Called with A, shape ``(M, depth)``; B, ``(N, depth)``; C, ``(M, N)``; and
+    which rows of B to take: the first, and the one behind the last.
     """
-    @njit('(f4[:,::1], f4[:,::1], f4[:,::1], i8, i8)', nogil=True, cache=True)
+    @_compile('(f4[:,::1], f4[:,::1], f4[:,::1], i8, i8)')
     def multiply_transposed(A, B, C, start, stop):
-        M, K = A.shape
+        M, depth = A.shape
         zeros, sums = np.zeros(32, np.float32), np.empty(16, np.float32)
-        for first in range(0, K, DEPTH):
-            last = min(first + DEPTH, K)
+        for first in range(0, depth, DEPTH):
+            last = min(first + DEPTH, depth)
             whole = last - (last - first) % 8
             for n in range(start, stop, 4):
                 # Four rows of each at a time; where there are fewer, the last again.
-                b0, b1 = n * K, min(n + 1, stop - 1) * K
-                b2, b3 = min(n + 2, stop - 1) * K, min(n + 3, stop - 1) * K
+                b0, b1 = n * depth, min(n + 1, stop - 1) * depth
+                b2, b3 = min(n + 2, stop - 1) * depth, min(n + 3, stop - 1) * depth
                 for m in range(0, M, 4):
-                    a0, a1 = m * K, min(m + 1, M - 1) * K
-                    a2, a3 = min(m + 2, M - 1) * K, min(m + 3, M - 1) * K
+                    a0, a1 = m * depth, min(m + 1, M - 1) * depth
+                    a2, a3 = min(m + 2, M - 1) * depth, min(m + 3, M - 1) * depth
                     p = q = r = s = load(zeros, 0, 32)
                     for k in range(first, whole, 8):
                         four = stack(load(A, a0 + k, 8), load(A, a1 + k, 8),
@@ -371,25 +385,25 @@ def multiply_transposed():
 def multiply():
     """Make the kernel of ``C = A @ B`` for some columns of B, at least ``MOST_LANES``.
 
-    Called with A, shape ``(M, K)``, flat, and how far its rows and its columns
-    lie apart; B, ``(K, N)``; C, ``(M, N)``; and which columns to take: the
-    first, and the one behind the last.
+    Called with A, shape ``(M, depth)``, flat, and how far its rows and its
+    columns lie apart; B, ``(depth, N)``; C, ``(M, N)``; and which columns to
+    take: the first, and the one behind the last.
     """
     lanes = MOST_LANES
 
-    @njit('(f4[::1], i8, i8, f4[:,::1], f4[:,::1], i8, i8)', nogil=True, cache=True)
+    @_compile('(f4[::1], i8, i8, f4[:,::1], f4[:,::1], i8, i8)')
     def multiply(A, row_step, column_step, B, C, start, stop):
-        K, N = B.shape
+        depth, N = B.shape
         M = len(C)
-        panel, zeros = np.empty(K * lanes, np.float32), np.zeros(lanes, np.float32)
+        panel, zeros = np.empty(depth * lanes, np.float32), np.zeros(lanes, np.float32)
         for n in range(start, stop, lanes):
             n = min(n, stop - lanes)  # the last columns once more, where lanes do not divide them
-            for k in range(K):
+            for k in range(depth):
                 store(panel, k * lanes, load(B, k * N + n, lanes))
             for m in range(0, M, 4):
                 m1, m2, m3 = min(m + 1, M - 1), min(m + 2, M - 1), min(m + 3, M - 1)
                 p = q = r = s = load(zeros, 0, lanes)
-                for k in range(K):
+                for k in range(depth):
                     row, column = load(panel, k * lanes, lanes), k * column_step
                     p = fma(p, row, at(A, m * row_step + column))
                     q = fma(q, row, at(A, m1 * row_step + column))
@@ -411,8 +425,7 @@ def adam():
     beta2; the size of the step; epsilon; and what is left of a weight after
     its decay.
     """
-    @njit('(f4[::1], f4[::1], f4[::1], f4[::1], f4, f4, f4, f4, f4)', nogil=True, cache=True,
-          error_model='numpy')
+    @_compile('(f4[::1], f4[::1], f4[::1], f4[::1], f4, f4, f4, f4, f4)')
     def adam(p, g, m, v, towards_g, towards_g2, step, eps, left):
         for i in range(p.size):
             m[i] += towards_g * (g[i] - m[i])

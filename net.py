@@ -35,7 +35,7 @@ class CNN(chainer.Chain):
         h = conv_pool(x, self.conv1)                     # (B, 20, 38, 38)
         h = conv_pool(h, self.conv2)                     # (B, 50, 17, 17)
         h = F.relu(linear(h, self.l1))                   # (B, 500)
-        return linear(h, self.l2)                            # (B, 1)
+        return linear(h, self.l2)                        # (B, 1)
 
 
 def _size_after_pooling(side):
@@ -100,7 +100,7 @@ class RankNet(chainer.Chain):
             chainer.Variable: The mean loss, shape ``()``.
         """
         s = self.predictor(x)                            # (B, 1)
-        i, j = self.xp.triu_indices(len(s), 1)
+        i, j = self.device.send(np.triu_indices(len(s), 1))
         return self._loss(s[i] - s[j], t[i], t[j])
 
     def _loss(self, d, t_i, t_j):
@@ -128,7 +128,8 @@ class RankNet(chainer.Chain):
         """
         B, C, H, W = pictures.shape
         x = np.empty((B, H, W, C), np.float32).transpose(0, 3, 1, 2)
-        return np.multiply(pictures, np.float32(self.image_scale), out=x, casting='same_kind')
+        return np.multiply(pictures, np.float32(self.image_scale), out=x, dtype=np.float32,
+                           casting='same_kind')
 
     def to_input(self, pictures):
         """What the predictor sees of pictures: :meth:`scale`, on the device of the model."""
@@ -150,10 +151,11 @@ class RankNet(chainer.Chain):
             numpy.ndarray: A score for each row, shape ``(len(rows),)``,
             float32.
         """
-        rows = np.arange(len(X)) if rows is None else rows
-        scores = np.empty(len(rows), np.float32)
-        batches = [slice(i, i + batchsize) for i in range(0, len(rows), batchsize)]
-        inputs = threads.read_ahead(lambda batch: self.scale(X[rows[batch]]), batches)
+        n = len(X) if rows is None else len(rows)
+        scores = np.empty(n, np.float32)
+        batches = [slice(i, i + batchsize) for i in range(0, n, batchsize)]
+        inputs = threads.read_ahead(
+            lambda batch: self.scale(X[batch] if rows is None else X[rows[batch]]), batches)
         with chainer.using_config('train', False), chainer.no_backprop_mode():
             for batch, x in zip(batches, inputs):
                 y = self.predictor(self.device.send(x))

@@ -124,6 +124,7 @@ def main(argv=None):
     import model_file  # here, so that --help does not wait for Chainer
 
     device = cli.use_device(args.device, args.threads)
+    cli.announce_compilation()
     model = model_file.load(args.model_pkl)
     settle_scale(model, args.image_scale, args.model_pkl)
     model.to_device(device)

@@ -5,9 +5,12 @@ as the cores that the process may use: of a container with half of a large
 machine, half.  :func:`use` overrides both.
 """
 import concurrent.futures
+import contextlib
 import functools
 import math
 import os
+
+VERSION_2, VERSION_1 = '/sys/fs/cgroup', '/sys/fs/cgroup/cpu'  # of control groups
 
 _n = None
 
@@ -55,6 +58,8 @@ def run(function, slices):
     try:
         work()
     finally:
+        # Of those that have not begun there is nothing left to do.
+        others = [other for other in others if not other.cancel()]
         concurrent.futures.wait(others)
     for other in others:
         other.result()  # raises what it has raised
@@ -89,16 +94,40 @@ def _usable_cores():
 
 
 def _container_limit():
-    """Cores that the container's scheduler lets us have, by cgroup version 2 or 1."""
-    for path in '/sys/fs/cgroup/cpu.max', '/sys/fs/cgroup/cpu/cpu.cfs_quota_us':
-        try:
-            with open(path) as f:
-                quota, *period = f.read().split()
-            if not period:
-                with open('/sys/fs/cgroup/cpu/cpu.cfs_period_us') as f:
-                    period = [f.read()]
-            if quota.isdecimal():  # not 'max', not -1
-                return int(quota) / int(period[0])
-        except (OSError, ValueError):
-            pass
-    return math.inf
+    """Cores that the scheduler lets us have: the least that a control group of ours allows."""
+    limit = math.inf
+    for folder in _control_groups():
+        with contextlib.suppress(OSError, ValueError):  # no such file, or no number: no limit
+            limit = min(limit, _read_limit(folder))
+    return limit
+
+
+def _control_groups():
+    """Folders of the control groups that we are in, of version 2 and of version 1."""
+    groups = [(VERSION_2, '/'), (VERSION_1, '/')]
+    with contextlib.suppress(OSError), open('/proc/self/cgroup') as f:
+        for line in f:
+            _, controllers, path = line.rstrip('\n').split(':', 2)
+            if not controllers:
+                groups.append((VERSION_2, path))
+            elif 'cpu' in controllers.split(','):
+                groups.append((VERSION_1, path))
+    for root, path in groups:
+        yield root
+        while path.strip('/'):
+            yield root + path
+            path = os.path.dirname(path)
+
+
+def _read_limit(folder):
+    """Cores that one control group may use."""
+    if folder.startswith(VERSION_1):
+        numbers = []
+        for name in 'cpu.cfs_quota_us', 'cpu.cfs_period_us':
+            with open(folder + '/' + name) as f:
+                numbers.append(int(f.read()))
+        quota, period = numbers
+        return quota / period if quota > 0 else math.inf  # -1: none
+    with open(folder + '/cpu.max') as f:
+        quota, period = f.read().split()
+    return int(quota) / int(period)  # 'max' is no number

@@ -4,7 +4,6 @@ A CNN gives each picture one score; RankNet trains it on pairs of random
 pictures so that the better rated picture of a pair scores higher.
 """
 import os
-import sys
 
 import numpy as np
 
@@ -96,6 +95,7 @@ def main(argv=None):
     import trainer
 
     device = cli.use_device(args.device, args.threads)
+    cli.announce_compilation()
     train = load_rated(args.X_train_npy, args.rank_file, net.SMALLEST)
     image_size = train.X.shape[2:]
     valid = load_rated(*args.valid, net.SMALLEST, image_size) if args.valid else None
@@ -106,17 +106,8 @@ def main(argv=None):
     np.random.seed(args.seed)  # of the initial weights
     model = net.RankNet(net.CNN(image_size), image_size, args.image_scale)
     model.to_device(device)
-    run = trainer.build_trainer(model, train, args.batchsize, args.n_iter, args.seed, args.out)
-    monitor = trainer.Monitor(model, train, valid, args.ndcg_k, sys.stdout.isatty())
-    writer = trainer.SnapshotWriter()
-    trainer.extend_trainer(run, monitor, args.monitor_step, writer)
-    if args.resume:
-        trainer.resume(run, args.resume)
-    trainer.run_trainer(run, writer, args.resume)
-
-    scores = monitor.train_scores  # of the last step, and all that there is to score
-    if len(scores) < len(train.X):
-        scores = trainer.score_pictures(model, train.X)
+    scores = trainer.run(model, train, valid, args.batchsize, args.n_iter, args.monitor_step,
+                         args.ndcg_k, args.seed, args.out, args.resume)
     cli.note_if_collapsed(scores)
     files.write_scores(args.output_pred, scores)
     model_file.save(args.output_model, model)

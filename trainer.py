@@ -45,9 +45,8 @@ class BatchIterator(chainer.dataset.Iterator):
         self._ahead = {}  # at most the next batch, by its number
 
     def __next__(self):
-        batch = self._ahead.pop(self.iteration, None) or self._start(self.iteration)
+        batch = (self._ahead.pop(self.iteration, None) or self._start(self.iteration)).result()
         self.iteration += 1
-        batch = batch.result()
         self._ahead = {self.iteration: self._start(self.iteration)}
         return batch
 
@@ -69,7 +68,7 @@ class BatchIterator(chainer.dataset.Iterator):
 
     @property
     def is_new_epoch(self):
-        return self.epoch_detail % 1 < self.batchsize / len(self.rows)
+        return self.batchsize * self.iteration % len(self.rows) < self.batchsize
 
     def serialize(self, serializer):
         self.iteration = serializer('iteration', self.iteration)
@@ -141,6 +140,31 @@ def score_pictures(model, X, rows=None):
         raise files.InputError('the network has diverged: a score is not finite; '
                                'choose --image_scale so that pixels lie in 0 to 1')
     return scores
+
+
+def run(model, train, valid, batchsize, n_iter, monitor_step, ndcg_k, seed, out, snapshot=None):
+    """Train a model as ``train.py`` does; returns its scores of all pictures.
+
+    Args:
+        model (net.RankNet): On its device.
+        train, valid (files.RatedPictures): ``valid`` may be ``None``.
+        batchsize, n_iter, monitor_step, ndcg_k, seed, out: The options.
+        snapshot (str): Where to go on from; ``None`` begins.
+
+    Raises:
+        InputError: If the network diverges or the snapshot does not fit.
+        KeyboardInterrupt: Says how to go on.
+    """
+    trainer = build_trainer(model, train, batchsize, n_iter, seed, out)
+    monitor = Monitor(model, train, valid, ndcg_k, sys.stdout.isatty())
+    writer = SnapshotWriter()
+    extend_trainer(trainer, monitor, monitor_step, writer)
+    if snapshot:
+        resume(trainer, snapshot)
+    run_trainer(trainer, writer, snapshot)
+    if len(train.rows) == len(train.X):
+        return monitor.train_scores  # of the last step
+    return score_pictures(model, train.X)
 
 
 def build_trainer(model, train, batchsize, n_iter, seed, out):

@@ -26,10 +26,11 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+import threads  # noqa: E402
+
 SIZE = 80
 N = 1000          # pictures to draw batches from
 PAUSE = .3        # seconds between turns: OpenBLAS's threads wait for work so long, and busily
-PARTS = 'steps', 'scoring', 'limits', 'start', 'growth'
 
 
 def make_pictures(n=N, seed=0):
@@ -37,21 +38,28 @@ def make_pictures(n=N, seed=0):
     return rng.integers(0, 256, (n, 3, SIZE, SIZE), np.uint8), rng.integers(1, 6, n) * 1.
 
 
-# Contenders: each function returns one that does a turn, a training step of
-# some pictures or the scoring of some.
+def scale(pictures):
+    return np.multiply(pictures, np.float32(1 / 255))
 
-def ours_training(batchsize, patch=False):
+
+def import_chainer(kernels=True):
+    """Chainer, with our kernels or as it is."""
     import chainer_compat  # noqa: F401
     import chainer
 
     import conv_pool
+    if not kernels:
+        conv_pool.kernels = None
+    return chainer
+
+
+# Contenders: each function returns one that does a turn, a training step of
+# some pictures or the scoring of some.
+
+def ours_training(batchsize):
     import files
-    import fused_adam
     import net
     import trainer
-    if patch:
-        conv_pool.kernels = None
-        fused_adam.Adam = chainer.optimizers.Adam
     X, ratings = make_pictures()
     np.random.seed(0)
     model = net.RankNet(net.CNN(), (SIZE, SIZE), 1 / 255)
@@ -61,17 +69,24 @@ def ours_training(batchsize, patch=False):
 
 
 def chainer_training(batchsize):
-    return ours_training(batchsize, patch=True)
+    chainer = import_chainer(kernels=False)
+    import net
+    X, ratings = make_pictures()
+    np.random.seed(0)
+    model = net.RankNet(net.CNN(), (SIZE, SIZE), 1 / 255)
+    optimizer = chainer.optimizers.Adam().setup(model)
+    rng = np.random.default_rng(0)
+
+    def turn():
+        rows = rng.choice(N, batchsize, replace=False)
+        optimizer.update(model.loss_of_all_pairs, scale(X[rows]), ratings[rows])
+    return turn
 
 
 def article_training(batchsize):
     """Two forward passes for each pair, as the article has it; one pair a step."""
-    import chainer_compat  # noqa: F401
-    import chainer
-
-    import conv_pool
+    chainer = import_chainer(kernels=False)
     import net
-    conv_pool.kernels = None
     X, ratings = make_pictures()
     model = net.RankNet(net.CNN(), (SIZE, SIZE), 1 / 255)
     optimizer = chainer.optimizers.Adam().setup(model)
@@ -79,7 +94,7 @@ def article_training(batchsize):
 
     def turn():
         i, j = rng.integers(N, size=(2, 1))
-        optimizer.update(model, model.to_input(X[i]), model.to_input(X[j]), ratings[i], ratings[j])
+        optimizer.update(model, scale(X[i]), scale(X[j]), ratings[i], ratings[j])
     return turn
 
 
@@ -87,6 +102,7 @@ def torch_network():
     import torch
     from torch import nn
     torch.manual_seed(0)
+    torch.set_num_threads(threads.count())
     return nn.Sequential(nn.Conv2d(3, 20, 5), nn.ReLU(), nn.MaxPool2d(2),
                          nn.Conv2d(20, 50, 5), nn.ReLU(), nn.MaxPool2d(2),
                          nn.Flatten(), nn.Linear(14450, 500), nn.ReLU(), nn.Linear(500, 1))
@@ -94,9 +110,8 @@ def torch_network():
 
 def torch_training(batchsize, best=False):
     import torch
-    network = torch_network()
-    if best:
-        network = network.to(memory_format=torch.channels_last)
+    layout = torch.channels_last if best else torch.contiguous_format
+    network = torch_network().to(memory_format=layout)
     optimizer = torch.optim.Adam(network.parameters(), fused=best)
     X, ratings = make_pictures()
     ratings = torch.from_numpy(ratings).float()
@@ -105,9 +120,7 @@ def torch_training(batchsize, best=False):
 
     def turn():
         rows = rng.choice(N, batchsize, replace=False)
-        x = torch.from_numpy(X[rows]).float().mul_(1 / 255)
-        if best:
-            x = x.contiguous(memory_format=torch.channels_last)
+        x = torch.from_numpy(X[rows]).to(torch.float32, memory_format=layout).mul_(1 / 255)
         s, t = network(x), ratings[rows]
         d, S = (s[i] - s[j])[:, 0], torch.sign(t[i] - t[j])
         softplus = torch.nn.functional.softplus
@@ -122,31 +135,35 @@ def torch_best_training(batchsize):
     return torch_training(batchsize, best=True)
 
 
-def ours_scoring(n, patch=False):
-    import conv_pool
+def ours_scoring(n):
     import net
-    if patch:
-        conv_pool.kernels = None
     model = net.RankNet(net.CNN(), (SIZE, SIZE), 1 / 255)
     X, _ = make_pictures(n)
     return lambda: model.score(X, batchsize=n)
 
 
 def chainer_scoring(n):
-    return ours_scoring(n, patch=True)
+    chainer = import_chainer(kernels=False)
+    import net
+    cnn = net.CNN()
+    X, _ = make_pictures(n)
+
+    def turn():
+        with chainer.using_config('train', False), chainer.no_backprop_mode():
+            cnn(scale(X))
+    return turn
 
 
 def torch_scoring(n, best=False):
     import torch
-    network = torch_network().eval()
+    layout = torch.channels_last if best else torch.contiguous_format
+    network = torch_network().eval().to(memory_format=layout)
     X, _ = make_pictures(n)
-    if best:
-        network = network.to(memory_format=torch.channels_last)
 
     def turn():
         with torch.inference_mode():
-            x = torch.from_numpy(X).float().mul_(1 / 255)
-            network(x.contiguous(memory_format=torch.channels_last) if best else x).numpy()
+            x = torch.from_numpy(X).to(torch.float32, memory_format=layout).mul_(1 / 255)
+            network(x).numpy()
     return turn
 
 
@@ -183,10 +200,10 @@ def onnx_model():
 def onnxruntime_scoring(n):
     import onnxruntime
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = os.cpu_count()
+    options.intra_op_num_threads = threads.count()
     session = onnxruntime.InferenceSession(onnx_model(), options)
     X, _ = make_pictures(n)
-    return lambda: session.run(None, {'x': np.multiply(X, np.float32(1 / 255))})
+    return lambda: session.run(None, {'x': scale(X)})
 
 
 def openvino_scoring(n):
@@ -195,9 +212,9 @@ def openvino_scoring(n):
     compiled = core.compile_model(
         core.read_model(onnx_model(), b''), 'CPU',
         {'PERFORMANCE_HINT': 'LATENCY', 'INFERENCE_PRECISION_HINT': 'f32',
-         'INFERENCE_NUM_THREADS': os.cpu_count()})
+         'INFERENCE_NUM_THREADS': threads.count()})
     X, _ = make_pictures(n)
-    return lambda: compiled({'x': np.multiply(X, np.float32(1 / 255))})
+    return lambda: compiled({'x': scale(X)})
 
 
 TRAINING = {
@@ -231,13 +248,15 @@ def work(pipe, contender, n):
 def race(contenders, n, turns):
     """Seconds a turn, the medians, by the contenders' names."""
     context = multiprocessing.get_context('spawn')
-    pipes, times = {}, {}
+    pipes, times, processes = {}, {}, []
     for name, (contender, module) in contenders.items():
         if importlib.util.find_spec(module) is None:
             print('({} is not installed)'.format(module), file=sys.stderr)
             continue
         pipes[name], theirs = context.Pipe()
-        context.Process(target=work, args=(theirs, contender, n), daemon=True).start()
+        processes.append(context.Process(target=work, args=(theirs, contender, n), daemon=True))
+        processes[-1].start()
+        theirs.close()  # so that the end of the process is the end of the pipe
         pipes[name].recv()
         times[name] = []
     for _ in range(turns):
@@ -247,6 +266,8 @@ def race(contenders, n, turns):
             times[name].append(pipe.recv())
     for pipe in pipes.values():
         pipe.send(False)
+    for process in processes:
+        process.join()
     return {name: float(np.median(seconds)) for name, seconds in times.items()}
 
 
@@ -280,25 +301,25 @@ def run_scoring(turns):
 
 def run_limits(turns):
     """What the machine can do, and what share of it our layers reach."""
-    import chainer_compat  # noqa: F401
-    import chainer
-
+    chainer = import_chainer()
     import conv_pool
     import fused_adam
     import net
 
-    def best(function, n=turns):
+    def median(function):
         times = []
-        for _ in range(n):
+        for _ in range(turns):
             start = time.perf_counter()
             function()
             times.append(time.perf_counter() - start)
         return np.median(times)
 
     A, B = np.random.default_rng(0).normal(size=(2, 2000, 2000)).astype(np.float32)
-    peak = 2 * 2000 ** 3 / best(lambda: A @ B) / 1e9
-    source, target = np.zeros((2, 2 ** 25), np.float32)
-    copied = 2 * source.nbytes / best(lambda: np.copyto(target, source)) / 1e9
+    peak = 2 * 2000 ** 3 / median(lambda: A @ B) / 1e9
+    source, target = np.ones((2, 2 ** 25), np.float32)
+    slices = threads.split(len(source), 16)
+    copied = 2 * source.nbytes / 1e9 / median(
+        lambda: threads.run(lambda part: np.copyto(target[part], source[part]), slices))
     print('\n### Limits of this machine\n\nsgemm of 2000 x 2000: {:.0f} GFLOP/s; copying 128 MB: '
           '{:.1f} GB/s.\n'.format(peak, copied))
 
@@ -321,9 +342,9 @@ def run_limits(turns):
             share = 1
         indexes = (0, 1, 2) if inner else (1, 2)
         with chainer.no_backprop_mode():
-            forward = best(lambda layer=layer, x=x, link=link: layer(x, link))
+            forward = median(lambda layer=layer, x=x, link=link: layer(x, link))
         with chainer.using_config('enable_backprop', False):
-            backward = best(lambda node=node, y=y, i=indexes: node.backward(i, (y.grad_var,)))
+            backward = median(lambda node=node, y=y, i=indexes: node.backward(i, (y.grad_var,)))
         gflop = 2 * multiplications * n / 1e9
         rows.append((name, 1000 * forward / n, gflop / forward,
                      1000 * backward / n, gflop * share * (1 + inner) / backward))
@@ -337,7 +358,7 @@ def run_limits(turns):
     cnn.cleargrads()
     for param in cnn.params():
         param.grad = np.ones_like(param.array)
-    seconds = best(optimizer.update)
+    seconds = median(optimizer.update)
     moved = 7 * 4 * cnn.count_params() / 1e9
     print('\nA step of Adam: {:.1f} ms, {:.1f} GB/s ({:.0%} of copying).'.format(
         1000 * seconds, moved / seconds, moved / seconds / copied), flush=True)
@@ -445,8 +466,10 @@ def time_to_line(args, cwd):
     start = time.perf_counter()
     child = subprocess.Popen([sys.executable, *map(str, args)], cwd=cwd, stdout=subprocess.PIPE,
                              stderr=subprocess.DEVNULL)
-    child.stdout.readline()
+    line = child.stdout.readline()
     seconds = time.perf_counter() - start
+    if not line.startswith(b'step: '):
+        raise SystemExit('{} failed'.format(args))
     child.kill()
     child.wait()
     child.stdout.close()
@@ -482,9 +505,9 @@ def run_growth(turns):
             (axes[1], sizes, training, 'pictures in X.npy', 'seconds of train.py, 100 steps'),
             (axes[2], sizes, prediction, 'pictures in X.npy', 'seconds of predict.py')):
         axis.plot(x, y, 'o-', color='#2f6fb7')
-        slope = max((b - y[0]) / (a - x[0]) for a, b in zip(x[1:], y[1:]))
+        slope = (y[3] - y[0]) / (x[3] - x[0])
         axis.plot([x[0], x[-1]], [y[0], y[0] + slope * (x[-1] - x[0])], ':', color='#8a919e',
-                  label='linear')
+                  label='as from the first to the fourth')
         axis.set(xlabel=x_label, ylabel=y_label, xlim=(0, None), ylim=(0, None))
         axis.spines[['top', 'right']].set_visible(False)
         axis.legend(frameon=False)
@@ -492,15 +515,22 @@ def run_growth(turns):
     plt.close(figure)
 
 
+PARTS = {'steps': run_steps, 'scoring': run_scoring, 'limits': run_limits, 'start': run_start,
+         'growth': run_growth}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('parts', nargs='*', choices=[*PARTS, []], help='of ' + ', '.join(PARTS))
+    parser.add_argument('parts', nargs='*', metavar='PART', help='of ' + ', '.join(PARTS))
     parser.add_argument('--turns', type=int, default=25, help='of each contender')
     args = parser.parse_args()
-    print('{} cores, Python {}, NumPy {}'.format(
-        os.cpu_count(), sys.version.split()[0], np.__version__))
+    if set(args.parts) - set(PARTS):
+        parser.error('a part must be one of ' + ', '.join(PARTS))
+    print('{} threads, Python {}, NumPy {}'.format(
+        threads.count(), sys.version.split()[0], np.__version__))
+    os.environ.setdefault('OMP_NUM_THREADS', str(threads.count()))
     for part in args.parts or PARTS:
-        globals()['run_' + part](args.turns)
+        PARTS[part](args.turns)
 
 
 if __name__ == '__main__':

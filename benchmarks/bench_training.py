@@ -25,12 +25,15 @@ import chainer_compat  # noqa: E402, F401  (before chainer)
 import chainer  # noqa: E402
 import chainer.functions as F  # noqa: E402
 
+import conv_pool  # noqa: E402
+import files  # noqa: E402
 import metrics  # noqa: E402
 import net  # noqa: E402
-import train  # noqa: E402
+import trainer  # noqa: E402
 
 N_VALID = 200
 LEVELS = .65, .70, .74
+KERNELS = conv_pool.kernels
 
 
 def load_rated_faces(folder):
@@ -43,7 +46,8 @@ def load_rated_faces(folder):
 
 
 def articles_loop(model, pictures, seed):
-    """The article's training, one pair a step, in the words of Chainer 7."""
+    """The article's training, one pair a step, in the words of Chainer 7 and with its layers."""
+    conv_pool.kernels = None
     rng = np.random.RandomState(seed)
     X = pictures.X[pictures.rows].astype(np.float32) * np.float32(1 / 255)
     y = pictures.ratings[pictures.rows]
@@ -63,10 +67,11 @@ def articles_loop(model, pictures, seed):
 def our_loop(batchsize):
     """Training as ``train.py`` does it."""
     def loop(model, pictures, seed):
+        conv_pool.kernels = KERNELS
         with tempfile.TemporaryDirectory() as out:
-            trainer = train.build_trainer(model, pictures, batchsize, 10 ** 9, seed, out)
+            run = trainer.build_trainer(model, pictures, batchsize, 10 ** 9, seed, out)
             while True:
-                trainer.updater.update()
+                run.updater.update()
                 yield
     return loop
 
@@ -104,7 +109,7 @@ def main():
         os.environ.get('RANKNET_DATA', ROOT.parent / 'shared' / 'data')))
     parser.add_argument('--seeds', type=int, default=3)
     parser.add_argument('--seconds', type=float, default=60, help='of training, for each run')
-    parser.add_argument('--batchsizes', type=int, nargs='+', default=[1, 4, 8, 16, 32, 64])
+    parser.add_argument('--batchsizes', type=int, nargs='+', default=[2, 8, 16, 32, 64, 128])
     args = parser.parse_args()
 
     X, ratings = load_rated_faces(args.data / 'rated_faces')
@@ -114,8 +119,8 @@ def main():
     for seed in range(args.seeds):
         rows = np.random.default_rng(seed).permutation(len(X))
         n_train = len(X) * 4 // 5
-        pictures = train.RatedPictures(X, ratings, rows[:n_train])
-        valid = train.RatedPictures(X, ratings, rows[n_train:n_train + N_VALID])
+        pictures = files.RatedPictures(X, ratings, rows[:n_train])
+        valid = files.RatedPictures(X, ratings, rows[n_train:n_train + N_VALID])
         for name, loop in loops.items():
             curves[name].append(follow(loop, pictures, valid, seed, args.seconds))
             print('# seed {} {}: {:.4f}'.format(seed, name, curves[name][-1][-1][2]), flush=True)

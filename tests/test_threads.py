@@ -2,6 +2,7 @@ import builtins
 import io
 import math
 import os
+import threading
 
 import pytest
 
@@ -31,6 +32,19 @@ def test_results_come_in_the_order_of_the_slices(n):
     threads.use(n)
     assert threads.run(lambda part: part.start, threads.split(20, 9)) == [
         part.start for part in threads.split(20, 9)]
+
+
+def test_slices_run_at_the_same_time():
+    threads.use(2)
+    meeting = threading.Barrier(2, timeout=10)
+    threads.run(lambda part: meeting.wait(), threads.split(2, 2))
+
+
+def test_a_slice_may_have_slices_of_its_own():
+    threads.use(2)
+    inner = threads.run(lambda part: threads.run(lambda part: part.start, threads.split(4, 4)),
+                        threads.split(8, 8))
+    assert inner == 8 * [[0, 1, 2, 3]]
 
 
 def test_an_error_in_a_thread_is_raised():
@@ -70,6 +84,11 @@ QUOTA, PERIOD = '/sys/fs/cgroup/cpu/cpu.cfs_quota_us', '/sys/fs/cgroup/cpu/cpu.c
     ({QUOTA: '300000\n', PERIOD: '100000\n'}, 3, 3),
     ({QUOTA: '-1\n', PERIOD: '100000\n'}, math.inf, 8),
     ({}, math.inf, 8),
+    ({'/proc/self/cgroup': '0::/user/job\n', '/sys/fs/cgroup/user/job/cpu.max': 'max 100000',
+      '/sys/fs/cgroup/user/cpu.max': '400000 100000'}, 4, 4),
+    ({'/proc/self/cgroup': '3:cpu,cpuacct:/job\n1:memory:/job\n',
+      '/sys/fs/cgroup/cpu/job/cpu.cfs_quota_us': '250000',
+      '/sys/fs/cgroup/cpu/job/cpu.cfs_period_us': '100000'}, 2.5, 3),
 ])
 def test_a_container_limits_them(monkeypatch, content, limit, n_threads):
     def open_(path, *args, **kwargs):

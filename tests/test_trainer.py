@@ -62,11 +62,19 @@ def test_the_next_batch_is_read_ahead_and_no_further():
 
 
 def test_an_error_while_reading_ahead_is_raised_where_the_batch_is_due():
-    def read(rows):
-        raise files.InputError('gone')
+    seen = []
 
+    def read(rows):
+        seen.append(rows)
+        if len(seen) == 2:
+            raise files.InputError('gone')
+        return rows
+
+    batches = batches_of(range(30), 4, 0, read)
+    next(batches)
     with pytest.raises(files.InputError, match='gone'):
-        next(batches_of(range(30), 4, 0, read))
+        next(batches)
+    assert batches.iteration == 1
 
 
 def test_an_epoch_is_as_many_pictures_as_there_are():
