@@ -197,6 +197,18 @@ class SnapshotWriter(extensions.snapshot_writers.SimpleWriter):
         self.last = os.path.join(outdir, filename)
 
 
+class PlotReport(extensions.PlotReport):
+
+    """Chainer's, but it does not start matplotlib before there is something to draw."""
+
+    def __call__(self, trainer):
+        if self._trigger(trainer):
+            super().__call__(trainer)
+        else:
+            self._summary.add({key: trainer.observation[key] for key in self._y_keys
+                               if key in trainer.observation})
+
+
 def extend_trainer(trainer, monitor, step, writer):
     """Add what happens every ``step`` steps and at the end: monitor, log, plots, snapshot."""
     n_iter, _ = trainer.stop_trigger.get_training_length()
@@ -211,7 +223,7 @@ def extend_trainer(trainer, monitor, step, writer):
             ('loss.png', ['main/loss'], 'loss of a pair'),
             ('ranking.png', ['train/ndcg', 'valid/ndcg', 'valid/pair_accuracy'],
              'NDCG@{}, pair accuracy'.format(monitor.k))):
-        trainer.extend(extensions.PlotReport(
+        trainer.extend(PlotReport(
             keys, 'iteration', trigger, plots.label_curves(label), file_name, grid=False,
             marker='o'))  # called at every step, to average over them as LogReport does
     trainer.extend(extensions.snapshot(writer=writer, n_retains=1), trigger=trigger)
