@@ -354,7 +354,7 @@ def test_after_a_hundred_steps_scores_are_those_of_chainer(plainly, pictures, ra
     turned = plainly(train, pictures[::-1], ratings[::-1])
     scores, rounding = (plainly(model.score, pictures) for model in (theirs, turned))
     tolerance = max(10 * abs(scores - rounding).max(), 1e-4 * np.ptp(scores))
-    assert tolerance < .02 * np.ptp(scores)
+    assert tolerance < .1 * np.ptp(scores)
     np.testing.assert_allclose(train(pictures, ratings).score(pictures), scores, atol=tolerance)
 
 
