@@ -91,7 +91,8 @@ def _read_boxes(sources, option, fps):
     others = [source for source in sources if source not in tables]
     boxes = {}
     for table in tables:
-        boxes.update(_read_table(table))
+        for source, more in _read_table(table):
+            boxes.setdefault(source, []).extend(more)
     paths = media.find_sources(others)[0] if others else []
     with cli.progress(len(paths) + len(boxes), 'pictures', '--' + option) as bar:
         slot = media.per_second(fps)
@@ -102,33 +103,40 @@ def _read_boxes(sources, option, fps):
 
 
 def _read_table(path):
-    """The boxes of each picture of a table; names are relative to the table's folder."""
-    boxes = {}
-    with open(path, newline='', encoding='utf-8-sig') as f:
-        rows = csv.DictReader(f)
-        missing = {'source', 'x', 'y', 'w', 'h'} - set(rows.fieldnames or ())
-        if missing:
-            raise files.InputError('{}, line 1: expected the columns source,x,y,w,h, got none '
-                                   'named {}'.format(path, ', '.join(sorted(missing))))
-        for row in rows:
-            try:
-                box = tuple(float(row[column]) for column in 'xywh')
-                good = all(map(math.isfinite, box)) and box[2] >= 1 and box[3] >= 1
-            except (TypeError, ValueError):
-                good = False
-            if not good:
-                raise files.InputError(
-                    '{}, line {}: expected numbers for x, y, w and h, w and h at least 1, got {}'
-                    .format(path, rows.line_num, [row[column] for column in 'xywh']))
-            source = os.path.join(os.path.dirname(path), row['source'])
-            if media.is_video(source):
-                raise files.InputError('{}, line {}: expected a picture, got a video: {}'.format(
-                    path, rows.line_num, source))
-            if not os.path.isfile(source):
-                raise files.InputError('{}, line {}: there is no picture {}'.format(
-                    path, rows.line_num, source))
-            boxes.setdefault(source, []).append(box)
-    return boxes
+    """Pairs of a picture and a list of one box in it; names are relative to the table's folder."""
+    pairs = []
+    try:
+        with open(path, newline='', encoding='utf-8-sig') as f:
+            rows = csv.DictReader(f)
+            missing = {'source', 'x', 'y', 'w', 'h'} - set(rows.fieldnames or ())
+            if missing:
+                raise files.InputError('{}, line 1: expected the columns source,x,y,w,h, got none '
+                                       'named {}'.format(path, ', '.join(sorted(missing))))
+            for row in rows:
+                pairs.append(_read_row(path, rows.line_num, row))
+    except (UnicodeDecodeError, csv.Error) as e:
+        raise files.InputError('{}: expected a CSV table in UTF-8, got {}; save it anew'.format(
+            path, e)) from e
+    return pairs
+
+
+def _read_row(path, line, row):
+    try:
+        box = tuple(float(row[column]) for column in 'xywh')
+        good = all(map(math.isfinite, box)) and box[2] >= 1 and box[3] >= 1
+    except (TypeError, ValueError):
+        good = False
+    if not good:
+        raise files.InputError(
+            '{}, line {}: expected numbers for x, y, w and h, w and h at least 1, got {}'
+            .format(path, line, [row[column] for column in 'xywh']))
+    source = os.path.normpath(os.path.join(os.path.dirname(path), row['source']))
+    if media.is_video(source):
+        raise files.InputError('{}, line {}: expected a picture, got a video: {}'.format(
+            path, line, source))
+    if not os.path.isfile(source):
+        raise files.InputError('{}, line {}: there is no picture {}'.format(path, line, source))
+    return source, [box]
 
 
 def _patch(gray, box, size):

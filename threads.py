@@ -67,7 +67,15 @@ def run(function, slices):
 
 
 def read_ahead(read, items):
-    """Yield ``read(item)`` for each item; meanwhile the next is read on a thread of its own."""
+    """Yield ``read(item)`` for each item; meanwhile the next is read on a thread of its own.
+
+    Args:
+        read (callable): Of one item.
+        items (list): In order.
+    """
+    if len(items) == 1:
+        yield read(items[0])
+        return
     with concurrent.futures.ThreadPoolExecutor(1, 'read') as reader:
         ahead = None
         for item in items:

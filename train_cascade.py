@@ -80,7 +80,7 @@ def build_parser():
                         help='batches to train the second look with; 0 leaves it out')
     parser.add_argument('--positives', type=cli.positive_int, default=24000, metavar='N',
                         help='faces to train a stage with, varied from those given')
-    parser.add_argument('--negatives', type=cli.positive_int, default=14000, metavar='N',
+    parser.add_argument('--negatives', type=cli.int_from(ENOUGH), default=14000, metavar='N',
                         help='other windows to train a stage with')
     parser.add_argument('--search', type=cli.positive_float, default=6e8, metavar='N',
                         help='windows to search for them in before each stage, at most')
@@ -127,9 +127,12 @@ def main(argv=None):
         cli.count(len(patches), 'face'), cli.count(len(scenes), 'picture'),
         sum(scene.gray.size for scene in scenes) / 1e6, time.monotonic() - start))
 
+    if not scenes:
+        raise files.InputError('--no_faces: expected at least one picture, got none')
+
     state = STATE.format(fingerprint(patches, scenes, args))
-    cascade = (read_stages(args.output, args.size, state) if args.resume
-               else Cascade(*args.size))
+    cascade, false_alarm = (read_stages(args.output, args.size, state) if args.resume
+                            else (Cascade(*args.size), 1.))
     face = [2 * side for side in args.size]
     faces, faces_held_out = face_samples.split_faces(patches, args.seed)
     rng = np.random.default_rng([args.seed, 4])
@@ -137,7 +140,7 @@ def main(argv=None):
         face_samples.augment_faces(part, face, args.size, n, augmentation, rng)
         for part, n in [(faces, args.positives),
                         (faces_held_out, math.ceil(VALIDATION * args.positives))]),
-        scenes, args.negatives, args.search, args.seed)
+        scenes, args.negatives, args.search, args.seed, false_alarm)
     command = shlex.join(['train_cascade.py', *(sys.argv[1:] if argv is None else argv)])
 
     def save(check=None):
@@ -155,6 +158,10 @@ def main(argv=None):
     if args.check:
         others = mine_check(cascade, scenes, CHECK_WINDOWS * args.negatives, args.search,
                             args.seed)
+        if len(others) < ENOUGH:
+            raise files.InputError(
+                '--no_faces: expected at least {} windows for the second look, got {}; give more '
+                'pictures, or leave it out with --check 0'.format(ENOUGH, len(others)))
         check, report = train_check(faces, faces_held_out, face, others, args.check,
                                     args.seed)
         print(report)
@@ -198,17 +205,21 @@ def fingerprint(patches, scenes, args):
 def read_stages(path, size, state):
     """Read the stages to go on with, or none where there is no file yet.
 
+    Returns:
+        tuple: The cascade, and the share of windows without faces that passes
+        it, as its comment says.
+
     Raises:
         InputError: If they were trained with other pictures or options.
     """
     if not os.path.exists(path):
-        return Cascade(*size)
+        return Cascade(*size), 1.
     cascade, comment = lbp_cascade.read(path)
     if state not in comment.splitlines():
         raise files.InputError('{}: expected stages trained on these pictures with these options, '
                                'got others; repeat its command, or start again with --force'
                                .format(path))
-    return cascade
+    return cascade, float(re.search(r'other windows: ([\d.e-]*\d)', comment)[1])
 
 
 def _peak_memory():
@@ -234,6 +245,7 @@ class Trainer:
         negatives (int): How many of those a stage is trained with.
         search (float): How many windows to search for them, at most.
         seed (int): The same gives the same stages.
+        false_alarm (float): Share of other windows that pass the stages so far.
 
     Attributes:
         hit_rate (float): Share of the validation's faces that pass all stages.
@@ -241,12 +253,13 @@ class Trainer:
         found (int): Windows mined for the last stage.
     """
 
-    def __init__(self, cascade, faces, validation, scenes, negatives, search, seed):
+    def __init__(self, cascade, faces, validation, scenes, negatives, search, seed,
+                 false_alarm=1.):
         self.cascade, self.scenes = cascade, scenes
         self.faces, self.validation = faces, validation
         self.negatives, self.search, self.seed = negatives, search, seed
         self.features = lbp_cascade.all_features(cascade.width, cascade.height)
-        self.hit_rate, self.false_alarm, self.found = 1., 1., 0
+        self.hit_rate, self.false_alarm, self.found = 1., false_alarm, 0
 
     def run(self, stages, hit_rate, false_alarm, most, share):
         """Train until there are so many stages or too few windows pass them.

@@ -454,4 +454,4 @@ def test_a_cascade_of_someone_else_is_not_gone_on_with(tmp_path):
     with pytest.raises(files.InputError, match='expected a cascade of LBP features'):
         (tmp_path / 'c.xml').write_text('<opencv_storage/>')
         train_cascade.read_stages(str(tmp_path / 'c.xml'), (24, 24), 'Samples: 0')
-    assert train_cascade.read_stages(str(tmp_path / 'd.xml'), (9, 12), '').width == 9
+    assert train_cascade.read_stages(str(tmp_path / 'd.xml'), (9, 12), '')[0].width == 9
