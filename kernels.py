@@ -18,7 +18,7 @@ import functools
 import math
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
@@ -27,7 +27,17 @@ KERNEL = 5        # side of a convolution's kernel
 WINDOW = 4        # convolved values that are pooled into one, from left to right, top to bottom
 OFF = WINDOW      # the winner where ReLU lets none of them through
 DEPTH = 2048      # numbers of a row that a product takes at a time, so that 4 + 4 fit a cache
-MOST_LANES = 32   # of a sum; kernels have four sums at work, 16 vectors
+
+
+def _has_avx512():
+    try:
+        return binding.get_host_cpu_features().get('avx512vl', False)
+    except RuntimeError:  # the processor is none that LLVM can ask
+        return False
+
+
+# Of a sum.  Kernels have four sums at work, and these should fit the processor's 32 or 16 vectors.
+MOST_LANES = 32 if _has_avx512() else 24
 
 VECTOR = ir.VectorType(ir.FloatType(), 8)
 BYTES = ir.VectorType(ir.IntType(8), 8)
