@@ -74,26 +74,21 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
         return super()._get_help_string(action)
 
 
-def int_from(lowest):
-    """Make an ``argparse`` type: a whole number, that one or above."""
+def int_from(lowest, highest=math.inf):
+    """Make an ``argparse`` type: a whole number in that range, both ends included."""
     def whole_number(text):
-        if not text.isdecimal() or int(text) < lowest:
+        if not text.isdecimal() or not lowest <= int(text) <= highest:
+            expected = '>= {}'.format(lowest) if highest == math.inf else 'from {} to {}'.format(
+                lowest, highest)
             raise argparse.ArgumentTypeError(
-                'must be a whole number >= {}, got {!r}'.format(lowest, text))
+                'must be a whole number {}, got {!r}'.format(expected, text))
         return int(text)
     return whole_number
 
 
 positive_int = int_from(1)
 natural_int = int_from(0)
-
-
-def seed(text):
-    """An ``argparse`` type: what NumPy's generators take as a seed."""
-    if not text.isdecimal() or int(text) >= 2 ** 32:
-        raise argparse.ArgumentTypeError(
-            'must be a whole number from 0 to 4294967295, got {!r}'.format(text))
-    return int(text)
+seed = int_from(0, 2 ** 32 - 1)  # what NumPy's generators take
 
 
 def positive_float(text):

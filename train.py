@@ -66,7 +66,7 @@ def build_parser():
                         help='steps between two lines of output')
     parser.add_argument('--ndcg_k', type=cli.positive_int, default=100,
                         help='NDCG counts the first so many positions')
-    parser.add_argument('--batchsize', '-b', type=cli.int_from(2), default=32,
+    parser.add_argument('--batchsize', '-b', type=cli.int_from(2, 1000), default=32,
                         help='pictures to a step, which learns from all their pairs; 2 is one '
                              'pair, as in the article')
     validation = parser.add_mutually_exclusive_group()

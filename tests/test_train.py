@@ -154,7 +154,7 @@ def test_what_cannot_be_learnt_from_is_said_in_one_line(run, rated_files, pictur
 
 @pytest.mark.parametrize('args, status, words', [
     ([], 2, 'required: X_train_npy, rank_file'),
-    (['X.npy', 'ratings.txt', '-b', '1'], 2, "-b: must be a whole number >= 2, got '1'"),
+    (['X.npy', 'ratings.txt', '-b', '1'], 2, "-b: must be a whole number from 2 to 1000, got '1'"),
     (['X.npy', 'ratings.txt', '--valid_ratio', '1'], 2, 'must be between 0 and 1'),
     (['X.npy', 'ratings.txt', '--valid_ratio', '.1', '--valid', 'a', 'b'], 2, 'not allowed with'),
     (['missing.npy', 'ratings.txt'], 1, 'missing.npy: No such file or directory'),
