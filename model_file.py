@@ -23,7 +23,11 @@ import net
 
 PROTOCOL = 4  # what pickle.dump takes by default on Python 3.8 to 3.13
 
-PREDICTORS = {'CNN': net.CNN}
+PREDICTORS = {predictor.__name__: predictor for predictor in net.ARCHITECTURES.values()}
+MOST_FEATURES = 100000
+
+
+_ARRAYS = '_reconstruct', '_frombuffer'  # how NumPy pickles them
 
 
 class ModelFileError(files.InputError):
@@ -102,13 +106,19 @@ class _Record:
 class _RecordUnpickler(pickle.Unpickler):
 
     _RECORDS = {
-        ('net', 'RankNet'), ('net', 'CNN'),
+        ('net', 'RankNet'), ('net', 'CNN'), ('net', 'DeepCNN'), ('net', 'Features'),
+        ('net', 'ResNet50'), ('net', 'VGG16'), ('net', 'VGG16Layers'),
         ('__main__', 'RankNet'), ('__main__', 'CNN'),
         ('chainer.variable', 'Variable'),
         ('chainer.variable', '_create_variable'),
         ('chainer.variable', '_recover_parameter'),
         ('chainer.links.connection.convolution_2d', 'Convolution2D'),
         ('chainer.links.connection.linear', 'Linear'),
+        ('chainer.links.normalization.batch_normalization', 'BatchNormalization'),
+        ('chainer.links.model.vision.resnet', 'ResNet50Layers'),
+        ('chainer.links.model.vision.resnet', 'BuildingBlock'),
+        ('chainer.links.model.vision.resnet', 'BottleneckA'),
+        ('chainer.links.model.vision.resnet', 'BottleneckB'),
         ('chainer.initializers.constant', 'Constant'),
         ('chainer.initializers.normal', 'LeCunNormal'),
         ('chainer.initializers.normal', 'HeNormal'),
@@ -163,9 +173,15 @@ def _build_model(record):
         raise ModelFileError('its predictor is none of {}'.format(', '.join(PREDICTORS)))
     image_size = _check_image_size(ranknet.get('image_size'))
     image_scale = _check_image_scale(ranknet.get('image_scale'))
+    n_features = _check_n_features(_state_of(predictor).get('n_features', 0))
     model = net.RankNet(PREDICTORS[predictor.name](image_size), image_size, image_scale)
-    for path, param in model.namedparams():
-        param.array[...] = _find_weights(record, path, param.shape)
+    if n_features:
+        model.predictor.add_features(n_features)
+    for prefix, link in model.namedlinks():
+        for name in link._params | link._persistent:
+            array = chainer.as_array(getattr(link, name))
+            if isinstance(array, np.ndarray):  # a count of batches is of no use
+                array[...] = _find_weights(record, prefix + '/' + name, array.shape)
     return model
 
 
@@ -192,12 +208,20 @@ def _check_image_scale(scale):
     return scale
 
 
+def _check_n_features(n):
+    if not (type(n) is int and 0 <= n <= MOST_FEATURES):
+        raise ModelFileError('its number of features is none')
+    return n
+
+
 def _find_weights(record, path, shape):
     for name in path.strip('/').split('/'):
         record = _state_of(record).get(name)
         if not isinstance(record, _Record):
             raise ModelFileError('it has no {}'.format(path))
-    weights = _decode_array(record.args[0] if record.args else None, path, shape)
+    if record.name not in _ARRAYS:  # a parameter, around its array
+        record = record.args[0] if record.args else None
+    weights = _decode_array(record, path, shape)
     if not np.isfinite(weights).all():
         raise ModelFileError('its weights {} hold nan or inf'.format(path))
     return weights
@@ -205,9 +229,9 @@ def _find_weights(record, path, shape):
 
 def _decode_array(record, path, expected_shape):
     """Read an array out of what a pickle says of it, before NumPy sees any of it."""
-    if isinstance(record, _Record) and record.name == '_reconstruct':  # protocols 0 to 4
+    if isinstance(record, _Record) and record.name == _ARRAYS[0]:    # protocols 0 to 4
         _, shape, dtype, fortran_order, data = record.state
-    elif isinstance(record, _Record) and record.name == '_frombuffer':  # protocol 5
+    elif isinstance(record, _Record) and record.name == _ARRAYS[1]:  # protocol 5
         data, dtype, shape, order = record.args
         fortran_order = order == 'F'
     else:

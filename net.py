@@ -1,4 +1,9 @@
-"""The networks: a CNN that scores one picture, and RankNet, which trains it."""
+"""The networks: those that score one picture, and RankNet, which trains them.
+
+A network, called a predictor, is two parts: ``trunk(x)`` looks at pictures,
+``head(h, f)`` makes scores of what the trunk has seen and, where there are
+any, of features ``f`` that are known of the pictures.
+"""
 import numpy as np
 
 import chainer_compat  # noqa: F401  (before chainer)
@@ -12,9 +17,58 @@ from conv_pool import conv_pool, linear
 SMALLEST = 13  # pixels; of 12, the second pooling leaves nothing
 
 
-class CNN(chainer.Chain):
+class Predictor(chainer.Chain):
 
-    """Scores pictures: two convolutions, two fully connected layers.
+    """A network that scores pictures; its last layers are ``l1``, a ReLU and ``l2``."""
+
+    n_features = 0  # how many numbers are known of each picture
+
+    def add_features(self, n_features):
+        """Let scores depend on ``n_features`` numbers that are known of each picture as well."""
+        self.n_features = n_features
+        with self.init_scope():
+            self.features = Features(n_features, self.l2.W.shape[1])
+
+    def forward(self, x, f=None):                        # (B, 3, H, W), (B, n_features)
+        return self.head(self.trunk(x), f)               # (B, 1)
+
+    def join(self, h, f):
+        """Values for the ReLU, and what features add to them: ``(B, hidden)``."""
+        return h + self.features(f) if self.n_features else h
+
+
+class Features(chainer.Chain):
+
+    """What is known of a picture, for a hidden layer to add up with what is seen.
+
+    A linear layer on several inputs is a sum of linear layers, so adding this
+    is the same as joining the features to the hidden layer's input.
+
+    Args:
+        n_features (int): How many numbers are known of each picture.
+        hidden (int): Units of the hidden layer.
+    """
+
+    def __init__(self, n_features, hidden):
+        super().__init__()
+        with self.init_scope():
+            self.l = L.Linear(n_features, hidden, nobias=True)
+        self.add_persistent('mean', np.zeros(n_features, np.float32))
+        self.add_persistent('deviation', np.ones(n_features, np.float32))
+
+    def standardize_by(self, features):
+        """Take mean and standard deviation from features, shape ``(N, n_features)``."""
+        self.mean[...] = features.mean(axis=0)
+        deviation = features.std(axis=0)
+        self.deviation[...] = np.where(deviation > 0, deviation, 1)
+
+    def forward(self, f):
+        return self.l((f - self.mean) / self.deviation)
+
+
+class CNN(Predictor):
+
+    """The article's: two convolutions, two fully connected layers.
 
     Args:
         image_size (tuple): Height and width of a picture in pixels, each at
@@ -31,11 +85,26 @@ class CNN(chainer.Chain):
             self.l1 = L.Linear(50 * height * width, 500)
             self.l2 = L.Linear(500, 1)
 
-    def forward(self, x):                                # (B, 3, 80, 80)
+    def trunk(self, x):                                  # (B, 3, 80, 80)
         h = conv_pool(x, self.conv1)                     # (B, 20, 38, 38)
-        h = conv_pool(h, self.conv2)                     # (B, 50, 17, 17)
-        h = F.relu(linear(h, self.l1))                   # (B, 500)
+        return conv_pool(h, self.conv2)                  # (B, 50, 17, 17)
+
+    def head(self, h, f=None):
+        h = F.relu(self.join(linear(h, self.l1), f))     # (B, 500)
         return linear(h, self.l2)                        # (B, 1)
+
+
+def _normalize(h, bn):
+    """``bn(h)`` for what lies in memory channel last."""
+    B, C, H, W = h.shape
+    h = bn(F.reshape(F.transpose(h, (0, 2, 3, 1)), (B * H * W, C)))
+    return F.transpose(F.reshape(h, (B, H, W, C)), (0, 3, 1, 2))
+
+
+def _pad(h):
+    """Two rows and columns of zeros around, in memory channel last."""
+    h = F.pad(F.transpose(h, (0, 2, 3, 1)), ((0, 0), (2, 2), (2, 2), (0, 0)), 'constant')
+    return F.transpose(h, (0, 3, 1, 2))
 
 
 def _size_after_pooling(side):
@@ -45,6 +114,160 @@ def _size_after_pooling(side):
     for _ in range(2):
         side = (side - 4 + 1) // 2  # 5 x 5 without padding; pooling covers an odd border
     return side
+
+
+class DeepCNN(Predictor):
+
+    """Four convolutions with batch normalisation, global average pooling, two small layers.
+
+    A thirtieth of the article's weights.
+
+    Args:
+        image_size (tuple): Height and width of a picture in pixels, each at
+            least 13.  The shapes below are for 80 x 80; the weights serve
+            for any.
+    """
+
+    def __init__(self, image_size=(80, 80)):
+        super().__init__()
+        for side in image_size:
+            _size_after_pooling(side)  # raises where a side is too small
+        init = chainer.initializers.HeNormal()
+        with self.init_scope():
+            self.conv1 = L.Convolution2D(3, 32, 5, initialW=init)
+            self.bn1 = L.BatchNormalization(32)
+            self.conv2 = L.Convolution2D(32, 64, 5, initialW=init)
+            self.bn2 = L.BatchNormalization(64)
+            self.conv3 = L.Convolution2D(64, 64, 5, initialW=init)
+            self.bn3 = L.BatchNormalization(64)
+            self.conv4 = L.Convolution2D(64, 128, 5, initialW=init)
+            self.bn4 = L.BatchNormalization(128)
+            self.l1 = L.Linear(128, 128)
+            self.l2 = L.Linear(128, 1)
+
+    def trunk(self, x):                                  # (B, 3, 80, 80)
+        h = _normalize(conv_pool(x, self.conv1), self.bn1)        # (B, 32, 38, 38)
+        h = _normalize(conv_pool(_pad(h), self.conv2), self.bn2)  # (B, 64, 19, 19)
+        h = _normalize(conv_pool(_pad(h), self.conv3), self.bn3)  # (B, 64, 10, 10)
+        h = _normalize(conv_pool(_pad(h), self.conv4), self.bn4)  # (B, 128, 5, 5)
+        return F.mean(h, axis=(2, 3))                             # (B, 128)
+
+    def head(self, h, f=None):
+        h = F.relu(self.join(self.l1(h), f))             # (B, 128)
+        return self.l2(h)                                # (B, 1)
+
+
+class ResNet50(Predictor):
+
+    """Two small layers on the features of a residual network that others have trained.
+
+    He et al., *Deep Residual Learning for Image Recognition*, CVPR 2016.
+
+    Args:
+        image_size (tuple): Any; pictures are enlarged to 224 x 224, as those
+            that it was trained on.
+    """
+
+    MEAN = 103.063, 115.903, 123.152  # of the pictures it was trained on; blue, green, red
+
+    def __init__(self, image_size=(80, 80)):
+        super().__init__()
+        with self.init_scope():
+            self.layers = L.ResNet50Layers(pretrained_model=None)
+            del self.layers.fc6  # 1,000 classes
+            self.layers.fc6 = None  # ... which it names all the same
+            self.l1 = L.Linear(2048, 128)
+            self.l2 = L.Linear(128, 1)
+
+    def trunk(self, x):
+        x = _prepare(x, self.MEAN)                       # (B, 3, 224, 224)
+        return self.layers(x, layers=['pool5'])['pool5']  # (B, 2048)
+
+    def head(self, h, f=None):
+        h = F.relu(self.join(self.l1(h), f))             # (B, 128)
+        return self.l2(h)                                # (B, 1)
+
+
+class VGG16(Predictor):
+
+    """Two small layers on the convolutions of a network that others have trained.
+
+    Simonyan and Zisserman, *Very Deep Convolutional Networks for Large-Scale
+    Image Recognition*, ICLR 2015.
+
+    Args:
+        image_size (tuple): Any; pictures are enlarged to 224 x 224, as those
+            that it was trained on.
+    """
+
+    MEAN = 103.939, 116.779, 123.68  # of the pictures it was trained on; blue, green, red
+
+    def __init__(self, image_size=(80, 80)):
+        super().__init__()
+        with self.init_scope():
+            self.layers = VGG16Layers()
+            self.l1 = L.Linear(512, 128)
+            self.l2 = L.Linear(128, 1)
+
+    def trunk(self, x):
+        h = self.layers(_prepare(x, self.MEAN))          # (B, 512, 7, 7)
+        return F.mean(h, axis=(2, 3))                    # (B, 512)
+
+    def head(self, h, f=None):
+        h = F.relu(self.join(self.l1(h), f))             # (B, 128)
+        return self.l2(h)                                # (B, 1)
+
+
+class VGG16Layers(chainer.Chain):
+
+    """The convolutions of Chainer's, without the 120 million weights behind them."""
+
+    BLOCKS = (2, 64), (2, 128), (3, 256), (3, 512), (3, 512)
+
+    def __init__(self):
+        super().__init__()
+        C = 3
+        with self.init_scope():
+            for block, (depth, K) in enumerate(self.BLOCKS, 1):
+                for number in range(1, depth + 1):
+                    setattr(self, 'conv{}_{}'.format(block, number), L.Convolution2D(C, K, 3, 1, 1))
+                    C = K
+
+    def forward(self, h):
+        for block, (depth, _) in enumerate(self.BLOCKS, 1):
+            for number in range(1, depth + 1):
+                h = F.relu(self['conv{}_{}'.format(block, number)](h))
+            h = F.max_pooling_2d(h, 2)
+        return h
+
+
+def _prepare(x, mean):
+    """Pictures in RGB, 0 to 1, as networks from Caffe were trained: BGR, 0 to 255, 224 x 224."""
+    x = F.resize_images(x, (224, 224))
+    return x[:, ::-1] * 255 - x.xp.array(mean, np.float32)[:, None, None]
+
+
+ARCHITECTURES = {'cnn': CNN, 'deep': DeepCNN, 'resnet50': ResNet50, 'vgg16': VGG16}
+
+
+class Head(chainer.Chain):
+
+    """A predictor that is handed what a trunk has seen; only its head is trained.
+
+    Args:
+        predictor (Predictor): Whose head it is.
+    """
+
+    def __init__(self, predictor):
+        super().__init__()
+        with self.init_scope():
+            self.l1, self.l2 = predictor.l1, predictor.l2
+            if predictor.n_features:
+                self.features = predictor.features
+        self._head = predictor.head
+
+    def forward(self, h, f=None):
+        return self._head(h, f)
 
 
 class RankNet(chainer.Chain):
@@ -87,19 +310,28 @@ class RankNet(chainer.Chain):
         Returns:
             chainer.Variable: The mean loss, shape ``()``.
         """
-        return self._loss(self.predictor(x_i) - self.predictor(x_j), t_i, t_j)
+        loss = self._loss(self.predictor(x_i) - self.predictor(x_j), t_i, t_j)
+        chainer.report({'loss': loss}, self)
+        return loss
 
-    def loss_of_all_pairs(self, x, t):
+    def loss_of_all_pairs(self, x, t, f=None):
         """Loss of all ``B (B - 1) / 2`` pairs of a batch, from one look at each picture.
 
         Args:
             x: Pictures, already scaled, shape ``(B, 3, H, W)``, at least 2.
             t: Their ratings, ``B`` numbers.
+            f: What is known of them, shape ``(B, n_features)``, float32;
+                ``None`` where nothing is.
 
         Returns:
             chainer.Variable: The mean loss, shape ``()``.
         """
-        s = self.predictor(x)                            # (B, 1)
+        loss = self.loss_of_scores(self._predict(x, f), t)
+        chainer.report({'loss': loss}, self)
+        return loss
+
+    def loss_of_scores(self, s, t):
+        """Mean loss of all pairs of scores ``s``, shape ``(B, 1)``, and ratings ``t``."""
         i, j = self.device.send(np.triu_indices(len(s), 1))
         return self._loss(s[i] - s[j], t[i], t[j])
 
@@ -107,14 +339,15 @@ class RankNet(chainer.Chain):
         S = self._preference(t_i, t_j)                   # (pairs, 1), as d
         # log(1 + exp(-d)) + d is log(1 + exp(d)): written so, neither term
         # overflows, nor loses its digits to the other.
-        loss = F.mean((1 + S) / 2 * F.softplus(-d) + (1 - S) / 2 * F.softplus(d))
-        chainer.report({'loss': loss}, self)
-        return loss
+        return F.mean((1 + S) / 2 * F.softplus(-d) + (1 - S) / 2 * F.softplus(d))
 
     def _preference(self, t_i, t_j):
         t_i, t_j = (self.xp.asarray(chainer.as_array(t)).reshape(-1, 1) for t in (t_i, t_j))
         # Compared, not subtracted: ratings may be unsigned.
         return (t_i > t_j).astype(np.float32) - (t_i < t_j).astype(np.float32)
+
+    def _predict(self, x, f):
+        return self.predictor(x) if f is None else self.predictor(x, f)
 
     def scale(self, pictures):
         """Pictures as they are in ``X.npy``, times ``image_scale``.
@@ -126,8 +359,8 @@ class RankNet(chainer.Chain):
             numpy.ndarray: float32; lies in memory channel last, as
             :mod:`conv_pool` wants it.
         """
-        B, C, H, W = pictures.shape
-        x = np.empty((B, H, W, C), np.float32).transpose(0, 3, 1, 2)
+        B, C, *size = pictures.shape
+        x = np.moveaxis(np.empty((B, *size, C), np.float32), -1, 1)
         return np.multiply(pictures, np.float32(self.image_scale), out=x, dtype=np.float32,
                            casting='same_kind')
 
@@ -135,7 +368,7 @@ class RankNet(chainer.Chain):
         """What the predictor sees of pictures: :meth:`scale`, on the device of the model."""
         return self.device.send(self.scale(pictures))
 
-    def score(self, X, rows=None, batchsize=64, progress=None):
+    def score(self, X, rows=None, features=None, batchsize=64, progress=None):
         """Score pictures, a batch at a time, each read while the one before is scored.
 
         Args:
@@ -143,6 +376,8 @@ class RankNet(chainer.Chain):
                 ``X.npy``; a memory map is read as far as it is needed.
             rows (numpy.ndarray): Which pictures, in which order; ``None``
                 stands for all, as they come.
+            features (numpy.ndarray): What is known of the ``N``, shape ``(N,
+                n_features)``, float32; ``None`` where nothing is.
             batchsize (int): Pictures to a forward pass.  Scores depend on it
                 in their last digit.
             progress: Called with the number of pictures after each batch.
@@ -151,15 +386,26 @@ class RankNet(chainer.Chain):
             numpy.ndarray: A score for each row, shape ``(len(rows),)``,
             float32.
         """
+        def score(x, part):
+            return self._predict(x, f if f is None else self.device.send(f[part]))
+
+        f = features if features is None or rows is None else features[rows]
+        return self._apply(score, X, rows, batchsize, progress).ravel()
+
+    def look(self, X, batchsize=64):
+        """What the trunk sees of pictures ``X``: float32, shape ``(N, ...)``."""
+        return self._apply(lambda x, part: self.predictor.trunk(x), X, None, batchsize)
+
+    def _apply(self, function, X, rows, batchsize, progress=None):
         n = len(X) if rows is None else len(rows)
-        scores = np.empty(n, np.float32)
-        batches = [slice(i, i + batchsize) for i in range(0, n, batchsize)]
+        parts = [slice(i, i + batchsize) for i in range(0, n, batchsize)]
+        results = []
         inputs = threads.read_ahead(
-            lambda batch: self.scale(X[batch] if rows is None else X[rows[batch]]), batches)
+            lambda part: self.scale(X[part] if rows is None else X[rows[part]]), parts)
         with chainer.using_config('train', False), chainer.no_backprop_mode():
-            for batch, x in zip(batches, inputs):
-                y = self.predictor(self.device.send(x))
-                scores[batch] = chainer.get_device('@numpy').send(y.array).ravel()
+            for part, x in zip(parts, inputs):
+                y = function(self.device.send(x), part)
+                results.append(chainer.get_device('@numpy').send(chainer.as_array(y)))
                 if progress:
-                    progress(len(y))
-        return scores
+                    progress(len(x))
+        return np.concatenate(results) if results else np.empty(0, np.float32)

@@ -1,0 +1,175 @@
+"""Weights of ImageNet networks, as Chainer (``.npz``) or Caffe (``.caffemodel``) has them.
+
+A ``.caffemodel`` is a message of Protocol Buffers.  The few fields of it that
+hold weights are read here: Chainer's own reader needs a Protocol Buffers
+package below 4, which goes with nothing else of today.
+"""
+import mmap
+import re
+import zipfile
+from typing import NamedTuple
+
+import numpy as np
+
+import chainer_compat  # noqa: F401  (before chainer)
+import chainer
+
+import files
+
+
+def load(path, predictor):
+    """Give a predictor's ``layers`` the weights of a file.
+
+    Args:
+        path (str): A ``.npz`` that ``chainer.serializers.save_npz`` made of
+            ``ResNet50Layers`` or ``VGG16Layers``, or the ``.caffemodel`` that
+            the authors of these networks have published.
+        predictor (net.ResNet50 or net.VGG16): What needs them.
+
+    Raises:
+        InputError: If the file is neither, or lacks some of the weights.
+    """
+    try:
+        with _open(path) as weights:
+            for prefix, link in predictor.layers.namedlinks():
+                for name in sorted(link._params | link._persistent):
+                    array = chainer.as_array(getattr(link, name))
+                    if isinstance(array, np.ndarray):  # not a count of batches
+                        key = '{}/{}'.format(prefix, name).lstrip('/')
+                        array[...] = _check(key, weights[key], array.shape)
+    except KeyError as e:
+        reason = 'it has no {}'.format(e.args[0])
+    except (ValueError, IndexError, EOFError, zipfile.BadZipFile) as e:
+        reason = str(e) or type(e).__name__
+    else:
+        return
+    raise files.InputError('{}: expected weights of {} as a .npz of Chainer or a .caffemodel, but '
+                           '{}'.format(path, type(predictor).__name__, reason))
+
+
+def _check(key, weights, shape):
+    if weights.dtype.kind != 'f' or weights.size != np.prod(shape):
+        raise ValueError('{} is {} of shape {}, not {}'.format(
+            key, weights.dtype, weights.shape, shape))
+    if not np.isfinite(weights).all():
+        raise ValueError('{} holds nan or inf'.format(key))
+    return weights.reshape(shape)
+
+
+def _open(path):
+    with open(path, 'rb') as f:
+        is_zip = f.read(2) == b'PK'
+    return np.load(path, allow_pickle=False) if is_zip else CaffeWeights(path)
+
+
+class CaffeWeights:
+
+    """Weights of a ``.caffemodel`` by the names that Chainer gives them: ``caffe['bn1/gamma']``.
+
+    To be used in a ``with`` statement: the file is mapped, not read.
+    """
+
+    def __init__(self, path):
+        with open(path, 'rb') as f:
+            self._file = mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ)
+        self._layers = dict(_read_layers(memoryview(self._file)))
+        if not self._layers:
+            raise ValueError('there are no layers in it')
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._layers.clear()
+
+    def __getitem__(self, key):
+        layer, number = caffe_name(key)
+        blobs = self._layers[layer]
+        weights = _read_blob(blobs[number])
+        if key.endswith(('avg_mean', 'avg_var')):  # sums, and their number is the third blob
+            factor = _read_blob(blobs[2]).item()
+            weights = weights / factor if factor else weights
+        return weights
+
+
+def caffe_name(key):
+    """Caffe's layer, and which of its blobs, for the name of a weight in Chainer.
+
+    ``res3/b1/conv2/W`` is blob 0 of ``res3b_branch2b``.
+    """
+    *links, link, name = key.split('/')
+    number = {'W': 0, 'b': 1, 'gamma': 0, 'beta': 1, 'avg_mean': 0, 'avg_var': 1}[name]
+    kind = {'W': 'res', 'b': 'res', 'gamma': 'scale', 'beta': 'scale'}.get(name, 'bn')
+    if not links:
+        if link.startswith('conv'):
+            return link, number
+        return '{}_conv1'.format(kind), number
+    stage, block = links
+    block = 'abcdef'[int(block[1:] or 0)]
+    branch = {'1': '2a', '2': '2b', '3': '2c', '4': '1'}[re.search(r'\d', link)[0]]
+    return '{}{}{}_branch{}'.format(kind, stage[3:], block, branch), number
+
+
+class _Layout(NamedTuple):
+    """Numbers of the fields of a layer in Caffe's caffe.proto."""
+
+    name: int
+    blobs: int
+
+
+_LAYERS = {100: _Layout(1, 7), 2: _Layout(4, 6)}  # of LayerParameter; of V1LayerParameter
+_BLOB_DATA = 5
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+
+
+def _read_layers(message):
+    for field, value in _read_fields(message):
+        if field in _LAYERS and isinstance(value, memoryview):
+            name, blobs = '', []
+            for field_of_layer, part in _read_fields(value):
+                if field_of_layer == _LAYERS[field].name:
+                    name = bytes(part).decode('utf-8', 'replace')
+                elif field_of_layer == _LAYERS[field].blobs:
+                    blobs.append(part)
+            yield name, blobs
+
+
+def _read_blob(message):
+    parts = [np.frombuffer(part, '<f4') for field, part in _read_fields(message)
+             if field == _BLOB_DATA]
+    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+
+
+def _read_fields(message):
+    """Number and value of each field: a whole number, or the bytes of it."""
+    at = 0
+    while at < len(message):
+        key, at = _read_varint(message, at)
+        field, kind = key >> 3, key & 7
+        if kind == _VARINT:
+            value, at = _read_varint(message, at)
+            yield field, value
+            continue
+        if kind == _BYTES:
+            size, at = _read_varint(message, at)
+        elif kind in (_FIXED64, _FIXED32):
+            size = 8 if kind == _FIXED64 else 4
+        else:
+            raise ValueError('it is something else')
+        if at + size > len(message):
+            raise ValueError('it is cut short, or something else')
+        yield field, message[at:at + size]
+        at += size
+
+
+def _read_varint(message, at):
+    value = shift = 0
+    while True:
+        byte = message[at]
+        at += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, at
+        shift += 7
+        if shift > 63:
+            raise ValueError('it is something else')
