@@ -108,6 +108,79 @@ def kendall_tau(y_true, y_score):
     return agreement / scale if scale else float('nan')
 
 
+def spearman(y_true, y_score):
+    """Spearman's rank correlation; equal values share the mean of their ranks.
+
+    Args, Returns and Raises are those of :func:`pearson`.
+    """
+    y_true, y_score = _check(y_true, y_score)
+    return pearson(_mean_ranks(y_true), _mean_ranks(y_score))
+
+
+def pearson(y_true, y_score):
+    """Pearson's correlation: how close the scores are to a line over the ratings.
+
+    Args:
+        y_true (numpy.ndarray): Ratings, ``N`` numbers of any shape.
+        y_score (numpy.ndarray): Predicted scores, as many.
+
+    Returns:
+        float: In ``[-1, 1]``; ``nan`` if all ratings or all scores are equal.
+
+    Raises:
+        ValueError: If the sizes differ, the arrays are empty, or a value is
+            not finite.
+    """
+    unit = []
+    for values in _check(y_true, y_score):
+        if values.min() == values.max():
+            return float('nan')
+        scaled = values / np.abs(values).max()  # its squares neither overflow nor vanish
+        centred = scaled - scaled.mean()
+        unit.append(centred / np.linalg.norm(centred))
+    return float(np.clip(unit[0] @ unit[1], -1, 1))
+
+
+def _mean_ranks(values):
+    _, number, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[number]
+
+
+def bootstrap_interval(metric, y_true, y_score, level=.95, n=1000, seed=0):
+    """Percentile bootstrap: where a metric would lie with other pictures like these.
+
+    Pictures are drawn with replacement, as many as there are.
+
+    Args:
+        metric (callable): Takes ratings and scores.
+        y_true (numpy.ndarray): Ratings, shape ``(N,)``.
+        y_score (numpy.ndarray): Predicted scores, shape ``(N,)``.
+        level (float): Share of the draws that the interval holds.
+        n (int): How many draws.
+        seed (int): What they follow from.
+
+    Returns:
+        tuple of float: Lower and upper bound; ``nan`` if the metric says so of
+        every draw.
+
+    Reference: Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993,
+    section 13.3.
+    """
+    rng = np.random.default_rng(seed)
+    draws = rng.integers(0, len(y_true), (n, len(y_true)))
+    values = np.array([metric(y_true[rows], y_score[rows]) for rows in draws])
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return float('nan'), float('nan')
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def rank(values):
+    """Row numbers from best to worst; equal ones stay in input order."""
+    return np.argsort(-values, kind='stable')
+
+
 def _check(y_true, y_score):
     y_true = np.asarray(y_true, float).ravel()
     y_score = np.asarray(y_score, float).ravel()

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 import files
+import metrics
 
 os.environ['MPLBACKEND'] = 'Agg'  # matplotlib, which is slow to start, draws into files
 
@@ -20,6 +21,8 @@ MARGIN = 24     # around everything
 TITLE = 40      # height of a title
 CAPTION = 38    # height of the bar and the words below a picture
 PAPER, INK, PALE = '#ffffff', '#20242c', '#8a919e'
+RAISES, LOWERS = (214, 39, 40), (31, 95, 180)
+STRONGEST = .6  # share of such a colour where it is strongest
 
 
 class Strip(NamedTuple):
@@ -31,6 +34,23 @@ class Strip(NamedTuple):
     title: str
     order: np.ndarray
     values: np.ndarray
+
+
+def draw_ranking(path, X, rows, scores, ratings=None, n=None):
+    """Draw the ``n`` best pictures by their scores, under the person's own order if known.
+
+    Args:
+        path (str): The PNG file to write.
+        X (numpy.ndarray): Pictures, shape ``(N, 3, H, W)``, RGB.
+        rows (numpy.ndarray): Which of them are ranked.
+        scores, ratings (numpy.ndarray): Shape ``(N,)``; others than ``rows``
+            may be ``nan``.  ``ratings`` may be ``None``.
+        n (int): Draw only so many of each order; ``None`` for all.
+    """
+    strips = [Strip('predicted order', rows[metrics.rank(scores[rows])[:n]], scores)]
+    if ratings is not None:
+        strips.insert(0, Strip('your order', rows[metrics.rank(ratings[rows])[:n]], ratings))
+    draw_strips(path, X, strips, len(rows), ratings)
 
 
 def draw_strips(path, X, strips, n, ratings=None):
@@ -123,6 +143,53 @@ def draw_sheet(path, X, side=80, columns=20, limit=3000):
     return step
 
 
+def draw_explanations(path, X, order, scores, maps, columns=6, side=160):
+    """Draw pictures, each above a copy in which colours show what raised and lowered its score.
+
+    Args:
+        path (str): The PNG file to write.
+        X (numpy.ndarray): Pictures, shape ``(N, 3, H, W)``, RGB.
+        order (numpy.ndarray): Rows of those to draw, best first.
+        scores (numpy.ndarray): Shape ``(N,)``.
+        maps (list of numpy.ndarray): How much each part of a picture of
+            ``order`` raised its score, shape ``(H, W)``.
+        columns (int): Pictures in a row, at most.
+        side (int): At which size they are drawn.
+    """
+    strongest = max(np.abs(map_).max() for map_ in maps) or 1
+    columns = max(3, min(columns, len(order)))  # 3: room for the title
+    height = 2 * side + CAPTION
+    lines = -(-len(order) // columns)
+    canvas = Image.new('RGB', (2 * MARGIN + columns * (side + GAP) - GAP,
+                               2 * MARGIN - GAP + TITLE + lines * (height + GAP)), PAPER)
+    draw = ImageDraw.Draw(canvas)
+    draw.text((MARGIN, MARGIN), 'what raised the score', INK, _font(20))
+    draw.text((canvas.width - MARGIN, MARGIN + 4), 'red: raised \u00b7 blue: lowered', PALE,
+              _font(14), anchor='ra')
+    for position, (row, map_) in enumerate(zip(order, maps)):
+        line, column = divmod(position, columns)
+        left, top = MARGIN + column * (side + GAP), MARGIN + TITLE + line * (height + GAP)
+        image = to_image(X[row])
+        image = image.resize((side, side), Image.Resampling.LANCZOS)
+        canvas.paste(image, (left, top))
+        canvas.paste(_tint(image, map_ / strongest), (left, top + side))
+        words = top + 2 * side + 6
+        draw.text((left, words), str(position + 1), INK, _font(15, bold=True))
+        draw.text((left + side, words), _format_value(scores[row]), PALE, _font(15), anchor='ra')
+    with files.replacing(path) as part:
+        canvas.save(part, 'PNG')
+
+
+def _tint(image, strength):
+    """The image in grey, with colour where ``strength``, shape ``(H, W)`` in -1..1, says."""
+    grey = np.asarray(image.convert('L').convert('RGB'), np.float32)
+    strength = np.asarray(Image.fromarray(strength.astype(np.float32)).resize(
+        image.size, Image.Resampling.BICUBIC))[..., None]
+    colour = np.where(strength > 0, np.float32(RAISES), np.float32(LOWERS))
+    share = STRONGEST * np.minimum(np.abs(strength), 1) ** .7  # .7: so that weak parts show
+    return Image.fromarray(np.uint8(np.round(grey + share * (colour - grey))))
+
+
 def to_image(picture):
     """A picture as in ``X.npy``, shape ``(3, H, W)``, for Pillow.
 
@@ -158,9 +225,17 @@ def _font(size, bold=False):
     return ImageFont.truetype(os.path.join(matplotlib.get_data_path(), 'fonts', 'ttf', name), size)
 
 
-def label_curves(label):
-    """A ``postprocess`` for Chainer's ``PlotReport``: axes as in a paper."""
+def label_curves(label, best=None):
+    """A ``postprocess`` for Chainer's ``PlotReport``: axes as in a paper.
+
+    If ``best.step`` is above 0, a line marks that step.
+    """
     def postprocess(figure, axes, summary):
+        if best and best.step:
+            axes.axvline(best.step, color=PALE, linestyle='--', linewidth=1, zorder=0)
+            axes.annotate('best', (best.step, 1), (4, -4), axes.get_xaxis_transform(),
+                          textcoords='offset points',
+                          color=PALE, va='top')
         figure.set_size_inches(7, 4)
         figure.set_dpi(150)
         axes.set_xlabel('step')

@@ -20,7 +20,23 @@ def settle_scale(model, image_scale, model_path):
                  'see --image_scale'.format(model_path))
 
 
-def score_pictures(model, X, X_path, batchsize):
+def read_features(model, path, n, model_path):
+    """Read the features of ``n`` pictures if the model wants some.
+
+    Raises:
+        InputError: If it does and there are none, or the other way round.
+    """
+    wanted = model.predictor.n_features
+    if wanted and not path:
+        raise files.InputError('{}: was trained with {} features of each picture; say --features'
+                               .format(model_path, wanted))
+    if path and not wanted:
+        raise files.InputError('{}: was trained without features; leave --features out'.format(
+            model_path))
+    return files.read_features(path, n, wanted) if wanted else None
+
+
+def score_pictures(model, X, X_path, features, batchsize):
     """Score all pictures, with a progress bar on a terminal.
 
     Raises:
@@ -31,18 +47,13 @@ def score_pictures(model, X, X_path, batchsize):
             bar.update(n)
             files.release(X)
 
-        scores = model.score(X, batchsize=batchsize, progress=progress)
+        scores = model.score(X, None, features, batchsize, progress)
     finite = np.isfinite(scores)
     if not finite.all():
         raise files.InputError('{}, row {} (from 0): expected finite pixel values, its score is {};'
                                ' mend or remove that picture'.format(
                                    X_path, finite.argmin(), scores[finite.argmin()]))
     return scores
-
-
-def rank(scores):
-    """Row numbers from best to worst; equal scores stay in input order."""
-    return np.argsort(-scores, kind='stable')
 
 
 def print_agreement(ratings, scores, k):
@@ -75,7 +86,7 @@ def write_ranking(path, scores, columns, rows):
     files.write_table(
         path, ['rank', 'score', 'row'] + [columns[c] for c in kept],
         ([position, scores[row], row] + [rows[row][c] for c in kept]
-         for position, row in enumerate(rank(scores), 1)))
+         for position, row in enumerate(metrics.rank(scores), 1)))
 
 
 def draw_strip(path, X, scores, ratings, n):
@@ -83,10 +94,21 @@ def draw_strip(path, X, scores, ratings, n):
     import plots  # here, so that who draws nothing does not wait for it
 
     rated = np.arange(len(X)) if ratings is None else np.flatnonzero(~np.isnan(ratings))
-    strips = [plots.Strip('predicted order', rated[rank(scores[rated])[:n]], scores)]
-    if ratings is not None:
-        strips.insert(0, plots.Strip('your order', rated[rank(ratings[rated])[:n]], ratings))
-    plots.draw_strips(path, X, strips, len(rated), ratings)
+    plots.draw_ranking(path, X, rated, scores, ratings, n)
+
+
+def draw_explanations(path, model, X, features, scores, n):
+    """Draw the ``n`` best pictures with what raised their scores."""
+    import explain
+    import plots
+
+    order = metrics.rank(scores)[:n]
+    with cli.progress(len(order), 'pictures', 'explaining') as bar:
+        maps = []
+        for row in order:
+            maps.append(explain.occlude(model, X[row], None if features is None else features[row]))
+            bar.update()
+    plots.draw_explanations(path, X, order, scores, maps)
 
 
 def build_parser():
@@ -95,6 +117,9 @@ def build_parser():
     parser.add_argument('X_test_npy', help='pictures, N x 3 x 80 x 80')
     parser.add_argument('--output', '-o', default='pred.txt',
                         help='scores of the pictures, one a line, in input order')
+    parser.add_argument('--features', metavar='NPY',
+                        help='numbers that are known of each picture, N x D, for a model that '
+                             'was trained with such')
     parser.add_argument('--image_scale', type=cli.positive_float,
                         help='what pixel values are multiplied by; the model knows, unless the '
                              "article's own script made it")
@@ -102,6 +127,10 @@ def build_parser():
                         help='draw the pictures from best to worst')
     parser.add_argument('--strip_n', type=cli.positive_int, default=200,
                         help='draw only so many, the best')
+    parser.add_argument('--explain', metavar='PNG', type=cli.file_ending('.png'),
+                        help='draw what in the best pictures raised their scores')
+    parser.add_argument('--explain_n', type=cli.positive_int, default=12,
+                        help='explain so many')
     parser.add_argument('--csv', metavar='CSV', type=cli.file_ending('.csv'),
                         help='table of rank, score, row and source')
     parser.add_argument('--ratings', metavar='TXT',
@@ -118,8 +147,8 @@ def build_parser():
 def main(argv=None):
     args = build_parser().parse_args(argv)
     inputs = [args.model_pkl, args.X_test_npy, files.table_path(args.X_test_npy),
-              *filter(None, [args.ratings])]
-    for path in filter(None, (args.output, args.strip, args.csv)):
+              *filter(None, [args.ratings, args.features])]
+    for path in filter(None, (args.output, args.strip, args.explain, args.csv)):
         files.check_output(path, inputs)
     import model_file  # here, so that --help does not wait for Chainer
 
@@ -130,10 +159,11 @@ def main(argv=None):
     model.to_device(device)
     X = files.read_pictures(args.X_test_npy, model.image_size)
     cli.note_if_odd_scale(X, model.image_scale)
+    features = read_features(model, args.features, len(X), args.model_pkl)
     ratings = read_ratings(args.ratings, len(X)) if args.ratings else None
     sources = read_sources(args.X_test_npy, len(X)) if args.csv else None
 
-    scores = score_pictures(model, X, args.X_test_npy, args.batchsize)
+    scores = score_pictures(model, X, args.X_test_npy, features, args.batchsize)
     cli.note_if_collapsed(scores)
     files.write_scores(args.output, scores)
     if args.csv:
@@ -142,6 +172,8 @@ def main(argv=None):
         print_agreement(ratings, scores, args.ndcg_k)
     if args.strip:
         draw_strip(args.strip, X, scores, ratings, args.strip_n)
+    if args.explain:
+        draw_explanations(args.explain, model, X, features, scores, args.explain_n)
 
 
 if __name__ == '__main__':

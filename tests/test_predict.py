@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import model_file
+import metrics
 import predict
 
 
@@ -58,7 +59,7 @@ def test_a_model_without_a_scale_takes_the_users_or_the_articles(run, trained_fi
 
 
 def test_rank_keeps_input_order_for_equal_scores():
-    assert list(predict.rank(np.array([1, 3, 1, 2]))) == [1, 3, 0, 2]
+    assert list(metrics.rank(np.array([1, 3, 1, 2]))) == [1, 3, 0, 2]
 
 
 def test_csv_ranks_the_pictures_with_their_sources(run, trained_files, model, pictures):
@@ -108,7 +109,7 @@ def test_ratings_are_compared_with(run, trained_files):
 def test_strip_shows_the_best_on_the_left(run, trained_files, pictures, model):
     run('predict.py', 'model.pkl', 'X.npy', '--strip', 'ranked.png')
     image = np.asarray(Image.open(trained_files / 'ranked.png').convert('RGB'))
-    best, second, *_ = predict.rank(model.score(pictures))
+    best, second, *_ = metrics.rank(model.score(pictures))
     place = find(image, pictures[best])
     assert find(image, pictures[second])[0] == place[0]
     assert find(image, pictures[second])[1] > place[1]
