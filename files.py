@@ -26,12 +26,14 @@ class RatedPictures(NamedTuple):
     """Pictures of ``X``, shape ``(N, 3, H, W)``, that have a rating.
 
     ``rows`` says which of the ``N``; ``ratings``, shape ``(N,)``, holds
-    ``nan`` at others.
+    ``nan`` at others.  ``features``, shape ``(N, D)``, float32, is what is
+    known of them otherwise; ``None`` if nothing is.
     """
 
     X: np.ndarray
     ratings: np.ndarray
     rows: np.ndarray
+    features: np.ndarray = None
 
 
 def read_pictures(path, image_size=None):
@@ -109,6 +111,44 @@ def _check_pictures(path, shape, dtype):
     if dtype != np.uint8 and dtype.kind != 'f':
         raise InputError('{}: expected uint8 (0 to 255) or floating-point pictures, got {}; '
                          "save X.astype('uint8')".format(path, dtype))
+
+
+def read_features(path, n, n_features=None):
+    """Read what is known of each picture.
+
+    Args:
+        path (str): A ``.npy`` file of shape ``(n, D)``, real numbers.
+        n (int): The number of pictures.
+        n_features (int): What D must be; ``None`` for any above 0.
+
+    Returns:
+        numpy.ndarray: float32.
+
+    Raises:
+        InputError: If the file is not such an array, or holds nan or inf.
+    """
+    with open(path, 'rb') as f:
+        shape, fortran_order, dtype = _read_npy_header(path, f)
+        came = ' x '.join(map(str, shape)) or 'a single number'
+        if dtype.kind not in 'fiub':
+            raise InputError('{}: expected numbers, got {}; see numpy.save'.format(path, dtype))
+        if len(shape) != 2 or shape[0] != n or shape[1] != (n_features or shape[1] or 1):
+            raise InputError('{}: expected {} x {}, a row for each picture, got {}; make it '
+                             'anew for these pictures'.format(path, n, n_features or 'D', came))
+        data = f.read(math.prod(shape) * dtype.itemsize + 1)
+    if len(data) != math.prod(shape) * dtype.itemsize:
+        raise InputError('{}: expected {:,} bytes of numbers behind its header, got {}; make it '
+                         'anew'.format(path, math.prod(shape) * dtype.itemsize,
+                                       'fewer' if len(data) < math.prod(shape) * dtype.itemsize
+                                       else 'more'))
+    with np.errstate(over='ignore'):  # what is too large is said below
+        features = np.frombuffer(data, dtype).reshape(
+            shape, order='F' if fortran_order else 'C').astype(np.float32, order='C')
+    finite = np.isfinite(features).all(axis=1)
+    if not finite.all():
+        raise InputError('{}, row {} (from 0): expected finite numbers, got nan or inf; mend it '
+                         'or remove that picture'.format(path, finite.argmin()))
+    return features
 
 
 def release(X):

@@ -11,13 +11,14 @@ import cli
 import files
 
 
-def load_rated(X_path, ratings_path, smallest, image_size=None):
-    """Read pictures and their ratings.
+def load_rated(X_path, ratings_path, features_path, smallest, image_size=None, n_features=None):
+    """Read pictures, their ratings and, if there is a path, their features.
 
     Raises:
         InputError: If a file is not what it should be, the pictures are not
-            of ``image_size`` or have a side below ``smallest``, or there are
-            not two rated pictures with different ratings.
+            of ``image_size`` or have a side below ``smallest``, there are not
+            ``n_features`` numbers for each, or not two rated pictures with
+            different ratings.
     """
     X = files.read_pictures(X_path, image_size)
     if min(X.shape[2:]) < smallest:
@@ -35,7 +36,8 @@ def load_rated(X_path, ratings_path, smallest, image_size=None):
         raise files.InputError(
             '{}: expected at least two pictures with different ratings, got {} rated alike; '
             'rate more of them'.format(ratings_path, len(rows)))
-    return files.RatedPictures(X, ratings, rows)
+    features = files.read_features(features_path, len(X), n_features) if features_path else None
+    return files.RatedPictures(X, ratings, rows, features)
 
 
 def hold_out(pictures, ratio, seed):
@@ -52,6 +54,55 @@ def hold_out(pictures, ratio, seed):
     return pictures._replace(rows=train), pictures._replace(rows=valid)
 
 
+def make_model(arch, train, image_scale, pretrained_path=None):
+    """An untrained ranker for such pictures, with a trunk that others have trained if so said."""
+    import net
+    import pretrained
+
+    image_size = train.X.shape[2:]
+    predictor = net.ARCHITECTURES[arch](image_size)
+    if train.features is not None:
+        add_features(predictor, train)
+    if pretrained_path:
+        pretrained.load(pretrained_path, predictor)
+    return net.RankNet(predictor, image_size, image_scale)
+
+
+def add_features(predictor, train):
+    predictor.add_features(train.features.shape[1])
+    predictor.features.standardize_by(train.features[train.rows])
+
+
+def load_initial(path, arch):
+    """A ranker to start from.
+
+    Raises:
+        InputError: If it is none, or has another architecture than that.
+    """
+    import model_file
+    import net
+
+    model = model_file.load(path)
+    if arch and type(model.predictor) is not net.ARCHITECTURES[arch]:
+        raise files.InputError('{}: expected a model of --arch {}, got {}; leave --arch out'.format(
+            path, arch, type(model.predictor).__name__))
+    return model
+
+
+def fit_to(model, train, image_scale, path):
+    """Tell an initial model what it does not know yet of pictures and their features.
+
+    Raises:
+        InputError: If it has been trained with features, and there are none.
+    """
+    model.image_scale = model.image_scale or image_scale
+    if train.features is not None and not model.predictor.n_features:
+        add_features(model.predictor, train)
+    elif train.features is None and model.predictor.n_features:
+        raise files.InputError('{}: was trained with {} features of each picture; say --features'
+                               .format(path, model.predictor.n_features))
+
+
 def build_parser():
     parser = cli.parser('train.py', 'Learn a taste from rated pictures.')
     parser.add_argument('X_train_npy', help='pictures, N x 3 x 80 x 80')
@@ -59,58 +110,120 @@ def build_parser():
     parser.add_argument('--output_pred', '-op', default='pred.txt',
                         help='scores of the training pictures, one a line')
     parser.add_argument('--output_model', '-om', default='model.pkl', help='the trained model')
-    parser.add_argument('--image_scale', type=cli.positive_float, default='1/255',
-                        help='what pixel values are multiplied by')
-    parser.add_argument('--n_iter', type=cli.positive_int, default=1000, help='training steps')
-    parser.add_argument('--monitor_step', type=cli.positive_int, default=100,
-                        help='steps between two lines of output')
-    parser.add_argument('--ndcg_k', type=cli.positive_int, default=100,
-                        help='NDCG counts the first so many positions')
-    parser.add_argument('--batchsize', '-b', type=cli.int_from(2, 1000), default=32,
-                        help='pictures to a step, which learns from all their pairs; 2 is one '
-                             'pair, as in the article')
-    validation = parser.add_mutually_exclusive_group()
-    validation.add_argument('--valid', nargs=2, metavar=('X_NPY', 'RATINGS'),
-                            help='rated pictures to validate with')
-    validation.add_argument('--valid_ratio', type=cli.ratio,
-                            help='share of the rated pictures to validate with instead')
-    parser.add_argument('--seed', type=cli.seed, default=0,
-                        help='same seed, same machine: same model')
-    cli.add_device_arguments(parser)
+    parser.add_argument('--features', metavar='NPY',
+                        help='numbers that are known of each picture, N x D')
     parser.add_argument('--out', '-o', default='result', help='folder for log, plots, snapshot')
+
+    learning = parser.add_argument_group('how to learn')
+    learning.add_argument('--arch', choices=['cnn', 'deep', 'resnet50', 'vgg16'],
+                          help="the network; unless said, cnn, the article's")
+    learning.add_argument('--image_scale', type=cli.positive_float, default='1/255',
+                          help='what pixel values are multiplied by')
+    learning.add_argument('--n_iter', type=cli.positive_int, default=1000, help='training steps')
+    learning.add_argument('--batchsize', '-b', type=cli.int_from(2, 1000), default=32,
+                          help='pictures to a step, which learns from all their pairs; 2 is one '
+                               'pair, as in the article')
+    learning.add_argument('--schedule', choices=['linear', 'constant'], default='linear',
+                          help='whether the learning rate falls to 0')
+    learning.add_argument('--augment', type=cli.natural_float, default=1, metavar='STRENGTH',
+                          help='how much pictures are varied; 0: not at all')
+    learning.add_argument('--no_mirror', action='store_true', help='do not mirror pictures')
+    learning.add_argument('--seed', type=cli.seed, default=0,
+                          help='same seed, same machine: same model')
+    cli.add_device_arguments(learning)
+
+    start = parser.add_argument_group('what to start from').add_mutually_exclusive_group()
+    start.add_argument('--initmodel', metavar='MODEL',
+                       help="a model of train.py: another person's, another series'")
+    start.add_argument('--pretrained', metavar='WEIGHTS',
+                       help='a .npz of Chainer or .caffemodel, for --arch resnet50 or vgg16')
+    parser.add_argument('--freeze', action='store_true',
+                        help='with one of these: train the last two layers only')
     parser.add_argument('--resume', '-r', metavar='SNAPSHOT', help='go on from this snapshot')
+
+    validation = parser.add_argument_group('what to see')
+    validation.add_argument('--monitor_step', type=cli.positive_int, default=100,
+                            help='steps between two lines of output')
+    validation.add_argument('--ndcg_k', type=cli.positive_int, default=100,
+                            help='NDCG counts the first so many positions')
+    validation.add_argument('--valid_features', metavar='NPY', help='features of --valid')
+    validation.add_argument('--patience', type=cli.positive_int, metavar='LINES',
+                            help='stop when so many lines of output were no better')
+    held_out = validation.add_mutually_exclusive_group()
+    held_out.add_argument('--valid', nargs=2, metavar=('X_NPY', 'RATINGS'),
+                          help='rated pictures to validate with')
+    held_out.add_argument('--valid_ratio', type=cli.ratio,
+                          help='share of the rated pictures to validate with instead')
     return parser
+
+
+def parse_args(argv):
+    """Options that go together."""
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    brings_weights = args.arch in ('resnet50', 'vgg16')
+    for is_wrong, message in (
+            (args.pretrained and not brings_weights,
+             '--pretrained: is for --arch resnet50 or vgg16'),
+            (brings_weights and not (args.pretrained or args.initmodel),
+             '--arch {}: needs weights that others have trained; say --pretrained'.format(
+                 args.arch)),
+            (args.freeze and not (args.pretrained or args.initmodel),
+             '--freeze: nothing is trained yet; say --initmodel or --pretrained'),
+            (args.patience and not (args.valid or args.valid_ratio),
+             '--patience: needs --valid or --valid_ratio'),
+            (bool(args.valid_features) != bool(args.valid and args.features),
+             '--valid_features: goes with --valid and --features')):
+        if is_wrong:
+            parser.error(message)
+    return args
 
 
 @cli.command
 def main(argv=None):
-    args = build_parser().parse_args(argv)
-    inputs = [args.X_train_npy, args.rank_file, *(args.valid or []), *filter(None, [args.resume])]
+    args = parse_args(argv)
+    inputs = [args.X_train_npy, args.rank_file, *(args.valid or []), *filter(None, [
+        args.resume, args.features, args.valid_features, args.initmodel, args.pretrained])]
     for path in (args.output_pred, args.output_model):
         files.check_output(path, inputs)
     os.makedirs(args.out, exist_ok=True)
 
     import model_file  # these here, so that --help does not wait for Chainer
     import net
+    import report
     import trainer
 
     device = cli.use_device(args.device, args.threads)
     cli.announce_compilation()
-    train = load_rated(args.X_train_npy, args.rank_file, net.SMALLEST)
-    image_size = train.X.shape[2:]
-    valid = load_rated(*args.valid, net.SMALLEST, image_size) if args.valid else None
+    np.random.seed(args.seed)  # of the initial weights
+    model = load_initial(args.initmodel, args.arch) if args.initmodel else None
+    train = load_rated(args.X_train_npy, args.rank_file, args.features, net.SMALLEST,
+                       model and model.image_size, model and model.predictor.n_features)
+    valid = None
     if args.valid_ratio:
         train, valid = hold_out(train, args.valid_ratio, args.seed)
-    cli.note_if_odd_scale(train.X, args.image_scale)
-
-    np.random.seed(args.seed)  # of the initial weights
-    model = net.RankNet(net.CNN(image_size), image_size, args.image_scale)
+    elif args.valid:
+        valid = load_rated(*args.valid, args.valid_features, net.SMALLEST, train.X.shape[2:],
+                           args.features and train.features.shape[1])
+    if model:
+        fit_to(model, train, args.image_scale, args.initmodel)
+    else:
+        model = make_model(args.arch or 'cnn', train, args.image_scale, args.pretrained)
+    cli.note_if_odd_scale(train.X, model.image_scale)
     model.to_device(device)
-    scores = trainer.run(model, train, valid, args.batchsize, args.n_iter, args.monitor_step,
-                         args.ndcg_k, args.seed, args.out, args.resume)
+
+    recipe = trainer.Recipe(args.n_iter, args.batchsize, args.schedule, args.augment,
+                            not args.no_mirror, args.freeze, args.patience, args.seed)
+    report.warn_of_confounders(args.X_train_npy, train)
+    log = trainer.run(model, train, valid, recipe, args.monitor_step, args.ndcg_k, args.out,
+                      args.resume)
+    scores = trainer.score_pictures(model, train)
     cli.note_if_collapsed(scores)
     files.write_scores(args.output_pred, scores)
     model_file.save(args.output_model, model)
+    report.write(args.out, train, valid, scores[train.rows],
+                 valid and trainer.score_pictures(model, valid, valid.rows), args.ndcg_k)
+    report.warn_if_fallen(log)
 
 
 if __name__ == '__main__':

@@ -4,20 +4,48 @@ import functools
 import os
 import sys
 import zlib
+from typing import NamedTuple
 
 import numpy as np
 
 import chainer_compat  # noqa: F401  (before chainer)
 import chainer
 from chainer import training
-from chainer.training import extensions
+from chainer.training import extensions, triggers
 from chainer.training.extensions import util
 
+import augment
 import files
 import fused_adam
 import metrics
 import model_file
+import net
 import plots
+
+ALPHA = .001  # Adam's, Chainer's default, and so the article's
+
+
+class Recipe(NamedTuple):
+    """How a model is trained: the options of ``train.py``, with their defaults.
+
+    ``augment`` is the strength of :func:`augment.vary`, which ``mirror``
+    belongs to; ``schedule`` says what becomes of Adam's alpha, one of
+    ``SCHEDULES``; with ``freeze`` a predictor's trunk stays as it is;
+    ``patience`` is how many lines of output may be no better than the best.
+    """
+
+    n_iter: int = 1000
+    batchsize: int = 32
+    schedule: str = 'linear'
+    augment: float = 1
+    mirror: bool = True
+    freeze: bool = False
+    patience: int = None
+    seed: int = 0
+
+
+SCHEDULES = {'linear': 0, 'constant': ALPHA}  # what alpha is at the end
+ARTICLE = Recipe(batchsize=2, schedule='constant', augment=0, mirror=False)
 
 
 class BatchIterator(chainer.dataset.Iterator):
@@ -32,7 +60,8 @@ class BatchIterator(chainer.dataset.Iterator):
         rows (numpy.ndarray): The pictures to draw from, at least 2.
         batchsize (int): Pictures to a batch, if there are so many.
         seed (int): What the batches follow from.
-        read (callable): Turns rows into a batch; called on a thread of its own.
+        read (callable): Turns rows and a generator of random numbers into a
+            batch; called on a thread of its own.
     """
 
     def __init__(self, rows, batchsize, seed, read):
@@ -53,7 +82,7 @@ class BatchIterator(chainer.dataset.Iterator):
     def _start(self, iteration):
         rng = np.random.default_rng([self.seed, iteration])
         rows = self.rows[rng.choice(len(self.rows), self.batchsize, replace=False, shuffle=False)]
-        return self._reader.submit(self.read, rows)
+        return self._reader.submit(self.read, rows, rng)
 
     def finalize(self):
         self._reader.shutdown()
@@ -72,19 +101,86 @@ class BatchIterator(chainer.dataset.Iterator):
 
     def serialize(self, serializer):
         self.iteration = serializer('iteration', self.iteration)
-        for name, value in (('--batchsize', self.batchsize), ('--seed', self.seed),
-                            ('pictures', zlib.crc32(self.rows.tobytes()))):
-            if serializer(name, value) != value:
+
+
+class SameRun(training.Extension):
+
+    """Refuses the snapshot of a run with other options or pictures.
+
+    Args:
+        recipe (Recipe): How this run trains.
+        rows (numpy.ndarray): The pictures that it draws from.
+    """
+
+    def __init__(self, recipe, rows):
+        self.marks = {'--' + name: value for name, value in recipe._asdict().items()
+                      if name not in ('n_iter', 'patience')}  # more of these goes on further
+        self.marks['pictures'] = rows.tobytes()
+
+    def __call__(self, trainer):
+        pass
+
+    def serialize(self, serializer):
+        for name, value in self.marks.items():
+            mark = zlib.crc32(repr(value).encode())
+            if serializer(name, mark) != mark:
                 raise files.InputError('the snapshot is of a run with other {}; to go on, say the '
                                        'same options and files'.format(name))
+
+
+class Best:
+
+    """The weights of the step that validated best so far.
+
+    Args:
+        model (chainer.Chain): What is being trained.
+
+    Attributes:
+        step (int): Which step; 0 before the first.
+        accuracy (float): Its pair accuracy.
+        waited (int): How many validations since then were no better.
+    """
+
+    def __init__(self, model):
+        self.model = model
+        self.step = 0
+        self.accuracy = -1.
+        self.waited = 0
+        self._weights = {}
+
+    def offer(self, step, accuracy):
+        """Keep the weights as they are now, if they are better than those kept."""
+        if accuracy > self.accuracy:
+            self.step, self.accuracy, self.waited = step, accuracy, 0
+            self._weights = self._copy_weights()
+        else:
+            self.waited += 1
+
+    def restore(self):
+        """Give the model back its best weights."""
+        chainer.serializers.NpzDeserializer(self._weights).load(self.model)
+
+    def serialize(self, serializer):
+        for name in 'step', 'accuracy', 'waited':
+            setattr(self, name, serializer(name, getattr(self, name)))
+        if self.step and not self._weights:  # comes from a snapshot
+            self._weights = self._copy_weights()
+        for name, array in self._weights.items():
+            self._weights[name] = serializer(name, array)
+
+    def _copy_weights(self):
+        serializer = chainer.serializers.DictionarySerializer()
+        serializer.save(self.model)
+        return {name: np.array(array) for name, array in serializer.target.items()}
 
 
 class Monitor(training.Extension):
 
     """Scores the training and validation pictures and prints one line.
 
-    Reports ``train/ndcg`` and, where there are validation pictures,
-    ``valid/ndcg`` and ``valid/pair_accuracy``.
+    Reports NDCG and pair accuracy, and of validation pictures, where there
+    are any, the loss as well: of their pairs, or where they are many, of those
+    of the first ``MOST``.
 
     Args:
         model (net.RankNet): What is being trained.
@@ -94,6 +190,7 @@ class Monitor(training.Extension):
     """
 
     priority = training.PRIORITY_WRITER
+    MOST = 1000
 
     def __init__(self, model, train, valid, k, erase=False):
         self.model = model
@@ -101,29 +198,40 @@ class Monitor(training.Extension):
         self.valid = valid
         self.k = k
         self.erase = erase
-        self.train_scores = None  # of the last time
+        self.best = Best(model)
 
     def __call__(self, trainer):
-        self.train_scores = self._score(self.train)
-        ndcg = self._report_ndcg('train', self.train, self.train_scores)
-        line = 'step: {} | NDCG@{} | train: {:.4f}'.format(trainer.updater.iteration, self.k, ndcg)
+        step = trainer.updater.iteration
+        ndcg, _ = self._report('train', self.train, self._score(self.train))
+        line = 'step: {} | NDCG@{} | train: {:.4f}'.format(step, self.k, ndcg)
         if self.valid:
             scores = self._score(self.valid)
-            ndcg = self._report_ndcg('valid', self.valid, scores)
-            accuracy = metrics.pair_accuracy(self.valid.ratings[self.valid.rows], scores)
-            chainer.report({'valid/pair_accuracy': accuracy})
+            ndcg, accuracy = self._report('valid', self.valid, scores)
+            chainer.report({'valid/loss': self._loss(self.valid, scores)})
+            self.best.offer(step, accuracy)
             line += ' | valid: {:.4f}'.format(ndcg)
         if self.erase:
             erase_progress_bar()
         print(line, flush=True)
 
     def _score(self, pictures):
-        return score_pictures(self.model, pictures.X, pictures.rows)
+        return score_pictures(self.model, pictures, pictures.rows)
 
-    def _report_ndcg(self, name, pictures, scores):
-        ndcg = metrics.ndcg(pictures.ratings[pictures.rows], scores, self.k)
-        chainer.report({name + '/ndcg': ndcg})
-        return ndcg
+    def _report(self, name, pictures, scores):
+        ratings = pictures.ratings[pictures.rows]
+        ndcg, accuracy = metrics.ndcg(ratings, scores, self.k), metrics.pair_accuracy(
+            ratings, scores)
+        chainer.report({name + '/ndcg': ndcg, name + '/pair_accuracy': accuracy})
+        return ndcg, accuracy
+
+    def _loss(self, pictures, scores):
+        scores = chainer.Variable(scores[:self.MOST, None])
+        with chainer.no_backprop_mode():
+            loss = self.model.loss_of_scores(scores, pictures.ratings[pictures.rows[:self.MOST]])
+        return float(loss.array)
+
+    def serialize(self, serializer):
+        self.best.serialize(serializer['best'])
 
 
 def erase_progress_bar():
@@ -133,53 +241,104 @@ def erase_progress_bar():
         sys.stdout.write('\033[J')
 
 
-def score_pictures(model, X, rows=None):
+def score_pictures(model, pictures, rows=None):
     """Score pictures, or raise :class:`files.InputError` if a score is not finite."""
-    scores = model.score(X, rows)
+    scores = model.score(pictures.X, rows, pictures.features)
     if not np.isfinite(scores).all():
         raise files.InputError('the network has diverged: a score is not finite; '
                                'choose --image_scale so that pixels lie in 0 to 1')
     return scores
 
 
-def run(model, train, valid, batchsize, n_iter, monitor_step, ndcg_k, seed, out, snapshot=None):
-    """Train a model as ``train.py`` does; returns its scores of all pictures.
+def run(model, train, valid, recipe, monitor_step, ndcg_k, out, snapshot=None):
+    """Train a model as ``train.py`` does.
 
     Args:
         model (net.RankNet): On its device.
         train, valid (files.RatedPictures): ``valid`` may be ``None``.
-        batchsize, n_iter, monitor_step, ndcg_k, seed, out: The options.
+        recipe (Recipe): How to train.
+        monitor_step, ndcg_k, out: The options.
         snapshot (str): Where to go on from; ``None`` begins.
+
+    Returns:
+        list of dict: What has been reported at each line of output.  With
+        validation pictures, the model is left as it was at the best of them.
 
     Raises:
         InputError: If the network diverges or the snapshot does not fit.
         KeyboardInterrupt: Says how to go on.
     """
-    trainer = build_trainer(model, train, batchsize, n_iter, seed, out)
+    if recipe.freeze:
+        model, train, valid = freeze(model, train, valid, recipe.mirror)
     monitor = Monitor(model, train, valid, ndcg_k, sys.stdout.isatty())
+    trainer = build_trainer(model, train, recipe, out, monitor.best)
     writer = SnapshotWriter()
     extend_trainer(trainer, monitor, monitor_step, writer)
     if snapshot:
         resume(trainer, snapshot)
     run_trainer(trainer, writer, snapshot)
-    if len(train.rows) == len(train.X):
-        return monitor.train_scores  # of the last step
-    return score_pictures(model, train.X)
+    if monitor.best.step:
+        monitor.best.restore()
+    return trainer.get_extension('LogReport').log
 
 
-def build_trainer(model, train, batchsize, n_iter, seed, out):
+def freeze(model, train, valid, mirror):
+    """What trains the head of a model alone, which the two share.
+
+    The trunk looks at each picture once, and if ``mirror``, at each training
+    picture mirrored as well: these stand behind the others.
+
+    Returns:
+        tuple: A ``RankNet``; ``train`` and ``valid`` with what the trunk has
+        seen in the place of the pictures.
+    """
+    def look(pictures, mirror):
+        views = [pictures.X, pictures.X[..., ::-1]][:1 + mirror]
+        return pictures._replace(X=np.concatenate([model.look(view) for view in views]))
+
+    head = net.RankNet(net.Head(model.predictor), image_scale=1)
+    head.to_device(model.device)
+    return head, look(train, mirror), valid and look(valid, False)
+
+
+def build_trainer(model, train, recipe, out, best=None):
     """Set up Chainer's training loop: random pictures, all their pairs, Adam."""
-    def read(rows):
-        return model.scale(train.X[rows]), train.ratings[rows]
+    def read(rows, rng):
+        ratings = train.ratings[rows]
+        if recipe.freeze:
+            is_mirrored = recipe.mirror & (rng.random(len(rows)) < .5)
+            x = model.scale(train.X[rows + len(train.ratings) * is_mirrored])
+        else:
+            x = model.scale(train.X[rows])
+            augment.vary(x, rng, recipe.augment, recipe.mirror)
+        return (x, ratings) if train.features is None else (x, ratings, train.features[rows])
 
     def convert(batch, device):
         return tuple(map(model.device.send, batch))
 
-    optimizer = fused_adam.Adam().setup(model)
-    batches = BatchIterator(train.rows, batchsize, seed, read)
+    optimizer = fused_adam.Adam(ALPHA).setup(model)
+    batches = BatchIterator(train.rows, recipe.batchsize, recipe.seed, read)
     updater = training.updaters.StandardUpdater(
         batches, optimizer, convert, loss_func=model.loss_of_all_pairs)
-    return training.Trainer(updater, (n_iter, 'iteration'), out)
+    trainer = training.Trainer(updater, StopTrigger(recipe, best), out)
+    trainer.extend(extensions.LinearShift(
+        'alpha', (ALPHA, SCHEDULES[recipe.schedule]), (0, recipe.n_iter)))
+    trainer.extend(SameRun(recipe, train.rows))
+    return trainer
+
+
+class StopTrigger(triggers.IntervalTrigger):
+
+    """Stops after ``n_iter`` steps, or if validation has not been better for too long."""
+
+    def __init__(self, recipe, best=None):
+        super().__init__(recipe.n_iter, 'iteration')
+        self.patience = recipe.patience
+        self.best = best
+
+    def __call__(self, trainer):
+        has_waited = self.patience is not None and self.best.waited >= self.patience
+        return has_waited or super().__call__(trainer)
 
 
 class SnapshotWriter(extensions.snapshot_writers.SimpleWriter):
@@ -220,12 +379,13 @@ def extend_trainer(trainer, monitor, step, writer):
     trainer.extend(monitor, trigger=trigger)
     trainer.extend(extensions.LogReport(trigger=trigger))
     for file_name, keys, label in (
-            ('loss.png', ['main/loss'], 'loss of a pair'),
-            ('ranking.png', ['train/ndcg', 'valid/ndcg', 'valid/pair_accuracy'],
+            ('loss.png', ['main/loss', 'valid/loss'], 'loss of a pair'),
+            ('ranking.png', ['train/ndcg', 'valid/ndcg', 'train/pair_accuracy',
+                             'valid/pair_accuracy'],
              'NDCG@{}, pair accuracy'.format(monitor.k))):
         trainer.extend(PlotReport(
-            keys, 'iteration', trigger, plots.label_curves(label), file_name, grid=False,
-            marker='o'))  # called at every step, to average over them as LogReport does
+            keys, 'iteration', trigger, plots.label_curves(label, monitor.best), file_name,
+            grid=False, marker='o'))  # called at every step, to average over them as LogReport does
     trainer.extend(extensions.snapshot(writer=writer, n_retains=1), trigger=trigger)
     if monitor.erase:
         trainer.extend(extensions.ProgressBar(update_interval=1), trigger=lambda trainer: True)

@@ -47,7 +47,7 @@ def test_training_prints_the_articles_lines_and_writes_its_files(run, rated_file
     assert sorted(os.listdir(rated_files)) == [
         'X.npy', 'model.pkl', 'pred.txt', 'ratings.txt', 'result']
     assert sorted(os.listdir(rated_files / 'result')) == [
-        'log', 'loss.png', 'ranking.png', 'snapshot_iter_6']
+        'log', 'loss.png', 'metrics.csv', 'ranking.png', 'snapshot_iter_6']
 
 
 def test_pred_holds_the_scores_of_all_training_pictures_in_input_order(run, rated_files, pictures):
@@ -78,9 +78,10 @@ def test_same_seed_same_weights(run, rated_files):
 
 
 def test_a_resumed_run_ends_as_if_it_had_never_stopped(run, rated_files):
-    run('train.py', 'X.npy', 'ratings.txt', *SHORT, '-om', 'whole')
-    run('train.py', 'X.npy', 'ratings.txt', *SHORT, '--n_iter', 3, '-o', 'half')
-    done = run('train.py', 'X.npy', 'ratings.txt', *SHORT, '-o', 'half',
+    options = [*SHORT, '--schedule', 'constant', '--valid_ratio', .3]
+    run('train.py', 'X.npy', 'ratings.txt', *options, '-om', 'whole')
+    run('train.py', 'X.npy', 'ratings.txt', *options, '--n_iter', 3, '-o', 'half')
+    done = run('train.py', 'X.npy', 'ratings.txt', *options, '-o', 'half',
                '--resume', 'half/snapshot_iter_3')
     assert done.stdout.startswith('step: 6') and done.stdout.count('step') == 1
     assert weights(rated_files / 'model.pkl') == weights(rated_files / 'whole')
@@ -271,6 +272,7 @@ def test_the_plots_show_what_the_log_says(run, rated_files):
         for name in snapshot.files:
             if '_plot_' in name:
                 plotted.update(json.loads(str(snapshot[name])))
-    assert set(plotted) == {'main/loss', 'train/ndcg', 'valid/ndcg', 'valid/pair_accuracy'}
+    assert set(plotted) == {'main/loss', 'valid/loss', 'train/ndcg', 'valid/ndcg',
+                            'train/pair_accuracy', 'valid/pair_accuracy'}
     for key, points in plotted.items():
         assert points == [[entry['iteration'], pytest.approx(entry[key])] for entry in log]

@@ -7,7 +7,7 @@ import files
 import trainer
 
 
-def batches_of(rows, batchsize, seed, read=list):
+def batches_of(rows, batchsize, seed, read=lambda rows, rng: list(rows)):
     return trainer.BatchIterator(np.array(rows), batchsize, seed, read)
 
 
@@ -48,7 +48,7 @@ def test_batches_follow_from_the_seed_and_the_step_alone():
 def test_the_next_batch_is_read_ahead_and_no_further():
     begun = [threading.Event() for _ in range(4)]
 
-    def read(rows):
+    def read(rows, rng):
         next(event for event in begun if not event.is_set()).set()
         return rows
 
@@ -64,7 +64,7 @@ def test_the_next_batch_is_read_ahead_and_no_further():
 def test_an_error_while_reading_ahead_is_raised_where_the_batch_is_due():
     seen = []
 
-    def read(rows):
+    def read(rows, rng):
         seen.append(rows)
         if len(seen) == 2:
             raise files.InputError('gone')
