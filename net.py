@@ -1,8 +1,8 @@
 """The networks: those that score one picture, and RankNet, which trains them.
 
-A network, called a predictor, is two parts: ``trunk(x)`` looks at pictures,
-``head(h, f)`` makes scores of what the trunk has seen and, where there are
-any, of features ``f`` that are known of the pictures.
+A network, called a predictor, is two parts: ``trunk(x)`` looks at pictures;
+``head(h, f)``, two fully connected layers, makes scores of what the trunk has
+seen and, where there are any, of features ``f`` that are known of the pictures.
 """
 import numpy as np
 
@@ -19,7 +19,7 @@ SMALLEST = 13  # pixels; of 12, the second pooling leaves nothing
 
 class Predictor(chainer.Chain):
 
-    """A network that scores pictures; its last layers are ``l1``, a ReLU and ``l2``."""
+    """A network that scores pictures; a subclass has a ``trunk`` and the layers ``l1``, ``l2``."""
 
     n_features = 0  # how many numbers are known of each picture
 
@@ -32,9 +32,12 @@ class Predictor(chainer.Chain):
     def forward(self, x, f=None):                        # (B, 3, H, W), (B, n_features)
         return self.head(self.trunk(x), f)               # (B, 1)
 
-    def join(self, h, f):
-        """Values for the ReLU, and what features add to them: ``(B, hidden)``."""
-        return h + self.features(f) if self.n_features else h
+    def head(self, h, f=None):
+        return linear(self.hidden(h, f), self.l2)
+
+    def hidden(self, h, f=None):
+        h = linear(h, self.l1)
+        return F.relu(h + self.features(f) if self.n_features else h)
 
 
 class Features(chainer.Chain):
@@ -88,10 +91,6 @@ class CNN(Predictor):
     def trunk(self, x):                                  # (B, 3, 80, 80)
         h = conv_pool(x, self.conv1)                     # (B, 20, 38, 38)
         return conv_pool(h, self.conv2)                  # (B, 50, 17, 17)
-
-    def head(self, h, f=None):
-        h = F.relu(self.join(linear(h, self.l1), f))     # (B, 500)
-        return linear(h, self.l2)                        # (B, 1)
 
 
 def _normalize(h, bn):
@@ -152,10 +151,6 @@ class DeepCNN(Predictor):
         h = _normalize(conv_pool(_pad(h), self.conv4), self.bn4)  # (B, 128, 5, 5)
         return F.mean(h, axis=(2, 3))                             # (B, 128)
 
-    def head(self, h, f=None):
-        h = F.relu(self.join(self.l1(h), f))             # (B, 128)
-        return self.l2(h)                                # (B, 1)
-
 
 class ResNet50(Predictor):
 
@@ -183,10 +178,6 @@ class ResNet50(Predictor):
         x = _prepare(x, self.MEAN)                       # (B, 3, 224, 224)
         return self.layers(x, layers=['pool5'])['pool5']  # (B, 2048)
 
-    def head(self, h, f=None):
-        h = F.relu(self.join(self.l1(h), f))             # (B, 128)
-        return self.l2(h)                                # (B, 1)
-
 
 class VGG16(Predictor):
 
@@ -212,10 +203,6 @@ class VGG16(Predictor):
     def trunk(self, x):
         h = self.layers(_prepare(x, self.MEAN))          # (B, 512, 7, 7)
         return F.mean(h, axis=(2, 3))                    # (B, 512)
-
-    def head(self, h, f=None):
-        h = F.relu(self.join(self.l1(h), f))             # (B, 128)
-        return self.l2(h)                                # (B, 1)
 
 
 class VGG16Layers(chainer.Chain):
@@ -310,11 +297,11 @@ class RankNet(chainer.Chain):
         Returns:
             chainer.Variable: The mean loss, shape ``()``.
         """
-        loss = self._loss(self.predictor(x_i) - self.predictor(x_j), t_i, t_j)
+        loss = F.mean(self._losses(self.predictor(x_i) - self.predictor(x_j), t_i, t_j))
         chainer.report({'loss': loss}, self)
         return loss
 
-    def loss_of_all_pairs(self, x, t, f=None):
+    def loss_of_all_pairs(self, x, t, f=None, weigh=False):
         """Loss of all ``B (B - 1) / 2`` pairs of a batch, from one look at each picture.
 
         Args:
@@ -322,24 +309,31 @@ class RankNet(chainer.Chain):
             t: Their ratings, ``B`` numbers.
             f: What is known of them, shape ``(B, n_features)``, float32;
                 ``None`` where nothing is.
+            weigh (bool): Whether pairs count by how far apart their ratings
+                are, so that ties do not count; otherwise all count alike.
 
         Returns:
             chainer.Variable: The mean loss, shape ``()``.
         """
-        loss = self.loss_of_scores(self._predict(x, f), t)
+        loss = self.loss_of_scores(self._predict(x, f), t, weigh)
         chainer.report({'loss': loss}, self)
         return loss
 
-    def loss_of_scores(self, s, t):
+    def loss_of_scores(self, s, t, weigh=False):
         """Mean loss of all pairs of scores ``s``, shape ``(B, 1)``, and ratings ``t``."""
         i, j = self.device.send(np.triu_indices(len(s), 1))
-        return self._loss(s[i] - s[j], t[i], t[j])
+        t = self.xp.asarray(chainer.as_array(t), np.float64)  # unsigned ones have no differences
+        loss = self._losses(s[i] - s[j], t[i], t[j])
+        if weigh:
+            apart = abs(t[i] - t[j]).astype(np.float32)[:, None]
+            loss *= apart / max(apart.mean(), 1e-6)  # 1e-6: all may be ties
+        return F.mean(loss)
 
-    def _loss(self, d, t_i, t_j):
+    def _losses(self, d, t_i, t_j):
         S = self._preference(t_i, t_j)                   # (pairs, 1), as d
         # log(1 + exp(-d)) + d is log(1 + exp(d)): written so, neither term
         # overflows, nor loses its digits to the other.
-        return F.mean((1 + S) / 2 * F.softplus(-d) + (1 - S) / 2 * F.softplus(d))
+        return (1 + S) / 2 * F.softplus(-d) + (1 - S) / 2 * F.softplus(d)
 
     def _preference(self, t_i, t_j):
         t_i, t_j = (self.xp.asarray(chainer.as_array(t)).reshape(-1, 1) for t in (t_i, t_j))

@@ -103,6 +103,21 @@ def fit_to(model, train, image_scale, path):
                                .format(path, model.predictor.n_features))
 
 
+def look_at(paths, model, X, recipe):
+    """Let a model learn from pictures that nobody has rated what pictures look like."""
+    import pretext
+
+    sets = [X, *(files.read_pictures(path, model.image_size) for path in paths)]
+    for path, unrated in zip(paths, sets[1:]):
+        files.check_finite(path, unrated)
+        cli.note(files.describe(path, unrated))
+    task = pretext.Task(model, sets, recipe.seed, recipe.augment, recipe.mirror)
+    with cli.progress(pretext.N_ITER, 'steps', 'looking') as bar:
+        losses = pretext.learn(model, task, progress=bar.update)
+    cli.note('what pictures look like: {:.0%} of it learnt from {}'.format(
+        1 - np.mean(losses[-50:]), cli.count(sum(map(len, sets)), 'picture')))
+
+
 def build_parser():
     parser = cli.parser('train.py', 'Learn a taste from rated pictures.')
     parser.add_argument('X_train_npy', help='pictures, N x 3 x 80 x 80')
@@ -123,6 +138,8 @@ def build_parser():
     learning.add_argument('--batchsize', '-b', type=cli.int_from(2, 1000), default=32,
                           help='pictures to a step, which learns from all their pairs; 2 is one '
                                'pair, as in the article')
+    learning.add_argument('--weigh', action='store_true',
+                          help='let pairs count by how far apart their ratings are')
     learning.add_argument('--schedule', choices=['linear', 'constant'], default='linear',
                           help='whether the learning rate falls to 0')
     learning.add_argument('--augment', type=cli.natural_float, default=1, metavar='STRENGTH',
@@ -135,6 +152,8 @@ def build_parser():
     start = parser.add_argument_group('what to start from').add_mutually_exclusive_group()
     start.add_argument('--initmodel', metavar='MODEL',
                        help="a model of train.py: another person's, another series'")
+    start.add_argument('--unrated', metavar='NPY', nargs='+',
+                       help='more pictures of the kind, to learn from what they look like first')
     start.add_argument('--pretrained', metavar='WEIGHTS',
                        help='a .npz of Chainer or .caffemodel, for --arch resnet50 or vgg16')
     parser.add_argument('--freeze', action='store_true',
@@ -168,8 +187,8 @@ def parse_args(argv):
             (brings_weights and not (args.pretrained or args.initmodel),
              '--arch {}: needs weights that others have trained; say --pretrained'.format(
                  args.arch)),
-            (args.freeze and not (args.pretrained or args.initmodel),
-             '--freeze: nothing is trained yet; say --initmodel or --pretrained'),
+            (args.freeze and not (args.pretrained or args.initmodel or args.unrated),
+             '--freeze: nothing is trained yet; say --initmodel, --unrated or --pretrained'),
             (args.patience and not (args.valid or args.valid_ratio),
              '--patience: needs --valid or --valid_ratio'),
             (bool(args.valid_features) != bool(args.valid and args.features),
@@ -183,7 +202,8 @@ def parse_args(argv):
 def main(argv=None):
     args = parse_args(argv)
     inputs = [args.X_train_npy, args.rank_file, *(args.valid or []), *filter(None, [
-        args.resume, args.features, args.valid_features, args.initmodel, args.pretrained])]
+        args.resume, args.features, args.valid_features, args.initmodel, args.pretrained]),
+        *(args.unrated or [])]
     for path in (args.output_pred, args.output_model):
         files.check_output(path, inputs)
     os.makedirs(args.out, exist_ok=True)
@@ -212,9 +232,11 @@ def main(argv=None):
     cli.note_if_odd_scale(train.X, model.image_scale)
     model.to_device(device)
 
-    recipe = trainer.Recipe(args.n_iter, args.batchsize, args.schedule, args.augment,
+    recipe = trainer.Recipe(args.n_iter, args.batchsize, args.weigh, args.schedule, args.augment,
                             not args.no_mirror, args.freeze, args.patience, args.seed)
     report.warn_of_confounders(args.X_train_npy, train)
+    if args.unrated and not args.resume:
+        look_at(args.unrated, model, train.X, recipe)
     log = trainer.run(model, train, valid, recipe, args.monitor_step, args.ndcg_k, args.out,
                       args.resume)
     scores = trainer.score_pictures(model, train)

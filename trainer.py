@@ -28,14 +28,16 @@ ALPHA = .001  # Adam's, Chainer's default, and so the article's
 class Recipe(NamedTuple):
     """How a model is trained: the options of ``train.py``, with their defaults.
 
-    ``augment`` is the strength of :func:`augment.vary`, which ``mirror``
-    belongs to; ``schedule`` says what becomes of Adam's alpha, one of
+    With ``weigh``, pairs count by how far apart their ratings are; ``augment``
+    is the strength of :func:`augment.vary`, which ``mirror`` belongs to;
+    ``schedule`` says what becomes of Adam's alpha, one of
     ``SCHEDULES``; with ``freeze`` a predictor's trunk stays as it is;
     ``patience`` is how many lines of output may be no better than the best.
     """
 
     n_iter: int = 1000
     batchsize: int = 32
+    weigh: bool = False
     schedule: str = 'linear'
     augment: float = 1
     mirror: bool = True
@@ -186,17 +188,19 @@ class Monitor(training.Extension):
         model (net.RankNet): What is being trained.
         train, valid (files.RatedPictures): ``valid`` may be ``None``.
         k (int): NDCG counts the first ``k`` positions.
+        weigh (bool): Whether pairs count by how far apart their ratings are.
         erase (bool): Whether a progress bar stands where the line will go.
     """
 
     priority = training.PRIORITY_WRITER
     MOST = 1000
 
-    def __init__(self, model, train, valid, k, erase=False):
+    def __init__(self, model, train, valid, k, weigh=False, erase=False):
         self.model = model
         self.train = train
         self.valid = valid
         self.k = k
+        self.weigh = weigh
         self.erase = erase
         self.best = Best(model)
 
@@ -227,7 +231,8 @@ class Monitor(training.Extension):
     def _loss(self, pictures, scores):
         scores = chainer.Variable(scores[:self.MOST, None])
         with chainer.no_backprop_mode():
-            loss = self.model.loss_of_scores(scores, pictures.ratings[pictures.rows[:self.MOST]])
+            loss = self.model.loss_of_scores(
+                scores, pictures.ratings[pictures.rows[:self.MOST]], self.weigh)
         return float(loss.array)
 
     def serialize(self, serializer):
@@ -270,7 +275,7 @@ def run(model, train, valid, recipe, monitor_step, ndcg_k, out, snapshot=None):
     """
     if recipe.freeze:
         model, train, valid = freeze(model, train, valid, recipe.mirror)
-    monitor = Monitor(model, train, valid, ndcg_k, sys.stdout.isatty())
+    monitor = Monitor(model, train, valid, ndcg_k, recipe.weigh, sys.stdout.isatty())
     trainer = build_trainer(model, train, recipe, out, monitor.best)
     writer = SnapshotWriter()
     extend_trainer(trainer, monitor, monitor_step, writer)
@@ -311,15 +316,19 @@ def build_trainer(model, train, recipe, out, best=None):
         else:
             x = model.scale(train.X[rows])
             augment.vary(x, rng, recipe.augment, recipe.mirror)
-        return (x, ratings) if train.features is None else (x, ratings, train.features[rows])
+        batch = {'x': x, 't': ratings}
+        if train.features is not None:
+            batch['f'] = train.features[rows]
+        return batch
 
     def convert(batch, device):
-        return tuple(map(model.device.send, batch))
+        return {name: model.device.send(array) for name, array in batch.items()}
 
     optimizer = fused_adam.Adam(ALPHA).setup(model)
     batches = BatchIterator(train.rows, recipe.batchsize, recipe.seed, read)
     updater = training.updaters.StandardUpdater(
-        batches, optimizer, convert, loss_func=model.loss_of_all_pairs)
+        batches, optimizer, convert,
+        loss_func=functools.partial(model.loss_of_all_pairs, weigh=recipe.weigh))
     trainer = training.Trainer(updater, StopTrigger(recipe, best), out)
     trainer.extend(extensions.LinearShift(
         'alpha', (ALPHA, SCHEDULES[recipe.schedule]), (0, recipe.n_iter)))

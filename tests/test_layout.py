@@ -5,7 +5,7 @@ import pytest
 
 FLOORS = [
     {'crop_faces', 'train', 'predict', 'train_cascade'},           # commands
-    {'trainer', 'report', 'explain', 'face_check', 'face_samples'},  # what they do at length
+    {'trainer', 'pretext', 'report', 'explain', 'face_check', 'face_samples'},  # at length
     {'model_file', 'pretrained', 'media'},                         # what commands read
     {'net', 'fused_adam', 'plots', 'cli', 'lbp_cascade'},          # networks, pictures, the edge
     {'conv_pool'},                                                 # the networks' fast layers

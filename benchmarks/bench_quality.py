@@ -1,0 +1,265 @@
+"""How well unseen pictures are ranked, by number of ratings and way to learn.
+
+    python benchmarks/bench_quality.py [--data DIR] [--sets ...] [--methods ...] [--seeds 5]
+
+For each seed, a fifth of a set is held out, and so many of the other pictures
+are rated; ``train.py`` learns from these, and ``predict.py`` scores those held
+out, as a user would run them.  The floor is a ridge regression on histograms
+of oriented gradients and colours.  What has been measured is kept in
+``--store`` and not measured again, so a long benchmark can be interrupted.
+
+The sets: ``faces`` (photographs, mean ratings of 60 people, of which ``--data``
+has ``ratings.csv`` with the columns ``file``, ``group`` and ``mean_rating``);
+``cast`` (the demo's characters, drawn here); ``words`` (these again, but the
+ratings depend as much on what each says, which no picture shows);
+``group`` (the ``faces`` of one group of people, where others were rated before).
+"""
+import argparse
+import concurrent.futures
+import csv
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+import cv2
+import numpy as np
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import metrics  # noqa: E402
+import pretext  # noqa: E402
+
+PYTHON = sys.executable
+LONG = '-b 64 --n_iter 5000'
+METHODS = {  # options of train.py
+    'ridge': None,
+    "the article's": '-b 2 --schedule constant --augment 0 --no_mirror',
+    'ours': '',
+    'ours, --unrated': '--unrated X_more.npy',
+    'ours, ' + LONG: LONG,
+    'ours, --arch deep ' + LONG: '--arch deep ' + LONG,
+    'ours, --features': '--features F.npy',
+    'ours, --initmodel': '--initmodel others.pkl',
+    'ours, --initmodel --freeze': '--initmodel others.pkl --freeze',
+}
+ONLY = {'--features': 'words', '--initmodel': 'group'}  # methods for a set of their own
+MEASURES = {
+    'Spearman': metrics.spearman,
+    'Pearson': metrics.pearson,
+    'pair accuracy': metrics.pair_accuracy,
+    'NDCG@100': lambda ratings, scores: metrics.ndcg(ratings, scores, 100),
+}
+PENALTIES = 10. ** np.arange(-1, 4.5, .5)
+N_WORDS = 12
+
+
+def load_faces(data):
+    """Pictures, shape ``(N, 3, 80, 80)``, RGB, their ratings, and the groups of people."""
+    folder = data / 'rated_faces'
+    with open(folder / 'ratings.csv', newline='', encoding='utf-8') as f:
+        rows = list(csv.DictReader(f))
+    X = np.stack([cv2.imread(str(folder / row['file']))[:, :, ::-1].transpose(2, 0, 1)
+                  for row in rows])  # HWC, BGR -> CHW, RGB
+    return X, np.array([float(row['mean_rating']) for row in rows]), [row['group'] for row in rows]
+
+
+def load_cast():
+    """Faces of both videos of the demo, and the ratings of its made-up person."""
+    sets = []
+    with tempfile.TemporaryDirectory() as folder:
+        run(folder, ROOT / 'examples' / 'draw_cast.py', '.')
+        for name in 'train', 'test':
+            run(folder, ROOT / 'crop_faces.py', name + '.mp4', '-o', name + '.npy', '--fps', 4)
+            run(folder, ROOT / 'examples' / 'rate_cast.py', name + '.csv', name + '_cast.csv',
+                name + '.txt')
+            sets.append((np.load(os.path.join(folder, name + '.npy')),
+                         np.loadtxt(os.path.join(folder, name + '.txt'))))
+    return sets
+
+
+def run(folder, *command):
+    """Run a Python script in a folder, on one thread."""
+    done = subprocess.run(
+        [PYTHON, *map(str, command)], cwd=folder, encoding='utf-8', capture_output=True,
+        env=dict(os.environ, OMP_NUM_THREADS='1', OPENBLAS_NUM_THREADS='1'))
+    if done.returncode:
+        raise RuntimeError('{}: {}'.format(command, done.stderr))
+
+
+def split(set_name, n, seed, sources):
+    """Pictures, ratings and features: rated, unrated, held out, and rated by others.
+
+    Each part is a tuple ``(X, ratings, features)``.
+    """
+    rng = np.random.default_rng(seed)
+    if set_name in ('cast', 'words'):
+        # The characters of the second video are not in the first: the cast is new.
+        parts = []
+        for X, ratings in sources['cast']:
+            rows = rng.permutation(np.flatnonzero(~np.isnan(ratings)))
+            parts.append((X[rows], ratings[rows], np.zeros((len(rows), N_WORDS))))
+        if set_name == 'words':
+            likes = rng.normal(size=N_WORDS)
+            parts = [say_words(X, ratings, likes, rng) for X, ratings, _ in parts]
+        train, test = parts
+        others = None
+    else:
+        X, ratings, groups = sources['faces']
+        features = np.zeros((len(X), 0))
+        rows = rng.permutation(len(X))
+        others = None
+        if set_name == 'group':
+            is_own = np.array(groups)[rows] == 'CF'
+            others = tuple(part[rows[~is_own]] for part in (X, ratings, features))
+            rows = rows[is_own]
+        n_train = len(rows) * 4 // 5
+        train, test = (tuple(part[some] for part in (X, ratings, features))
+                       for some in (rows[:n_train], rows[n_train:]))
+    n = n or len(train[0])
+    return [part[:n] for part in train], [part[n:] for part in train], test, others
+
+
+def say_words(X, ratings, likes, rng):
+    """Each picture says one of ``N_WORDS`` words, which adds to its rating as the person likes it.
+
+    It adds as much as the pictures differ.
+    """
+    words = rng.integers(N_WORDS, size=len(X))
+    features = np.eye(N_WORDS)[words]
+    return X, ratings + ratings.std() * (likes - likes.mean())[words] / likes.std(), features
+
+
+def learn_ridge(train, test):
+    """Scores of a ridge regression, its penalty chosen by leaving ratings out one at a time."""
+    seen, unseen = (pretext.describe(X).astype(float) for X in (train[0], test[0]))
+    mean, deviation = seen.mean(axis=0), np.maximum(seen.std(axis=0), pretext.LEAST_DEVIATION)
+    seen, unseen = (seen - mean) / deviation, (unseen - mean) / deviation
+    y = train[1] - train[1].mean()
+    values, vectors = np.linalg.eigh(seen @ seen.T / seen.shape[1])
+    best = np.inf, None
+    for penalty in PENALTIES:
+        inverse = (vectors / (values + penalty)) @ vectors.T
+        dual = inverse @ y
+        error = np.mean((dual / np.diag(inverse)) ** 2)  # left out one at a time, in closed form
+        best = min(best, (error, penalty))
+    dual = vectors / (values + best[1]) @ (vectors.T @ y)
+    return unseen @ (seen.T @ dual) / seen.shape[1]
+
+
+def learn(options, seed, train, more, test, others):
+    """Scores by ``train.py`` with such options and ``predict.py``."""
+    options = options.split()
+    with tempfile.TemporaryDirectory() as folder:
+        def save(name, part):
+            np.save(os.path.join(folder, 'X' + name + '.npy'), part[0])
+            np.savetxt(os.path.join(folder, 'r' + name + '.txt'), part[1])
+            np.save(os.path.join(folder, 'F' + name + '.npy'), part[2])
+
+        save('', train)
+        save('_test', test)
+        if '--unrated' in options:
+            save('_more', more)
+        if '--initmodel' in options:
+            save('_others', others)
+            run(folder, ROOT / 'train.py', 'X_others.npy', 'r_others.txt', '--seed', seed,
+                '--monitor_step', 10 ** 6, '-om', 'others.pkl', '--n_iter', 3000)
+        run(folder, ROOT / 'train.py', 'X.npy', 'r.txt', '--seed', seed,
+            '--monitor_step', 10 ** 6, *options)
+        run(folder, ROOT / 'predict.py', 'model.pkl', 'X_test.npy',
+            *(['--features', 'F_test.npy'] if '--features' in options else []))
+        return np.loadtxt(os.path.join(folder, 'pred.txt'))
+
+
+def measure(task, sources):
+    """Measure one task, a tuple (set, number of ratings, method, seed); returns a row to keep."""
+    set_name, n, method, seed = task
+    train, more, test, others = split(set_name, n, seed, sources)
+    start = time.perf_counter()
+    scores = (learn_ridge(train, test) if METHODS[method] is None
+              else learn(METHODS[method], seed, train, more, test, others))
+    row = dict(zip(('set', 'ratings', 'method', 'seed'), task),
+               seconds=round(time.perf_counter() - start, 1), unseen=len(scores))
+    for name, function in MEASURES.items():
+        row[name] = function(test[1], scores)
+    return row
+
+
+def plan(args):
+    """The tasks that make sense, those of one seed after the other."""
+    for seed in range(args.seeds):
+        for set_name in args.sets:
+            sizes = {'faces': args.ratings, 'group': [100]}.get(set_name, [100, 0])
+            for n in sizes:
+                for method in args.methods:
+                    special = [only for option, only in ONLY.items() if option in method]
+                    if special and special != [set_name]:
+                        continue
+                    if '--unrated' in method and n not in (100, 277):
+                        continue
+                    if LONG in method and (set_name, n) != ('faces', 0):
+                        continue
+                    if set_name in ('words', 'group') and not special and method != 'ours':
+                        continue
+                    yield set_name, n, method, seed
+
+
+def print_table(rows, args):
+    print('| set | ratings | method | {} |\n|---|---|---|{}'.format(
+        ' | '.join(MEASURES), '---|' * len(MEASURES)))
+    keys = sorted({(r['set'], r['ratings'] or 10 ** 9, list(METHODS).index(r['method']))
+                   for r in rows})
+    for set_name, n, index in keys:
+        found = [r for r in rows if (r['set'], r['ratings'] or 10 ** 9, r['method'])
+                 == (set_name, n, list(METHODS)[index]) and r['seed'] < args.seeds]
+        if found:
+            print('| {} | {} | {} | {} |'.format(
+                set_name, 'all' if n == 10 ** 9 else n, list(METHODS)[index], ' | '.join(
+                    '{:.3f} ± {:.3f}'.format(np.mean([r[name] for r in found]),
+                                             np.std([r[name] for r in found], ddof=1)
+                                             if len(found) > 1 else np.nan)
+                    for name in MEASURES)))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--data', type=pathlib.Path, default=pathlib.Path(
+        os.environ.get('RANKNET_DATA', ROOT.parent / 'shared' / 'data')))
+    parser.add_argument('--sets', nargs='+', default=['faces', 'cast', 'words', 'group'])
+    parser.add_argument('--methods', nargs='+', default=list(METHODS), choices=METHODS,
+                        metavar='METHOD', help='of {}'.format(', '.join(map(repr, METHODS))))
+    parser.add_argument('--ratings', type=int, nargs='+', default=[100, 277, 1000, 0],
+                        help='0: all')
+    parser.add_argument('--seeds', type=int, default=5)
+    parser.add_argument('--jobs', type=int, default=os.cpu_count(), help='at once')
+    parser.add_argument('--store', type=pathlib.Path, default=pathlib.Path('quality.jsonl'))
+    args = parser.parse_args()
+
+    rows = []
+    if args.store.exists():
+        rows = [json.loads(line) for line in args.store.read_text(encoding='utf-8').splitlines()]
+    done = {(r['set'], r['ratings'], r['method'], r['seed']) for r in rows}
+    tasks = [task for task in plan(args) if task not in done]
+    sources = {}
+    if any(task[0] in ('faces', 'group') for task in tasks):
+        sources['faces'] = load_faces(args.data)
+    if any(task[0] in ('cast', 'words') for task in tasks):
+        sources['cast'] = load_cast()
+    with concurrent.futures.ThreadPoolExecutor(args.jobs) as executor, \
+            open(args.store, 'a', encoding='utf-8') as store:
+        running = [executor.submit(measure, task, sources) for task in tasks]
+        for future in concurrent.futures.as_completed(running):
+            rows.append(future.result())
+            store.write(json.dumps(rows[-1]) + '\n')
+            store.flush()
+            print('# {set} {ratings} {method}, seed {seed}: {Spearman:.4f} {Pearson:.4f} '
+                  '{pair accuracy:.4f} in {seconds:.0f} s'.format(**rows[-1]), flush=True)
+    print_table(rows, args)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,139 @@
+"""Learning to look without ratings: a network describes pictures before it ranks any.
+
+From a picture that has been varied, a predictor's trunk and hidden layer learn
+to tell its histograms of oriented gradients and its colours.  Ratings are not
+needed for that, so crops that nobody has rated serve as well.  Dalal and
+Triggs, *Histograms of Oriented Gradients for Human Detection*, CVPR 2005; as
+something to learn from: Wei et al., *Masked Feature Prediction for
+Self-Supervised Visual Pre-Training*, CVPR 2022.
+"""
+import numpy as np
+
+import cv2
+
+import chainer_compat  # noqa: F401  (before chainer)
+import chainer
+import chainer.functions as F
+import chainer.links as L
+
+import augment
+import fused_adam
+import threads
+
+N_ITER = 1000
+BATCHSIZE = 32
+ALPHA = .001     # Adam's; falls to 0
+SIDE = 80        # pixels; descriptions are of pictures of this size
+GRADIENTS = cv2.HOGDescriptor((SIDE, SIDE), (20, 20), (10, 10), (10, 10), 9)
+COLOURS = 8      # places to each side at which colours are told
+LEAST_DEVIATION = .02  # what varies less is not worth more
+MOST_MEASURED = 2000   # pictures from which mean and deviation are taken
+
+
+class Describer(chainer.Chain):
+
+    """A predictor that tells a description where it would tell a score.
+
+    Args:
+        predictor (net.Predictor): Whose trunk and hidden layer learn.
+        size (int): Numbers of a description.
+    """
+
+    def __init__(self, predictor, size):
+        super().__init__()
+        with self.init_scope():
+            self.predictor = predictor
+            self.out = L.Linear(None, size)
+
+    def forward(self, x):
+        return self.out(self.predictor.hidden(self.predictor.trunk(x)))
+
+
+def describe(pictures):
+    """Oriented gradients and colours of pictures.
+
+    Args:
+        pictures (numpy.ndarray): Shape ``(B, 3, H, W)``, RGB, 0 to 255.
+
+    Returns:
+        numpy.ndarray: float32, shape ``(B, 1956)``: 7 x 7 blocks of 2 x 2
+        cells of 9 directions, and Lab of 8 x 8 places, 0 to 1.
+    """
+    descriptions = []
+    for picture in pictures:
+        img = np.clip(np.rint(picture), 0, 255).astype(np.uint8).transpose(1, 2, 0)  # CHW -> HWC
+        img = cv2.resize(img, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        lab = cv2.resize(cv2.cvtColor(img, cv2.COLOR_RGB2LAB), (COLOURS, COLOURS),
+                         interpolation=cv2.INTER_AREA)
+        descriptions.append(np.concatenate([
+            GRADIENTS.compute(img).ravel(), lab.ravel() / np.float32(255)]))
+    return np.array(descriptions)
+
+
+class Task:
+
+    """Batches of random pictures of several sets, varied, with what they look like.
+
+    Args:
+        model (net.RankNet): Scales the pictures.
+        sets (list of numpy.ndarray): Pictures, each of shape ``(N, 3, H, W)``.
+        seed (int): What batches follow from.
+        strength, mirror: See :func:`augment.vary`.
+    """
+
+    def __init__(self, model, sets, seed, strength=1, mirror=True):
+        self.model = model
+        self.sets = sets
+        self.seed = seed
+        self.strength = strength
+        self.mirror = mirror
+        self.ends = np.cumsum([len(X) for X in sets])
+        _, known = self._draw(np.random.default_rng(seed), MOST_MEASURED)
+        self.mean = known.mean(axis=0)
+        self.deviation = np.maximum(known.std(axis=0), LEAST_DEVIATION)
+
+    def read(self, number):
+        """Pictures for the predictor and their descriptions, mean 0 and deviation 1."""
+        x, known = self._draw(np.random.default_rng([self.seed, number]), BATCHSIZE)
+        return x, (known - self.mean) / self.deviation
+
+    def _draw(self, rng, n):
+        n_all = int(self.ends[-1])
+        numbers = rng.choice(n_all, min(n, n_all), replace=False, shuffle=False)
+        x = self.model.scale(np.stack([self._picture(number) for number in numbers]))
+        augment.vary(x, rng, self.strength, self.mirror)
+        return x, describe(x * 255)
+
+    def _picture(self, number):
+        index = np.searchsorted(self.ends, number, side='right')
+        return self.sets[index][number - self.ends[index]]
+
+
+def learn(model, task, n_iter=N_ITER, progress=None):
+    """Let a model's predictor learn to describe pictures; its last layer stays as it is.
+
+    Args:
+        model (net.RankNet): On its device.
+        task (Task): What it learns from.
+        n_iter (int): Steps of Adam.
+        progress: Called with 1 after each.
+
+    Returns:
+        list of float: The loss at each step: 1 is that of who knows only what
+        pictures look like on average.
+    """
+    describer = Describer(model.predictor, len(task.mean))
+    describer.to_device(model.device)
+    optimizer = fused_adam.Adam().setup(describer)
+    losses = []
+    batches = threads.read_ahead(task.read, range(n_iter))
+    for number, (x, known) in enumerate(batches):
+        optimizer.alpha = ALPHA * (1 - number / n_iter)
+        loss = F.mean_squared_error(describer(model.device.send(x)), model.device.send(known))
+        describer.cleargrads()
+        loss.backward()
+        optimizer.update()
+        losses.append(float(loss.array))
+        if progress:
+            progress(1)
+    return losses
