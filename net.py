@@ -362,7 +362,7 @@ class RankNet(chainer.Chain):
         """What the predictor sees of pictures: :meth:`scale`, on the device of the model."""
         return self.device.send(self.scale(pictures))
 
-    def score(self, X, rows=None, features=None, batchsize=64, progress=None):
+    def score(self, X, rows=None, features=None, batchsize=64, progress=None, mirror=False):
         """Score pictures, a batch at a time, each read while the one before is scored.
 
         Args:
@@ -375,13 +375,17 @@ class RankNet(chainer.Chain):
             batchsize (int): Pictures to a forward pass.  Scores depend on it
                 in their last digit.
             progress: Called with the number of pictures after each batch.
+            mirror (bool): Whether a score is the mean of those of the picture
+                and of its mirror image.
 
         Returns:
             numpy.ndarray: A score for each row, shape ``(len(rows),)``,
             float32.
         """
         def score(x, part):
-            return self._predict(x, f if f is None else self.device.send(f[part]))
+            known = f if f is None else self.device.send(f[part])
+            scores = self._predict(x, known)
+            return (scores + self._predict(x[..., ::-1], known)) / 2 if mirror else scores
 
         f = features if features is None or rows is None else features[rows]
         return self._apply(score, X, rows, batchsize, progress).ravel()

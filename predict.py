@@ -36,7 +36,7 @@ def read_features(model, path, n, model_path):
     return files.read_features(path, n, wanted) if wanted else None
 
 
-def score_pictures(model, X, X_path, features, batchsize):
+def score_pictures(model, X, X_path, features, batchsize, mirror):
     """Score all pictures, with a progress bar on a terminal.
 
     Raises:
@@ -47,7 +47,7 @@ def score_pictures(model, X, X_path, features, batchsize):
             bar.update(n)
             files.release(X)
 
-        scores = model.score(X, None, features, batchsize, progress)
+        scores = model.score(X, None, features, batchsize, progress, mirror)
     finite = np.isfinite(scores)
     if not finite.all():
         raise files.InputError('{}, row {} (from 0): expected finite pixel values, its score is {};'
@@ -123,6 +123,8 @@ def build_parser():
     parser.add_argument('--image_scale', type=cli.positive_float,
                         help='what pixel values are multiplied by; the model knows, unless the '
                              "article's own script made it")
+    parser.add_argument('--mirror', action='store_true',
+                        help='score each picture and its mirror image, and take the mean')
     parser.add_argument('--strip', metavar='PNG', type=cli.file_ending('.png'),
                         help='draw the pictures from best to worst')
     parser.add_argument('--strip_n', type=cli.positive_int, default=200,
@@ -163,7 +165,7 @@ def main(argv=None):
     ratings = read_ratings(args.ratings, len(X)) if args.ratings else None
     sources = read_sources(args.X_test_npy, len(X)) if args.csv else None
 
-    scores = score_pictures(model, X, args.X_test_npy, features, args.batchsize)
+    scores = score_pictures(model, X, args.X_test_npy, features, args.batchsize, args.mirror)
     cli.note_if_collapsed(scores)
     files.write_scores(args.output, scores)
     if args.csv:

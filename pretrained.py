@@ -4,6 +4,7 @@ A ``.caffemodel`` is a message of Protocol Buffers.  The few fields of it that
 hold weights are read here: Chainer's own reader needs a Protocol Buffers
 package below 4, which goes with nothing else of today.
 """
+import contextlib
 import mmap
 import re
 import zipfile
@@ -37,8 +38,8 @@ def load(path, predictor):
                     if isinstance(array, np.ndarray):  # not a count of batches
                         key = '{}/{}'.format(prefix, name).lstrip('/')
                         array[...] = _check(key, weights[key], array.shape)
-    except KeyError as e:
-        reason = 'it has no {}'.format(e.args[0])
+    except KeyError:
+        reason = 'it has no {}'.format(key)
     except (ValueError, IndexError, EOFError, zipfile.BadZipFile) as e:
         reason = str(e) or type(e).__name__
     else:
@@ -56,31 +57,28 @@ def _check(key, weights, shape):
     return weights.reshape(shape)
 
 
+@contextlib.contextmanager
 def _open(path):
     with open(path, 'rb') as f:
-        is_zip = f.read(2) == b'PK'
-    return np.load(path, allow_pickle=False) if is_zip else CaffeWeights(path)
+        if f.read(2) == b'PK':
+            with np.lib.npyio.NpzFile(f, allow_pickle=False) as npz:
+                yield npz
+        else:
+            yield CaffeWeights(f)
 
 
 class CaffeWeights:
 
     """Weights of a ``.caffemodel`` by the names that Chainer gives them: ``caffe['bn1/gamma']``.
 
-    To be used in a ``with`` statement: the file is mapped, not read.
+    The file ``f`` is mapped, not read.
     """
 
-    def __init__(self, path):
-        with open(path, 'rb') as f:
-            self._file = mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ)
-        self._layers = dict(_read_layers(memoryview(self._file)))
+    def __init__(self, f):
+        content = mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ)
+        self._layers = dict(_read_layers(memoryview(content)))
         if not self._layers:
             raise ValueError('there are no layers in it')
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._layers.clear()
 
     def __getitem__(self, key):
         layer, number = caffe_name(key)

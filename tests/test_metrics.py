@@ -6,7 +6,8 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics import kendall_tau, ndcg, pair_accuracy
+import metrics
+from metrics import kendall_tau, ndcg, pair_accuracy, pearson, spearman
 
 LOG3 = np.log2(3)
 
@@ -98,6 +99,44 @@ def test_kendall_tau_equals_scipys(drawn):
 
 
 @given(ratings_and_scores())
+def test_correlations_equal_scipys(drawn):
+    ratings, scores = drawn
+    for ours, theirs in (spearman, scipy.stats.spearmanr), (pearson, scipy.stats.pearsonr):
+        if len(set(ratings)) < 2 or len(set(scores)) < 2:
+            assert np.isnan(ours(ratings, scores))
+        else:
+            assert ours(ratings, scores) == pytest.approx(theirs(ratings, scores).statistic)
+
+
+@pytest.mark.parametrize('scale', [1e-200, 1, 1e200])
+def test_correlations_by_hand(scale):
+    # Deviations of the ratings: -2, 0, 2; of the scores: -1, -1, 2.
+    assert pearson(np.array([1, 3, 5]) * scale, [0, 0, 3]) == pytest.approx(6 / (8 * 6) ** .5)
+    # Ranks of the scores: 1.5, 1.5, 3.
+    assert spearman(np.array([1, 3, 5]) * scale, [0, 0, 3]) == pytest.approx(1.5 / (2 * 1.5) ** .5)
+
+
+def test_the_bootstrap_interval_of_a_mean_is_that_of_the_textbooks():
+    values = np.random.default_rng(0).normal(5, 2, 400)
+    low, high = metrics.bootstrap_interval(lambda t, s: t.mean(), values, values)
+    half = 1.96 * values.std() / 20  # of a mean of 400
+    assert low == pytest.approx(values.mean() - half, abs=.15 * half)
+    assert high == pytest.approx(values.mean() + half, abs=.15 * half)
+    narrow = metrics.bootstrap_interval(lambda t, s: t.mean(), values, values, level=.5)
+    assert low < narrow[0] < narrow[1] < high
+
+
+def test_the_bootstrap_draws_ratings_with_their_scores_and_passes_over_nan():
+    y = np.array([1., 2, 3])
+    assert metrics.bootstrap_interval(pair_accuracy, y, y) == (1, 1)  # nan where all are alike
+    assert np.isnan(metrics.bootstrap_interval(pair_accuracy, y[:1], y[:1])).all()
+
+
+def test_rank_keeps_input_order_for_equal_scores():
+    assert list(metrics.rank(np.array([1, 3, 1, 2]))) == [1, 3, 0, 2]
+
+
+@given(ratings_and_scores())
 def test_pair_accuracy_counts_every_pair(drawn):
     ratings, scores = drawn
     earned = []
@@ -128,7 +167,7 @@ def test_pairs_are_counted_right_in_large_sets():
     assert kendall_tau(ratings, scores) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize('metric', [ndcg, pair_accuracy, kendall_tau])
+@pytest.mark.parametrize('metric', [ndcg, pair_accuracy, kendall_tau, spearman, pearson])
 @pytest.mark.parametrize('ratings, scores, message', [
     ([1, 2], [1], 'as many scores as ratings, got 1 and 2'),
     ([], [], 'at least one'),

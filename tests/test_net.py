@@ -5,6 +5,7 @@ import pytest
 
 import chainer_compat  # noqa: F401  (before chainer)
 import chainer
+import chainer.functions as F
 from chainer import gradient_check
 
 import net
@@ -74,6 +75,95 @@ def test_cnn_equals_a_slow_second_implementation():
     np.testing.assert_allclose(cnn(x).array, expected, rtol=1e-4, atol=1e-5)
 
 
+def train_a_few_steps(model, pictures, features=None):
+    optimizer = chainer.optimizers.Adam().setup(model)
+    for _ in range(3):
+        f = None if features is None else features[:8]
+        optimizer.update(model.loss_of_all_pairs, model.to_input(pictures[:8]), np.arange(8.), f)
+
+
+def test_the_deep_network_equals_a_slow_second_implementation(pictures):
+    np.random.seed(0)
+    model = net.RankNet(net.DeepCNN((20, 20)), (20, 20), 1 / 255)
+    train_a_few_steps(model, pictures)  # so that what is normalised by is no longer 0 and 1
+    deep = model.predictor
+    h = chainer.Variable(np.ascontiguousarray(model.to_input(pictures)))
+    with chainer.using_config('train', False):
+        for number in '1234':
+            h = F.convolution_2d(h, deep['conv' + number].W, deep['conv' + number].b,
+                                 pad=0 if number == '1' else 2)
+            h = deep['bn' + number](F.max_pooling_2d(F.relu(h), 2))
+        h = F.relu(deep.l1(h.array.mean(axis=(2, 3))))
+        np.testing.assert_allclose(model.score(pictures)[:, None], deep.l2(h).array,
+                                   rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize('arch', ['cnn', 'deep'])
+def test_every_architecture_gives_one_score_a_picture_of_any_size(arch):
+    for size in (13, 13), (20, 15), (81, 79):
+        y = net.ARCHITECTURES[arch](size)(np.zeros((2, 3) + size, np.float32))
+        assert y.shape == (2, 1)
+        with pytest.raises(ValueError, match='at least 13 x 13'):
+            net.ARCHITECTURES[arch]((size[0], 12))
+
+
+def test_networks_that_others_have_trained_see_pictures_as_those_of_imagenet():
+    np.random.seed(0)
+    red = np.zeros((1, 3, 40, 30), np.float32)
+    red[:, 0] = 1
+    x = net._prepare(red, net.VGG16.MEAN).array
+    assert x.shape == (1, 3, 224, 224)
+    np.testing.assert_allclose(x[0, :, 5, 7], [-103.939, -116.779, 255 - 123.68], rtol=1e-5)
+
+
+@pytest.mark.parametrize('arch, layers, width', [
+    ('resnet50', 'ResNet50Layers', 2048), ('vgg16', 'VGG16Layers', 512)])
+def test_a_trunk_of_others_is_chainers(arch, layers, width):
+    np.random.seed(0)
+    predictor = net.ARCHITECTURES[arch]()
+    x = np.random.rand(1, 3, 80, 80).astype(np.float32)
+    theirs = getattr(chainer.links, layers)(pretrained_model=None)
+    for name, param in predictor.layers.namedparams():
+        dict(theirs.namedparams())[name].array[...] = param.array
+    layer = {'resnet50': 'pool5', 'vgg16': 'pool5'}[arch]
+    with chainer.using_config('train', False), chainer.no_backprop_mode():
+        seen = predictor.trunk(x).array
+        expected = theirs(net._prepare(x, predictor.MEAN), layers=[layer])[layer].array
+    if expected.ndim == 4:
+        expected = expected.mean(axis=(2, 3))
+    assert seen.shape == (1, width)
+    np.testing.assert_allclose(seen, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_features_add_to_the_hidden_layer_as_if_they_were_its_input(model, pictures):
+    features = np.random.default_rng(0).normal(3, 7, (30, 4)).astype(np.float32)
+    features[:, 2] = 5  # says nothing, and has no deviation to divide by
+    model.predictor.add_features(4)
+    model.predictor.features.standardize_by(features)
+    x = model.to_input(pictures)
+    p = model.predictor
+    h = p.trunk(x).array.reshape(30, -1)
+    known = (features - features.mean(axis=0)) / np.where(features.std(axis=0), features.std(0), 1)
+    joined = np.concatenate([h, known], axis=1)
+    W = np.concatenate([p.l1.W.array, p.features.l.W.array], axis=1)
+    hidden = np.maximum(joined @ W.T + p.l1.b.array, 0)
+    np.testing.assert_allclose(model.score(pictures, features=features)[:, None],
+                               hidden @ p.l2.W.array.T + p.l2.b.array, rtol=1e-3, atol=1e-4)
+    rows = np.array([7, 3])
+    np.testing.assert_allclose(model.score(pictures, rows, features),
+                               model.score(pictures, features=features)[rows], rtol=1e-5)
+
+
+def test_a_head_shares_its_layers_with_the_predictor(model, pictures):
+    head = net.RankNet(net.Head(model.predictor), image_scale=1)
+    np.testing.assert_allclose(head.score(model.look(pictures)), model.score(pictures), rtol=1e-5)
+    trunk = model.predictor.conv2.W.array.copy()
+    optimizer = chainer.optimizers.Adam().setup(head)
+    optimizer.update(head.loss_of_all_pairs, model.look(pictures), np.arange(30.))
+    np.testing.assert_allclose(head.score(model.look(pictures)), model.score(pictures), rtol=1e-5)
+    np.testing.assert_array_equal(model.predictor.conv2.W.array, trunk)
+
+
 @pytest.mark.parametrize('s_i, s_j, t_i, t_j, expected', [
     (0, 0, 1, 0, np.log(2)),
     (0, 0, 0, 1, np.log(2)),
@@ -130,6 +220,19 @@ def test_loss_of_all_pairs_is_the_mean_over_every_pair(model, pictures, t):
     assert float(loss.array) == pytest.approx(float(expected.array), rel=1e-6)
     for name, param in model.namedparams():
         np.testing.assert_allclose(param.grad, gradients[name], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize('dtype', ['u1', 'i8', 'f8'])
+def test_pairs_weighed_by_how_far_apart_they_are_rated(dtype):
+    s, t = np.array([[.3], [1.1], [-.4]], np.float32), np.array([1, 4, 2], dtype)
+    # Apart by 3, 1, 2, which is 1.5, .5, 1 times their mean.
+    expected = (1.5 * articles_loss(.3, 1.1, 1, 4) + .5 * articles_loss(.3, -.4, 1, 2)
+                + articles_loss(1.1, -.4, 4, 2)) / 3
+    ranknet = net.RankNet(Identity())
+    assert float(ranknet.loss_of_scores(s, t, weigh=True).array) == pytest.approx(expected)
+    assert float(ranknet.loss_of_scores(s, t * 0, weigh=True).array) == 0
+    doubled = float(ranknet.loss_of_scores(s, 2 * t, weigh=True).array)
+    assert doubled == pytest.approx(expected)
 
 
 def test_loss_takes_a_pair_as_the_article_passes_it(model, pictures):
@@ -189,6 +292,15 @@ def test_score_does_not_depend_on_batches(model, pictures):
 def test_score_of_some_rows(model, pictures):
     rows = np.array([5, 0, 29])
     np.testing.assert_allclose(model.score(pictures, rows), model.score(pictures)[rows], rtol=1e-5)
+
+
+def test_a_score_may_be_the_mean_of_a_picture_and_its_mirror_image(model, pictures):
+    mirrored = pictures[..., ::-1]
+    scores = model.score(pictures, mirror=True)
+    expected = (model.score(pictures) + model.score(mirrored)) / 2
+    np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(model.score(mirrored, mirror=True), scores, rtol=1e-5, atol=1e-6)
+    assert not np.allclose(model.score(pictures), scores, rtol=1e-5)
 
 
 def test_score_leaves_no_graph_and_tells_its_progress(model, pictures):

@@ -58,8 +58,10 @@ def test_a_model_without_a_scale_takes_the_users_or_the_articles(run, trained_fi
             np.loadtxt(trained_files / 'pred.txt', np.float32), model.score(pictures))
 
 
-def test_rank_keeps_input_order_for_equal_scores():
-    assert list(metrics.rank(np.array([1, 3, 1, 2]))) == [1, 3, 0, 2]
+def test_mirror_images_may_be_scored_as_well(run, trained_files, model, pictures):
+    run('predict.py', 'model.pkl', 'X.npy', '--mirror')
+    np.testing.assert_array_equal(np.loadtxt(trained_files / 'pred.txt', np.float32),
+                                  model.score(pictures, mirror=True))
 
 
 def test_csv_ranks_the_pictures_with_their_sources(run, trained_files, model, pictures):
@@ -137,6 +139,40 @@ def test_strip_with_ratings_has_the_own_order_above(run, trained_files, pictures
     half = image.shape[0] // 2
     assert find(image[:half], pictures[own_best])
     assert find(image[half:], pictures[scores.argmax()])
+
+
+def test_explain_draws_the_best_above_what_raised_their_scores(run, trained_files, pictures, model):
+    done = run('predict.py', 'model.pkl', 'X.npy', '--explain', 'why.png', '--explain_n', 4)
+    assert (done.returncode, done.stderr) == (0, '')
+    image = np.asarray(Image.open(trained_files / 'why.png').convert('RGB')).astype(int)
+    assert image.shape[1] == 2 * 24 + 4 * 168 - 8
+    best = metrics.rank(model.score(pictures))[0]
+    first = image[64:64 + 160, 24:24 + 160]
+    shown = first.reshape(20, 8, 20, 8, 3).mean(axis=(1, 3)).transpose(2, 0, 1)  # HWC -> CHW
+    assert abs(shown - pictures[best]).mean() < 6
+    tinted = image[64 + 160:64 + 320, 24:24 + 160]
+    assert abs(tinted - tinted.mean(axis=2, keepdims=True)).max() > 30  # there is colour
+
+
+def test_a_model_with_features_wants_them(run, trained_files, model, pictures):
+    F = np.random.default_rng(0).normal(size=(30, 4))
+    np.save(trained_files / 'F.npy', F)
+    done = run('predict.py', 'model.pkl', 'X.npy', '--features', 'F.npy')
+    assert done.returncode == 1 and 'without features; leave --features out' in done.stderr
+
+    model.predictor.add_features(4)
+    model_file.save(trained_files / 'model.pkl', model)
+    done = run('predict.py', 'model.pkl', 'X.npy')
+    assert done.returncode == 1 and 'with 4 features of each picture; say --features' in done.stderr
+    assert not (trained_files / 'pred.txt').exists()
+    done = run('predict.py', 'model.pkl', 'X.npy', '--features', 'F.npy', '--explain', 'why.png')
+    assert done.returncode == 0, done.stderr
+    scores = np.loadtxt(trained_files / 'pred.txt', np.float32)
+    np.testing.assert_array_equal(scores, model.score(pictures, features=np.float32(F)))
+    assert not np.allclose(scores, model.score(pictures, features=np.float32(0 * F)))
+    np.save(trained_files / 'F.npy', F[:, :3])
+    done = run('predict.py', 'model.pkl', 'X.npy', '--features', 'F.npy')
+    assert done.returncode == 1 and 'F.npy: expected 30 x 4, a row for each' in done.stderr
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='reads the peak memory as Linux tells it')

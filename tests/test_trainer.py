@@ -3,7 +3,11 @@ import threading
 import numpy as np
 import pytest
 
+import chainer_compat  # noqa: F401  (before chainer)
+import chainer
+
 import files
+import net
 import trainer
 
 
@@ -84,3 +88,137 @@ def test_an_epoch_is_as_many_pictures_as_there_are():
         next(batches)
         seen.append((batches.epoch, batches.is_new_epoch))
     assert seen == [(0, False), (0, False), (1, True), (1, False), (2, True)]
+
+
+@pytest.fixture
+def rated(pictures, ratings):
+    return files.RatedPictures(pictures, ratings, np.arange(30))
+
+
+def weights_of(model):
+    return [param.array.copy() for _, param in sorted(model.namedparams())]
+
+
+def run(model, train, recipe, out, valid=None, step=2, snapshot=None):
+    return trainer.run(model, train, valid, recipe, step, 100, out, snapshot)
+
+
+def fresh_model(arch='cnn'):
+    np.random.seed(0)
+    return net.RankNet(net.ARCHITECTURES[arch]((20, 20)), (20, 20), 1 / 255)
+
+
+def test_the_best_weights_are_those_of_the_highest_accuracy(model):
+    best = trainer.Best(model)
+    for step, accuracy in enumerate([.5, .8, .8, .6], 1):
+        model.predictor.l2.W.array[...] = step
+        best.offer(step, accuracy)
+    assert (best.step, best.accuracy, best.waited) == (2, .8, 2)
+    best.restore()
+    assert (model.predictor.l2.W.array == 2).all()
+
+
+def test_a_run_leaves_the_weights_that_validated_best(rated, tmp_path, monkeypatch):
+    accuracies = iter([.5, .6, .7, .9, .8, .75])  # of train, valid, train, ...
+    recipe = trainer.Recipe(n_iter=6, batchsize=8, schedule='constant')
+    model = fresh_model()
+    with monkeypatch.context() as context:
+        context.setattr('metrics.pair_accuracy', lambda ratings, scores: next(accuracies))
+        log = run(model, rated, recipe, tmp_path / 'a', valid=rated)
+    assert [entry['valid/pair_accuracy'] for entry in log] == [.6, .9, .75]
+    shorter = fresh_model()
+    run(shorter, rated, recipe._replace(n_iter=4), tmp_path / 'b', step=4)
+    for a, b in zip(weights_of(model), weights_of(shorter)):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize('patience, n_lines', [(1, 3), (2, 6), (None, 8)])
+def test_a_run_ends_when_it_has_not_got_better_for_so_long(rated, tmp_path, monkeypatch, patience,
+                                                           n_lines):
+    accuracies = iter(np.repeat([.5, .7, .6, .8, .8, .7, .9, .8], 2))
+    monkeypatch.setattr('metrics.pair_accuracy', lambda ratings, scores: next(accuracies))
+    recipe = trainer.Recipe(n_iter=8, batchsize=4, patience=patience)
+    log = run(fresh_model(), rated, recipe, tmp_path, valid=rated, step=1)
+    assert len(log) == n_lines
+
+
+def stop_at(monkeypatch, step):
+    """Let a run end early, as if it had been interrupted behind its snapshot."""
+    whole = trainer.StopTrigger.__call__
+    monkeypatch.setattr(trainer.StopTrigger, '__call__', lambda self, trainer: (
+        trainer.updater.iteration == step or whole(self, trainer)))
+
+
+@pytest.mark.parametrize('arch', ['cnn', 'deep'])
+def test_an_interrupted_run_goes_on_with_its_learning_rate_and_its_best(rated, tmp_path,
+                                                                        monkeypatch, arch):
+    recipe = trainer.Recipe(n_iter=6, batchsize=8)
+    whole = fresh_model(arch)
+    log = run(whole, rated, recipe, tmp_path / 'whole', rated)
+    with monkeypatch.context() as context:
+        stop_at(context, 4)
+        run(fresh_model(arch), rated, recipe, tmp_path / 'half', rated)
+    resumed = fresh_model(arch)
+    resumed_log = run(resumed, rated, recipe, tmp_path / 'half', rated,
+                      snapshot=tmp_path / 'half' / 'snapshot_iter_4')
+    for a, b in zip(weights_of(whole), weights_of(resumed)):
+        np.testing.assert_array_equal(a, b)
+    for entry, other in zip(log, resumed_log):
+        for key in 'valid/ndcg', 'valid/loss', 'train/pair_accuracy', 'main/loss':
+            assert entry[key] == pytest.approx(other[key], rel=1e-6)
+
+
+def test_the_learning_rate_falls_to_0_or_stays(rated, tmp_path):
+    for schedule, expected in ('linear', [.00075, .0005, .00025, 0]), ('constant', [.001] * 4):
+        recipe = trainer.Recipe(n_iter=4, batchsize=4, schedule=schedule)
+        looped = trainer.build_trainer(fresh_model(), rated, recipe, tmp_path / schedule)
+        alphas = []
+        looped.extend(lambda trainer: alphas.append(
+            trainer.updater.get_optimizer('main').alpha), trigger=(1, 'iteration'), name='watch',
+            priority=-1)
+        looped.run()
+        np.testing.assert_allclose(alphas, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize('mirror', [False, True])
+def test_a_frozen_trunk_stays_and_the_rest_learns(rated, tmp_path, mirror):
+    model = fresh_model()
+    before = {name: param.array.copy() for name, param in model.namedparams()}
+    log = run(model, rated, trainer.Recipe(n_iter=20, batchsize=16, freeze=True, mirror=mirror),
+              tmp_path, valid=rated, step=10)
+    for name, param in model.namedparams():
+        is_same = np.array_equal(param.array, before[name])
+        assert is_same == ('conv' in name), name
+    assert log[-1]['main/loss'] < log[0]['main/loss']
+
+
+def test_a_frozen_trunk_sees_pictures_and_mirror_images(model, rated):
+    head, train, valid = trainer.freeze(model, rated, rated, mirror=True)
+    np.testing.assert_allclose(head.score(train.X[:30]), model.score(rated.X), rtol=1e-5)
+    np.testing.assert_allclose(head.score(train.X[30:]), model.score(rated.X[..., ::-1]),
+                               rtol=1e-5)
+    assert len(valid.X) == 30
+
+
+def test_the_articles_recipe_is_one_pair_a_step_as_it_is(rated, tmp_path):
+    model, expected = fresh_model(), fresh_model()
+    recipe = trainer.ARTICLE._replace(n_iter=3, seed=5)
+    run(model, rated, recipe, tmp_path)
+    optimizer = chainer.optimizers.Adam().setup(expected)
+    for step in range(3):
+        i, j = np.random.default_rng([5, step]).choice(30, 2, replace=False, shuffle=False)
+        x = expected.to_input(rated.X)
+        optimizer.update(expected, x[[i]], x[[j]], rated.ratings[[i]], rated.ratings[[j]])
+    for a, b in zip(weights_of(model), weights_of(expected)):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
+
+
+def test_the_loss_of_held_out_pictures_is_that_of_all_their_pairs(model, rated, tmp_path):
+    valid = rated._replace(rows=np.array([1, 5, 8, 9]))
+    recipe = trainer.Recipe(n_iter=1, batchsize=4)
+    log = run(model, rated, recipe, tmp_path, valid, step=1)
+    s, t = model.score(rated.X, valid.rows), rated.ratings[valid.rows]
+    losses = [np.log1p(np.exp(-d)) + (1 - S) / 2 * d
+              for a in range(4) for b in range(a)
+              for d, S in [(s[a] - s[b], np.sign(t[a] - t[b]))]]
+    assert log[0]['valid/loss'] == pytest.approx(np.mean(losses), rel=1e-4)

@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+
+import net
+import pretext
+
+
+def test_a_flat_picture_has_colours_and_no_gradients():
+    white, = pretext.describe(np.full((1, 3, 20, 20), 255))
+    gradients, lab = np.split(white, [7 * 7 * 2 * 2 * 9])
+    assert not gradients.any()
+    np.testing.assert_allclose(lab.reshape(8, 8, 3), np.tile([1, 128 / 255, 128 / 255], (8, 8, 1)))
+
+
+def test_gradients_say_which_way_edges_run():
+    stripes = np.zeros((1, 3, 80, 80))
+    stripes[..., ::2] = 200  # from left to right
+    stripes[..., 1::4] = 100
+    across = pretext.describe(stripes)[0, :1764].reshape(-1, 9)
+    down = pretext.describe(stripes.swapaxes(2, 3))[0, :1764].reshape(-1, 9)
+    assert across.sum(axis=0).argmax() in (0, 8)  # 0 and 180 degrees
+    assert down.sum(axis=0).argmax() == 4         # 90 degrees
+
+
+def test_a_batch_follows_from_the_seed_and_its_number_and_is_of_all_sets(model, pictures):
+    task = pretext.Task(model, [pictures[:3], pictures[3:]], 0)
+    x, known = task.read(5)
+    assert x.shape == (30, 3, 20, 20) and known.shape == (30, 1956)
+    again, other = task.read(5)[0], task.read(6)[0]
+    np.testing.assert_array_equal(x, again)
+    assert not np.array_equal(x, other)
+    drawn = {tuple(task._picture(number).ravel()) for number in range(30)}
+    assert drawn == {tuple(picture.ravel()) for picture in pictures}
+
+
+def test_the_trunk_and_the_hidden_layer_learn_and_the_last_one_stays(model, pictures):
+    before = {name: param.array.copy() for name, param in model.namedparams()}
+    task = pretext.Task(model, [pictures], 0, strength=0, mirror=False)
+    seen = []
+    losses = pretext.learn(model, task, 60, seen.append)
+    assert np.mean(losses[-5:]) < .8 * losses[0] and sum(seen) == 60
+    changed = {name for name, param in model.namedparams()
+               if not np.array_equal(param.array, before[name])}
+    assert changed == {'/predictor/{}/{}'.format(link, name)
+                       for link in ('conv1', 'conv2', 'l1') for name in 'Wb'}
+
+
+@pytest.mark.parametrize('arch', ['cnn', 'deep'])
+def test_same_seed_same_weights(pictures, arch):
+    weights = []
+    for seed in 0, 0, 1:
+        np.random.seed(0)
+        model = net.RankNet(net.ARCHITECTURES[arch]((20, 20)), (20, 20), 1 / 255)
+        pretext.learn(model, pretext.Task(model, [pictures], seed), 3)
+        weights.append(b''.join(param.array.tobytes() for _, param in sorted(model.namedparams())))
+    assert weights[0] == weights[1] != weights[2]
