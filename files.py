@@ -52,19 +52,25 @@ def read_pictures(path, image_size=None):
             holds Python objects (which are never unpickled), or pictures of
             another size.
     """
+    X = _map_npy(path, _check_pictures, 'pictures')
+    if image_size and X.shape[2:] != tuple(image_size):
+        raise InputError('{}: expected pictures of {} x {} pixels, got {} x {}; see --size of '
+                         'crop_faces.py'.format(path, *image_size[::-1], *X.shape[:1:-1]))
+    return X
+
+
+def _map_npy(path, check, noun):
     with open(path, 'rb') as f:
         shape, fortran_order, dtype = _read_npy_header(path, f)
-        _check_pictures(path, shape, dtype)
+        check(path, shape, dtype)
         offset = f.tell()
         size = os.fstat(f.fileno()).st_size
     expected = offset + math.prod(shape) * dtype.itemsize
     if size != expected:
         raise InputError(
-            '{}: expected {:,} bytes for {} pictures, got {:,}: the file is {}; make it anew'
-            .format(path, expected, shape[0], size, 'cut short' if size < expected else 'damaged'))
-    if image_size and shape[2:] != tuple(image_size):
-        raise InputError('{}: expected pictures of {} x {} pixels, got {} x {}; see --size of '
-                         'crop_faces.py'.format(path, *image_size[::-1], *shape[:1:-1]))
+            '{}: expected {:,} bytes for {} {}, got {:,}: the file is {}; make it anew'.format(
+                path, expected, shape[0], noun, size,
+                'cut short' if size < expected else 'damaged'))
     return np.memmap(path, dtype, 'r', offset, shape, 'F' if fortran_order else 'C')
 
 
@@ -127,23 +133,17 @@ def read_features(path, n, n_features=None):
     Raises:
         InputError: If the file is not such an array, or holds nan or inf.
     """
-    with open(path, 'rb') as f:
-        shape, fortran_order, dtype = _read_npy_header(path, f)
-        came = ' x '.join(map(str, shape)) or 'a single number'
+    def check(path, shape, dtype):
         if dtype.kind not in 'fiub':
             raise InputError('{}: expected numbers, got {}; see numpy.save'.format(path, dtype))
-        if len(shape) != 2 or shape[0] != n or shape[1] != (n_features or shape[1] or 1):
-            raise InputError('{}: expected {} x {}, a row for each picture, got {}; make it '
-                             'anew for these pictures'.format(path, n, n_features or 'D', came))
-        data = f.read(math.prod(shape) * dtype.itemsize + 1)
-    if len(data) != math.prod(shape) * dtype.itemsize:
-        raise InputError('{}: expected {:,} bytes of numbers behind its header, got {}; make it '
-                         'anew'.format(path, math.prod(shape) * dtype.itemsize,
-                                       'fewer' if len(data) < math.prod(shape) * dtype.itemsize
-                                       else 'more'))
+        if len(shape) != 2 or shape != (n, n_features or max(1, shape[1])):
+            raise InputError('{}: expected {} x {} numbers, a row for each picture, got {}; make '
+                             'it anew for these pictures'.format(
+                                 path, n, n_features or 'D',
+                                 ' x '.join(map(str, shape)) or 'a single one'))
+
     with np.errstate(over='ignore'):  # what is too large is said below
-        features = np.frombuffer(data, dtype).reshape(
-            shape, order='F' if fortran_order else 'C').astype(np.float32, order='C')
+        features = np.array(_map_npy(path, check, 'rows'), np.float32, order='C')
     finite = np.isfinite(features).all(axis=1)
     if not finite.all():
         raise InputError('{}, row {} (from 0): expected finite numbers, got nan or inf; mend it '

@@ -13,6 +13,7 @@ import metrics
 import plots
 
 STRIP_N = 200       # held-out pictures drawn, the best
+FEWEST = 20         # held-out pictures; of fewer, intervals are too short
 UNSURE = .1         # a pair accuracy known no better than this to either side is not known
 BY_HEART = .15      # so much more of the pairs right in training than held out
 FALLEN = .02        # so much fewer held-out pairs right at the end than at the best step
@@ -72,18 +73,18 @@ def write(out, train, valid, train_scores, valid_scores, k):
     files.write_table(os.path.join(out, 'metrics.csv'), Row._fields, [
         row[:2] + tuple('' if math.isnan(value) else '{:.4f}'.format(value) for value in row[2:])
         for row in rows])
-    for warning in warnings_of(rows):
+    for warning in warnings_of(rows, valid and len(valid.rows)):
         cli.note('warning: ' + warning)
 
 
-def warnings_of(rows):
-    """What final metrics warn of, a line for each."""
+def warnings_of(rows, n_valid):
+    """What final metrics warn of, a line for each; ``n_valid`` pictures were held out."""
     by_name = {(row.pictures, row.metric): row for row in rows}
     train = by_name['train', 'pair accuracy']
     valid = by_name.get(('valid', 'pair accuracy'))
     if not valid:
         return
-    if not valid.high - valid.low <= 2 * UNSURE:  # not: nan
+    if n_valid < FEWEST or not valid.high - valid.low <= 2 * UNSURE:  # not: nan
         yield ('the held-out pictures are too few to tell how good the ranking is; hold out more, '
                'or rate more')
     if train.value - valid.value > BY_HEART:

@@ -125,6 +125,43 @@ def test_pixels_that_are_not_finite_are_found(value):
     assert error_of(files.check_finite, 'X.npy', X, 4).startswith('X.npy, row 6 (from 0):')
 
 
+@pytest.mark.parametrize('F', [
+    np.arange(6.).reshape(3, 2), np.arange(6).reshape(3, 2), np.float16([[.5], [1], [2]]),
+    np.asfortranarray(np.arange(6, dtype='>f8').reshape(3, 2)), np.eye(3) > 0])
+def test_features_are_read(tmp_path, F):
+    np.save(tmp_path / 'F.npy', F)
+    read = files.read_features(tmp_path / 'F.npy', 3)
+    np.testing.assert_array_equal(read, F)
+    assert read.dtype == np.float32 and read.flags.c_contiguous
+    files.read_features(tmp_path / 'F.npy', 3, F.shape[1])
+
+
+@pytest.mark.parametrize('F, words', [
+    (np.zeros((4, 2)), 'expected 3 x D numbers, a row for each picture, got 4 x 2'),
+    (np.zeros((3, 0)), 'got 3 x 0'),
+    (np.zeros(3), 'got 3;'),
+    (np.array(3.), 'got a single one'),
+    (np.zeros((3, 2), 'U3'), 'expected numbers, got <U3'),
+    (np.zeros((3, 2), object), 'expected numbers, got object'),
+    (np.array([[1.], [2], [np.nan]]), 'row 2 (from 0): expected finite numbers'),
+    (np.array([[1.], [1e300], [3]]), 'row 1 (from 0): expected finite numbers'),
+])
+def test_what_are_no_features_is_refused(tmp_path, F, words):
+    np.save(tmp_path / 'F.npy', F)
+    assert words in error_of(files.read_features, tmp_path / 'F.npy', 3)
+
+
+def test_features_of_another_number_or_cut_short_are_refused(tmp_path):
+    path = tmp_path / 'F.npy'
+    np.save(path, np.zeros((3, 2)))
+    assert 'expected 3 x 5 numbers' in error_of(files.read_features, path, 3, 5)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert 'expected 176 bytes for 3 rows, got 175: the file is cut short' in error_of(
+        files.read_features, path, 3)
+    path.write_bytes(b'3 2')
+    assert 'expected a NumPy array' in error_of(files.read_features, path, 3)
+
+
 @pytest.mark.parametrize('content', [
     b'1\n2.5\nnan\n', b'1\n2.5\nnan', b'1\r\n2.5\r\nNaN\r\n', b'\xef\xbb\xbf1\n2.5\nnan\n',
     b'# mine\n1 # good\n\n 2.50\n+nan\n\n', b'1e0\n25e-1\nnan\n',

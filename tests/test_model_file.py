@@ -38,6 +38,26 @@ def test_a_saved_model_scores_as_before(tmp_path, model, pictures):
     np.testing.assert_array_equal(loaded.score(pictures), model.score(pictures))
 
 
+@pytest.mark.parametrize('arch', ['deep', 'resnet50', 'vgg16'])
+@pytest.mark.parametrize('n_features', [0, 3])
+def test_models_of_every_architecture_are_saved(tmp_path, pictures, arch, n_features):
+    np.random.seed(0)
+    model = net.RankNet(net.ARCHITECTURES[arch]((20, 20)), (20, 20), 1 / 255)
+    features = None
+    if n_features:
+        model.predictor.add_features(n_features)
+        features = np.random.default_rng(0).normal(size=(30, n_features)).astype(np.float32)
+        model.predictor.features.standardize_by(features)
+    if arch == 'deep':
+        optimizer = chainer.optimizers.Adam().setup(model)
+        optimizer.update(model.loss_of_all_pairs, model.to_input(pictures), np.arange(30), features)
+    model_file.save(tmp_path / 'model.pkl', model)
+    loaded = model_file.load(tmp_path / 'model.pkl')
+    rows = np.arange(2)
+    np.testing.assert_array_equal(loaded.score(pictures, rows, features),
+                                  model.score(pictures, rows, features))
+
+
 def test_saving_leaves_the_model_as_it_is(tmp_path, model, pictures):
     train_a_step(model, pictures)
     gradients = [param.grad.copy() for param in model.params()]

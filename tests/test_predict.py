@@ -172,7 +172,7 @@ def test_a_model_with_features_wants_them(run, trained_files, model, pictures):
     assert not np.allclose(scores, model.score(pictures, features=np.float32(0 * F)))
     np.save(trained_files / 'F.npy', F[:, :3])
     done = run('predict.py', 'model.pkl', 'X.npy', '--features', 'F.npy')
-    assert done.returncode == 1 and 'F.npy: expected 30 x 4, a row for each' in done.stderr
+    assert done.returncode == 1 and 'F.npy: expected 30 x 4 numbers, a row for' in done.stderr
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='reads the peak memory as Linux tells it')

@@ -57,15 +57,16 @@ def measured(train, valid, low, high):
             report.Row('valid', 'pair accuracy', valid, low, high)]
 
 
-@pytest.mark.parametrize('rows, words', [
-    (measured(.85, .8, .75, .85), []),
-    (measured(.85, .8, .69, .91), ['too few to tell']),
-    (measured(.85, .8, np.nan, np.nan), ['too few to tell']),
-    (measured(1, .8, .75, .85), ['by heart: 100% of their pairs are in the right order, but 80%']),
-    (measured(1, .6, .3, .9), ['too few to tell', 'by heart']),
+@pytest.mark.parametrize('n, rows, words', [
+    (20, measured(.85, .8, .75, .85), []),
+    (19, measured(1, 1, 1, 1), ['too few to tell']),
+    (20, measured(.85, .8, .69, .91), ['too few to tell']),
+    (20, measured(.85, .8, np.nan, np.nan), ['too few to tell']),
+    (20, measured(1, .8, .75, .85), ['by heart: 100% of their pairs are in the right order, but 80%']),
+    (20, measured(1, .6, .3, .9), ['too few to tell', 'by heart']),
 ])
-def test_what_is_warned_of(rows, words):
-    warnings = list(report.warnings_of(rows))
+def test_what_is_warned_of(n, rows, words):
+    warnings = list(report.warnings_of(rows, n))
     assert len(warnings) == len(words)
     for warning, expected in zip(warnings, words):
         assert expected in warning

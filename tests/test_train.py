@@ -10,8 +10,12 @@ import time
 import numpy as np
 import pytest
 
+import chainer_compat  # noqa: F401  (before chainer)
+import chainer
+
 import files
 import model_file
+import net
 import train
 
 SHORT = ['--n_iter', 6, '--monitor_step', 3, '-b', 8]
@@ -276,3 +280,123 @@ def test_the_plots_show_what_the_log_says(run, rated_files):
                             'train/pair_accuracy', 'valid/pair_accuracy'}
     for key, points in plotted.items():
         assert points == [[entry['iteration'], pytest.approx(entry[key])] for entry in log]
+
+
+def test_features_tell_what_no_picture_shows(run, rated_files, pictures, ratings):
+    rng = np.random.default_rng(0)
+    tags = rng.integers(0, 2, (60, 3))
+    X = rng.integers(0, 256, (60, 3, 20, 20), np.uint8)  # show nothing
+    np.save(rated_files / 'X.npy', X)
+    np.save(rated_files / 'F.npy', tags)
+    np.savetxt(rated_files / 'ratings.txt', tags @ [4, 2, 1])
+    options = ['X.npy', 'ratings.txt', '--valid_ratio', .5, '--n_iter', 60, '--monitor_step', 60]
+    accuracies = []
+    for more in [], ['--features', 'F.npy']:
+        run('train.py', *options, *more)
+        log, = json.loads((rated_files / 'result' / 'log').read_text())
+        accuracies.append(log['valid/pair_accuracy'])
+    assert accuracies[0] < .7 and accuracies[1] > .95
+    assert len(model_file.load(rated_files / 'model.pkl').predictor.features.mean) == 3
+
+
+def test_validation_pictures_have_features_of_their_own(run, rated_files, pictures, ratings):
+    F = np.random.default_rng(0).normal(size=(30, 2))
+    for name, order in ('', slice(None)), ('v', slice(None, None, -1)):
+        np.save(rated_files / (name + 'X.npy'), pictures[order])
+        np.save(rated_files / (name + 'F.npy'), F[order])
+        np.savetxt(rated_files / (name + 'ratings.txt'), ratings[order])
+    done = run('train.py', 'X.npy', 'ratings.txt', *SHORT, '--features', 'F.npy',
+               '--valid', 'vX.npy', 'vratings.txt', '--valid_features', 'vF.npy')
+    train_ndcg, valid_ndcg = re.search(
+        r'step: 6 \| NDCG@100 \| train: ([\d.]+) \| valid: ([\d.]+)\n', done.stdout).groups()
+    assert train_ndcg == valid_ndcg  # the same pictures, turned round
+    np.save(rated_files / 'vF.npy', F[:, :1])
+    done = run('train.py', 'X.npy', 'ratings.txt', *SHORT, '--features', 'F.npy',
+               '--valid', 'vX.npy', 'vratings.txt', '--valid_features', 'vF.npy')
+    assert done.returncode == 1 and 'vF.npy: expected 30 x 2 numbers' in done.stderr
+
+
+def test_another_model_is_where_training_starts(run, rated_files, pictures):
+    run('train.py', 'X.npy', 'ratings.txt', '--n_iter', 60, '--image_scale', '1/200', '-om', 'a')
+    done = run('train.py', 'X.npy', 'ratings.txt', '--n_iter', 2, '--initmodel', 'a', '--freeze',
+               '--monitor_step', 1)
+    first = float(re.search(r'train: ([\d.]+)', done.stdout).group(1))
+    assert first > .99
+    a, b = (model_file.load(rated_files / name) for name in ('a', 'model.pkl'))
+    assert b.image_scale == 1 / 200
+    for name, param in b.namedparams():
+        assert ('conv' in name) == np.array_equal(param.array, dict(a.namedparams())[name].array)
+
+
+def test_a_model_to_start_from_may_get_features(run, rated_files):
+    np.save(rated_files / 'F.npy', np.random.default_rng(0).normal(size=(30, 2)))
+    run('train.py', 'X.npy', 'ratings.txt', *SHORT, '-om', 'a')
+    done = run('train.py', 'X.npy', 'ratings.txt', *SHORT, '--initmodel', 'a',
+               '--features', 'F.npy', '-om', 'b')
+    assert done.returncode == 0, done.stderr
+    assert model_file.load(rated_files / 'b').predictor.n_features == 2
+    done = run('train.py', 'X.npy', 'ratings.txt', *SHORT, '--initmodel', 'b')
+    assert done.returncode == 1
+    assert 'b: was trained with 2 features of each picture; say --features' in done.stderr
+    done = run('train.py', 'X.npy', 'ratings.txt', *SHORT, '--initmodel', 'a', '--arch', 'deep')
+    assert done.returncode == 1
+    assert 'a: expected a model of --arch deep, got CNN; leave --arch out' in done.stderr
+
+
+def test_pictures_that_nobody_has_rated_are_looked_at_first(run, rated_files, pictures):
+    np.save(rated_files / 'more.npy', pictures[:5] // 2)
+    run('train.py', 'X.npy', 'ratings.txt', *SHORT, '-om', 'without')
+    done = run('train.py', 'X.npy', 'ratings.txt', *SHORT, '--unrated', 'more.npy')
+    assert done.returncode == 0, done.stderr
+    assert re.search(r'more.npy: 5 pictures of 20 x 20, uint8\n'
+                     r'what pictures look like: \d+% of it learnt from 35 pictures\n', done.stderr)
+    assert weights(rated_files / 'without') != weights(rated_files / 'model.pkl')
+    done = run('train.py', 'X.npy', 'ratings.txt', *SHORT, '--n_iter', 9, '--unrated', 'more.npy',
+               '--resume', 'result/snapshot_iter_6')
+    assert done.returncode == 0 and 'look like' not in done.stderr
+
+
+def test_a_deep_network_may_be_trained_instead(run, rated_files, pictures):
+    done = run('train.py', 'X.npy', 'ratings.txt', '--arch', 'deep', '--n_iter', 40)
+    assert done.returncode == 0, done.stderr
+    model = model_file.load(rated_files / 'model.pkl')
+    assert type(model.predictor).__name__ == 'DeepCNN'
+    np.testing.assert_array_equal(np.loadtxt(rated_files / 'pred.txt', np.float32),
+                                  model.score(pictures))
+    run('predict.py', 'model.pkl', 'X.npy', '-o', 'again.txt')
+    assert (rated_files / 'again.txt').read_bytes() == (rated_files / 'pred.txt').read_bytes()
+
+
+def test_a_trunk_of_others_is_frozen_and_its_head_trained(run, rated_files, pictures):
+    np.random.seed(0)
+    layers = net.ResNet50().layers
+    chainer.serializers.save_npz(rated_files / 'weights.npz', layers, compression=False)
+    done = run('train.py', 'X.npy', 'ratings.txt', *SHORT, '--arch', 'resnet50',
+               '--pretrained', 'weights.npz', '--freeze', '--no_mirror')
+    assert done.returncode == 0, done.stderr
+    model = model_file.load(rated_files / 'model.pkl')
+    np.testing.assert_array_equal(model.predictor.layers.conv1.W.array, layers.conv1.W.array)
+    assert len(np.loadtxt(rated_files / 'pred.txt')) == 30
+
+
+def test_validation_leaves_its_metrics_and_a_strip(run, rated_files):
+    done = run('train.py', 'X.npy', 'ratings.txt', *SHORT, '--valid_ratio', .2, '--weigh')
+    assert 'held out, 6 pictures, with 95 % intervals: NDCG@100 ' in done.stderr
+    assert 'warning: the held-out pictures are too few to tell' in done.stderr
+    assert {'metrics.csv', 'held_out.png'} <= set(os.listdir(rated_files / 'result'))
+
+
+@pytest.mark.parametrize('options, words', [
+    (['--freeze'], 'nothing is trained yet; say --initmodel, --unrated or --pretrained'),
+    (['--arch', 'vgg16'], '--arch vgg16: needs weights that others have trained'),
+    (['--pretrained', 'w.npz'], '--pretrained: is for --arch resnet50 or vgg16'),
+    (['--initmodel', 'a', '--unrated', 'b'], 'not allowed with argument --initmodel'),
+    (['--patience', 3], '--patience: needs --valid or --valid_ratio'),
+    (['--valid_features', 'F.npy'], '--valid_features: goes with --valid and --features'),
+    (['--features', 'F.npy', '--valid', 'a', 'b'], 'goes with --valid and --features'),
+    (['--schedule', 'cosine'], "invalid choice: 'cosine'"),
+    (['--augment', '-1'], "must be a number >= 0, got '-1'"),
+])
+def test_options_that_do_not_go_together(run, rated_files, options, words):
+    done = run('train.py', 'X.npy', 'ratings.txt', *options)
+    assert done.returncode == 2 and words in done.stderr.splitlines()[-1]
