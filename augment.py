@@ -1,7 +1,6 @@
 """Random changes to pictures that leave a person's rating of them as it is."""
-import numpy as np
-
 import cv2
+import numpy as np
 
 TURN = 5         # degrees, to either side
 SHIFT = .05      # of a picture's sides

@@ -7,9 +7,8 @@ Triggs, *Histograms of Oriented Gradients for Human Detection*, CVPR 2005; as
 something to learn from: Wei et al., *Masked Feature Prediction for
 Self-Supervised Visual Pre-Training*, CVPR 2022.
 """
-import numpy as np
-
 import cv2
+import numpy as np
 
 import chainer_compat  # noqa: F401  (before chainer)
 import chainer

@@ -3,9 +3,8 @@ import math
 import os
 from typing import NamedTuple
 
-import numpy as np
-
 import cv2
+import numpy as np
 
 import cli
 import files

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import model_file
 import metrics
+import model_file
 import predict
 
 

@@ -142,7 +142,7 @@ def test_names_of_caffe_are_those_that_chainer_reads():
 
 
 def test_names_of_caffe_for_vgg():
-    for prefix, link in net.VGG16Layers().namedlinks(skipself=True):
+    for prefix, _ in net.VGG16Layers().namedlinks(skipself=True):
         assert pretrained.caffe_name(prefix[1:] + '/W') == (prefix[1:], 0)
         assert pretrained.caffe_name(prefix[1:] + '/b') == (prefix[1:], 1)
 

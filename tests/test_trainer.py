@@ -168,16 +168,16 @@ def test_an_interrupted_run_goes_on_with_its_learning_rate_and_its_best(rated, t
             assert entry[key] == pytest.approx(other[key], rel=1e-6)
 
 
-def test_the_learning_rate_falls_to_0_or_stays(rated, tmp_path):
-    for schedule, expected in ('linear', [.00075, .0005, .00025, 0]), ('constant', [.001] * 4):
-        recipe = trainer.Recipe(n_iter=4, batchsize=4, schedule=schedule)
-        looped = trainer.build_trainer(fresh_model(), rated, recipe, tmp_path / schedule)
-        alphas = []
-        looped.extend(lambda trainer: alphas.append(
-            trainer.updater.get_optimizer('main').alpha), trigger=(1, 'iteration'), name='watch',
-            priority=-1)
-        looped.run()
-        np.testing.assert_allclose(alphas, expected, atol=1e-12)
+@pytest.mark.parametrize('schedule, expected', [
+    ('linear', [.00075, .0005, .00025, 0]), ('constant', [.001] * 4)])
+def test_the_learning_rate_falls_to_0_or_stays(rated, tmp_path, schedule, expected):
+    recipe = trainer.Recipe(n_iter=4, batchsize=4, schedule=schedule)
+    looped = trainer.build_trainer(fresh_model(), rated, recipe, tmp_path)
+    alphas = []
+    looped.extend(lambda trainer: alphas.append(trainer.updater.get_optimizer('main').alpha),
+                  trigger=(1, 'iteration'), name='watch', priority=-1)
+    looped.run()
+    np.testing.assert_allclose(alphas, expected, atol=1e-12)
 
 
 @pytest.mark.parametrize('mirror', [False, True])
