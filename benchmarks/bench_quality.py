@@ -25,27 +25,28 @@ import sys
 import tempfile
 import time
 
-import cv2
 import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / 'benchmarks')]
 
+import bench_training  # noqa: E402
 import metrics  # noqa: E402
 import pretext  # noqa: E402
 
 PYTHON = sys.executable
-LONG = '-b 64 --n_iter 5000'
-METHODS = {  # options of train.py
+METHODS = {  # options of train.py, and of predict.py
     'ridge': None,
-    "the article's": '-b 2 --schedule constant --augment 0 --no_mirror',
-    'ours': '',
-    'ours, --unrated': '--unrated X_more.npy',
-    'ours, ' + LONG: LONG,
-    'ours, --arch deep ' + LONG: '--arch deep ' + LONG,
-    'ours, --features': '--features F.npy',
-    'ours, --initmodel': '--initmodel others.pkl',
-    'ours, --initmodel --freeze': '--initmodel others.pkl --freeze',
+    "the article's": ('-b 2 --schedule constant --augment 0 --no_mirror', ''),
+    'ours': ('', ''),
+    'ours, --weigh': ('--weigh', ''),
+    'ours, --mirror': ('', '--mirror'),
+    'ours, --unrated': ('--unrated X_more.npy', ''),
+    'ours, long': ('-b 64 --n_iter 5000 --weigh', '--mirror'),
+    'ours, deep and long': ('--arch deep -b 64 --n_iter 4000 --weigh', '--mirror'),
+    'ours, --features': ('--features F.npy', '--features F_test.npy'),
+    'ours, --initmodel': ('--initmodel others.pkl', ''),
+    'ours, --initmodel --freeze': ('--initmodel others.pkl --freeze', ''),
 }
 ONLY = {'--features': 'words', '--initmodel': 'group'}  # methods for a set of their own
 MEASURES = {
@@ -60,12 +61,9 @@ N_WORDS = 12
 
 def load_faces(data):
     """Pictures, shape ``(N, 3, 80, 80)``, RGB, their ratings, and the groups of people."""
-    folder = data / 'rated_faces'
-    with open(folder / 'ratings.csv', newline='', encoding='utf-8') as f:
-        rows = list(csv.DictReader(f))
-    X = np.stack([cv2.imread(str(folder / row['file']))[:, :, ::-1].transpose(2, 0, 1)
-                  for row in rows])  # HWC, BGR -> CHW, RGB
-    return X, np.array([float(row['mean_rating']) for row in rows]), [row['group'] for row in rows]
+    with open(data / 'rated_faces' / 'ratings.csv', newline='', encoding='utf-8') as f:
+        groups = [row['group'] for row in csv.DictReader(f)]
+    return (*bench_training.load_rated_faces(data / 'rated_faces'), np.array(groups))
 
 
 def load_cast():
@@ -114,7 +112,7 @@ def split(set_name, n, seed, sources):
         rows = rng.permutation(len(X))
         others = None
         if set_name == 'group':
-            is_own = np.array(groups)[rows] == 'CF'
+            is_own = groups[rows] == 'CF'
             others = tuple(part[rows[~is_own]] for part in (X, ratings, features))
             rows = rows[is_own]
         n_train = len(rows) * 4 // 5
@@ -152,8 +150,8 @@ def learn_ridge(train, test):
 
 
 def learn(options, seed, train, more, test, others):
-    """Scores by ``train.py`` with such options and ``predict.py``."""
-    options = options.split()
+    """Scores by ``train.py`` and ``predict.py`` with such options."""
+    to_train, to_predict = (text.split() for text in options)
     with tempfile.TemporaryDirectory() as folder:
         def save(name, part):
             np.save(os.path.join(folder, 'X' + name + '.npy'), part[0])
@@ -162,16 +160,15 @@ def learn(options, seed, train, more, test, others):
 
         save('', train)
         save('_test', test)
-        if '--unrated' in options:
+        if '--unrated' in to_train:
             save('_more', more)
-        if '--initmodel' in options:
+        if '--initmodel' in to_train:
             save('_others', others)
             run(folder, ROOT / 'train.py', 'X_others.npy', 'r_others.txt', '--seed', seed,
                 '--monitor_step', 10 ** 6, '-om', 'others.pkl', '--n_iter', 3000)
         run(folder, ROOT / 'train.py', 'X.npy', 'r.txt', '--seed', seed,
-            '--monitor_step', 10 ** 6, *options)
-        run(folder, ROOT / 'predict.py', 'model.pkl', 'X_test.npy',
-            *(['--features', 'F_test.npy'] if '--features' in options else []))
+            '--monitor_step', 10 ** 6, *to_train)
+        run(folder, ROOT / 'predict.py', 'model.pkl', 'X_test.npy', *to_predict)
         return np.loadtxt(os.path.join(folder, 'pred.txt'))
 
 
@@ -201,7 +198,7 @@ def plan(args):
                         continue
                     if '--unrated' in method and n not in (100, 277):
                         continue
-                    if LONG in method and (set_name, n) != ('faces', 0):
+                    if 'long' in method and (set_name, n) != ('faces', 0):
                         continue
                     if set_name in ('words', 'group') and not special and method != 'ours':
                         continue

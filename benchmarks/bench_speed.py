@@ -64,8 +64,9 @@ def ours_training(batchsize):
     X, ratings = make_pictures()
     np.random.seed(0)
     model = net.RankNet(net.CNN(), (SIZE, SIZE), 1 / 255)
+    recipe = trainer.Recipe(10 ** 9, batchsize, augment=0, mirror=False)  # as the others have it
     run = trainer.build_trainer(
-        model, files.RatedPictures(X, ratings, np.arange(N)), batchsize, 10 ** 9, 0, os.devnull)
+        model, files.RatedPictures(X, ratings, np.arange(N)), recipe, os.devnull)
     return run.updater.update
 
 

@@ -65,11 +65,13 @@ def articles_loop(model, pictures, seed):
 
 
 def our_loop(batchsize):
-    """Training as ``train.py`` does it."""
+    """Training as ``train.py --schedule constant --augment 0 --no_mirror`` does it."""
+    recipe = trainer.Recipe(10 ** 9, batchsize, schedule='constant', augment=0, mirror=False)
+
     def loop(model, pictures, seed):
         conv_pool.kernels = KERNELS
         with tempfile.TemporaryDirectory() as out:
-            run = trainer.build_trainer(model, pictures, batchsize, 10 ** 9, seed, out)
+            run = trainer.build_trainer(model, pictures, recipe._replace(seed=seed), out)
             while True:
                 run.updater.update()
                 yield
