@@ -5,7 +5,8 @@ to tell its histograms of oriented gradients and its colours.  Ratings are not
 needed for that, so crops that nobody has rated serve as well.  Dalal and
 Triggs, *Histograms of Oriented Gradients for Human Detection*, CVPR 2005; as
 something to learn from: Wei et al., *Masked Feature Prediction for
-Self-Supervised Visual Pre-Training*, CVPR 2022.
+Self-Supervised Visual Pre-Training*, CVPR 2022.  What is told are the first
+principal components: the many small ones are hardly more than noise.
 """
 import cv2
 import numpy as np
@@ -25,8 +26,8 @@ ALPHA = .001     # Adam's; falls to 0
 SIDE = 80        # pixels; descriptions are of pictures of this size
 GRADIENTS = cv2.HOGDescriptor((SIDE, SIDE), (20, 20), (10, 10), (10, 10), 9)
 COLOURS = 8      # places to each side at which colours are told
-LEAST_DEVIATION = .02  # what varies less is not worth more
-MOST_MEASURED = 2000   # pictures from which mean and deviation are taken
+COMPONENTS = 256
+MOST_MEASURED = 2000  # pictures of which the components are taken
 
 
 class Describer(chainer.Chain):
@@ -89,12 +90,14 @@ class Task:
         self.ends = np.cumsum([len(X) for X in sets])
         _, known = self._draw(np.random.default_rng(seed), MOST_MEASURED)
         self.mean = known.mean(axis=0)
-        self.deviation = np.maximum(known.std(axis=0), LEAST_DEVIATION)
+        _, S, V = np.linalg.svd(known - self.mean, full_matrices=False)
+        variances = S[:COMPONENTS] ** 2 / len(known)
+        self.components = V[:COMPONENTS].T / max(np.sqrt(variances.mean()), 1e-6)
 
     def read(self, number):
-        """Pictures for the predictor and their descriptions, mean 0 and deviation 1."""
+        """Pictures for the predictor and their components, of mean 0 and mean variance 1."""
         x, known = self._draw(np.random.default_rng([self.seed, number]), BATCHSIZE)
-        return x, (known - self.mean) / self.deviation
+        return x, (known - self.mean) @ self.components
 
     def _draw(self, rng, n):
         n_all = int(self.ends[-1])
@@ -121,7 +124,7 @@ def learn(model, task, n_iter=N_ITER, progress=None):
         list of float: The loss at each step: 1 is that of who knows only what
         pictures look like on average.
     """
-    describer = Describer(model.predictor, len(task.mean))
+    describer = Describer(model.predictor, task.components.shape[1])
     describer.to_device(model.device)
     optimizer = fused_adam.Adam().setup(describer)
     losses = []

@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,24 +32,46 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / 'benchmarks')]
 
 import bench_training  # noqa: E402
+
 import metrics  # noqa: E402
 import pretext  # noqa: E402
 
 PYTHON = sys.executable
-METHODS = {  # options of train.py, and of predict.py
+EVERYWHERE = {'faces': (100, 277, 1000, 0), 'cast': (100, 0)}  # numbers of ratings; 0: all
+FEW = {'faces': (100, 277), 'cast': (100,)}
+ALL = {'faces': (0,)}
+LEVERS = {'faces': (277,)}
+
+
+class Method(NamedTuple):
+    """Options of ``train.py`` and ``predict.py``, and where they are measured."""
+
+    train: str = ''
+    predict: str = ''
+    where: dict = EVERYWHERE
+
+
+METHODS = {
     'ridge': None,
-    "the article's": ('-b 2 --schedule constant --augment 0 --no_mirror', ''),
-    'ours': ('', ''),
-    'ours, --weigh': ('--weigh', ''),
-    'ours, --mirror': ('', '--mirror'),
-    'ours, --unrated': ('--unrated X_more.npy', ''),
-    'ours, long': ('-b 64 --n_iter 5000 --weigh', '--mirror'),
-    'ours, deep and long': ('--arch deep -b 64 --n_iter 4000 --weigh', '--mirror'),
-    'ours, --features': ('--features F.npy', '--features F_test.npy'),
-    'ours, --initmodel': ('--initmodel others.pkl', ''),
-    'ours, --initmodel --freeze': ('--initmodel others.pkl --freeze', ''),
+    "the article's": Method('-b 2 --schedule constant --augment 0 --no_mirror'),
+    'ours': Method(where=dict(EVERYWHERE, words=(0,), group=(100,))),
+    'ours, --weigh': Method('--weigh'),
+    'ours, --unrated': Method('--unrated X_more.npy', where=FEW),
+    'ours, long': Method('-b 64 --n_iter 5000 --weigh', '--mirror', ALL),
+    'ours, deep and long': Method('--arch deep -b 64 --n_iter 4000 --weigh', '--mirror', ALL),
+    'ours, --arch deep': Method('--arch deep', where=LEVERS),
+    'ours, -b 2': Method('-b 2', where=LEVERS),
+    'ours, --schedule constant': Method('--schedule constant', where=LEVERS),
+    'ours, --augment 0 --no_mirror': Method('--augment 0 --no_mirror', where=LEVERS),
+    'ours, --augment 0': Method('--augment 0', where=LEVERS),
+    'ours, --augment 2': Method('--augment 2', where=LEVERS),
+    'ours, --n_iter 2000': Method('--n_iter 2000', where=LEVERS),
+    'ours, --mirror': Method('', '--mirror', LEVERS),
+    'ours, --features': Method('--features F.npy', '--features F_test.npy', {'words': (0,)}),
+    'ours, --initmodel': Method('--initmodel others.pkl', where={'group': (100,)}),
+    'ours, --initmodel --freeze': Method('--initmodel others.pkl --freeze',
+                                         where={'group': (100,)}),
 }
-ONLY = {'--features': 'words', '--initmodel': 'group'}  # methods for a set of their own
 MEASURES = {
     'Spearman': metrics.spearman,
     'Pearson': metrics.pearson,
@@ -56,6 +79,7 @@ MEASURES = {
     'NDCG@100': lambda ratings, scores: metrics.ndcg(ratings, scores, 100),
 }
 PENALTIES = 10. ** np.arange(-1, 4.5, .5)
+LEAST_DEVIATION = .02  # what varies less is not worth more to the ridge regression
 N_WORDS = 12
 
 
@@ -135,7 +159,7 @@ def say_words(X, ratings, likes, rng):
 def learn_ridge(train, test):
     """Scores of a ridge regression, its penalty chosen by leaving ratings out one at a time."""
     seen, unseen = (pretext.describe(X).astype(float) for X in (train[0], test[0]))
-    mean, deviation = seen.mean(axis=0), np.maximum(seen.std(axis=0), pretext.LEAST_DEVIATION)
+    mean, deviation = seen.mean(axis=0), np.maximum(seen.std(axis=0), LEAST_DEVIATION)
     seen, unseen = (seen - mean) / deviation, (unseen - mean) / deviation
     y = train[1] - train[1].mean()
     values, vectors = np.linalg.eigh(seen @ seen.T / seen.shape[1])
@@ -149,9 +173,9 @@ def learn_ridge(train, test):
     return unseen @ (seen.T @ dual) / seen.shape[1]
 
 
-def learn(options, seed, train, more, test, others):
-    """Scores by ``train.py`` and ``predict.py`` with such options."""
-    to_train, to_predict = (text.split() for text in options)
+def learn(method, seed, train, more, test, others):
+    """Scores by ``train.py`` and ``predict.py`` with the options of a method."""
+    to_train, to_predict = method.train.split(), method.predict.split()
     with tempfile.TemporaryDirectory() as folder:
         def save(name, part):
             np.save(os.path.join(folder, 'X' + name + '.npy'), part[0])
@@ -187,22 +211,14 @@ def measure(task, sources):
 
 
 def plan(args):
-    """The tasks that make sense, those of one seed after the other."""
+    """The tasks to measure, those of one seed after the other."""
     for seed in range(args.seeds):
         for set_name in args.sets:
-            sizes = {'faces': args.ratings, 'group': [100]}.get(set_name, [100, 0])
-            for n in sizes:
-                for method in args.methods:
-                    special = [only for option, only in ONLY.items() if option in method]
-                    if special and special != [set_name]:
-                        continue
-                    if '--unrated' in method and n not in (100, 277):
-                        continue
-                    if 'long' in method and (set_name, n) != ('faces', 0):
-                        continue
-                    if set_name in ('words', 'group') and not special and method != 'ours':
-                        continue
-                    yield set_name, n, method, seed
+            for n in args.ratings:
+                for name in args.methods:
+                    where = METHODS[name].where if METHODS[name] else EVERYWHERE
+                    if n in where.get(set_name, ()):
+                        yield set_name, n, name, seed
 
 
 def print_table(rows, args):
