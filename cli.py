@@ -186,6 +186,19 @@ def announce_compilation():
     event.register('numba:compile', Announcer())
 
 
+def check_features(n_features, path, model_path):
+    """Raise :class:`files.InputError` if a model wants features of pictures and no file has them.
+
+    Args:
+        n_features (int): How many it wants of each picture; 0 for none.
+        path (str): The file; ``None`` for none.
+        model_path (str): Where the model is.
+    """
+    if n_features and not path:
+        raise files.InputError('{}: was trained with {} features of each picture; say --features'
+                               .format(model_path, n_features))
+
+
 def note_if_collapsed(scores):
     """Tell the user if a model says the same of every picture."""
     if len(scores) > 1 and np.ptp(scores) < 1e-6 * max(1, np.abs(scores).max()):

@@ -20,20 +20,17 @@ def settle_scale(model, image_scale, model_path):
                  'see --image_scale'.format(model_path))
 
 
-def read_features(model, path, n, model_path):
-    """Read the features of ``n`` pictures if the model wants some.
+def read_features(path, n, n_features, model_path):
+    """Read the features of ``n`` pictures if a model wants ``n_features`` of each.
 
     Raises:
         InputError: If it does and there are none, or the other way round.
     """
-    wanted = model.predictor.n_features
-    if wanted and not path:
-        raise files.InputError('{}: was trained with {} features of each picture; say --features'
-                               .format(model_path, wanted))
-    if path and not wanted:
+    cli.check_features(n_features, path, model_path)
+    if path and not n_features:
         raise files.InputError('{}: was trained without features; leave --features out'.format(
             model_path))
-    return files.read_features(path, n, wanted) if wanted else None
+    return files.read_features(path, n, n_features) if path else None
 
 
 def score_pictures(model, X, X_path, features, batchsize, mirror):
@@ -161,7 +158,7 @@ def main(argv=None):
     model.to_device(device)
     X = files.read_pictures(args.X_test_npy, model.image_size)
     cli.note_if_odd_scale(X, model.image_scale)
-    features = read_features(model, args.features, len(X), args.model_pkl)
+    features = read_features(args.features, len(X), model.predictor.n_features, args.model_pkl)
     ratings = read_ratings(args.ratings, len(X)) if args.ratings else None
     sources = read_sources(args.X_test_npy, len(X)) if args.csv else None
 

@@ -54,6 +54,11 @@ def hold_out(pictures, ratio, seed):
     return pictures._replace(rows=train), pictures._replace(rows=valid)
 
 
+def add_features(predictor, train):
+    predictor.add_features(train.features.shape[1])
+    predictor.features.standardize_by(train.features[train.rows])
+
+
 def make_model(arch, train, image_scale, pretrained_path=None):
     """An untrained ranker for such pictures, with a trunk that others have trained if so said."""
     import net
@@ -61,23 +66,17 @@ def make_model(arch, train, image_scale, pretrained_path=None):
 
     image_size = train.X.shape[2:]
     predictor = net.ARCHITECTURES[arch](image_size)
-    if train.features is not None:
-        add_features(predictor, train)
     if pretrained_path:
         pretrained.load(pretrained_path, predictor)
     return net.RankNet(predictor, image_size, image_scale)
 
 
-def add_features(predictor, train):
-    predictor.add_features(train.features.shape[1])
-    predictor.features.standardize_by(train.features[train.rows])
-
-
-def load_initial(path, arch):
+def load_initial(path, arch, image_scale, features_path):
     """A ranker to start from.
 
     Raises:
-        InputError: If it is none, or has another architecture than that.
+        InputError: If it is none, has another architecture than that, or
+            wants features and there is no path to them.
     """
     import model_file
     import net
@@ -86,21 +85,9 @@ def load_initial(path, arch):
     if arch and type(model.predictor) is not net.ARCHITECTURES[arch]:
         raise files.InputError('{}: expected a model of --arch {}, got {}; leave --arch out'.format(
             path, arch, type(model.predictor).__name__))
+    cli.check_features(model.predictor.n_features, features_path, path)
+    model.image_scale = model.image_scale or image_scale  # the article's script knows none
     return model
-
-
-def fit_to(model, train, image_scale, path):
-    """Tell an initial model what it does not know yet of pictures and their features.
-
-    Raises:
-        InputError: If it has been trained with features, and there are none.
-    """
-    model.image_scale = model.image_scale or image_scale
-    if train.features is not None and not model.predictor.n_features:
-        add_features(model.predictor, train)
-    elif train.features is None and model.predictor.n_features:
-        raise files.InputError('{}: was trained with {} features of each picture; say --features'
-                               .format(path, model.predictor.n_features))
 
 
 def look_at(paths, model, X, recipe):
@@ -113,7 +100,7 @@ def look_at(paths, model, X, recipe):
         cli.note(files.describe(path, unrated))
     task = pretext.Task(model, sets, recipe.seed, recipe.augment, recipe.mirror)
     with cli.progress(pretext.N_ITER, 'steps', 'looking') as bar:
-        losses = pretext.learn(model, task, progress=bar.update)
+        losses = pretext.learn(model, task, pretext.N_ITER, bar.update)
     cli.note('what pictures look like: {:.0%} of it learnt from {}'.format(
         1 - np.mean(losses[-50:]), cli.count(sum(map(len, sets)), 'picture')))
 
@@ -216,7 +203,9 @@ def main(argv=None):
     device = cli.use_device(args.device, args.threads)
     cli.announce_compilation()
     np.random.seed(args.seed)  # of the initial weights
-    model = load_initial(args.initmodel, args.arch) if args.initmodel else None
+    model = None
+    if args.initmodel:
+        model = load_initial(args.initmodel, args.arch, args.image_scale, args.features)
     train = load_rated(args.X_train_npy, args.rank_file, args.features, net.SMALLEST,
                        model and model.image_size, model and model.predictor.n_features)
     valid = None
@@ -225,17 +214,16 @@ def main(argv=None):
     elif args.valid:
         valid = load_rated(*args.valid, args.valid_features, net.SMALLEST, train.X.shape[2:],
                            args.features and train.features.shape[1])
-    if model:
-        fit_to(model, train, args.image_scale, args.initmodel)
-    else:
-        model = make_model(args.arch or 'cnn', train, args.image_scale, args.pretrained)
+    model = model or make_model(args.arch or 'cnn', train, args.image_scale, args.pretrained)
+    if args.features and not model.predictor.n_features:
+        add_features(model.predictor, train)
     cli.note_if_odd_scale(train.X, model.image_scale)
     model.to_device(device)
 
     recipe = trainer.Recipe(args.n_iter, args.batchsize, args.weigh, args.schedule, args.augment,
                             not args.no_mirror, args.freeze, args.patience, args.seed)
     report.warn_of_confounders(args.X_train_npy, train)
-    if args.unrated and not args.resume:
+    if args.unrated and (args.freeze or not args.resume):  # else it is in the snapshot
         look_at(args.unrated, model, train.X, recipe)
     log = trainer.run(model, train, valid, recipe, args.monitor_step, args.ndcg_k, args.out,
                       args.resume)

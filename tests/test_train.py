@@ -16,6 +16,7 @@ import chainer
 import files
 import model_file
 import net
+import pretext
 import train
 
 SHORT = ['--n_iter', 6, '--monitor_step', 3, '-b', 8]
@@ -343,17 +344,36 @@ def test_a_model_to_start_from_may_get_features(run, rated_files):
     assert 'a: expected a model of --arch deep, got CNN; leave --arch out' in done.stderr
 
 
-def test_pictures_that_nobody_has_rated_are_looked_at_first(run, rated_files, pictures):
+@pytest.fixture
+def learn(rated_files, monkeypatch, capsys):
+    """Run train.py here, with few steps of looking; returns its error output."""
+    monkeypatch.chdir(rated_files)
+    monkeypatch.setattr(pretext, 'N_ITER', 5)
+
+    def learn(*args):
+        train.main(['X.npy', 'ratings.txt', *map(str, SHORT), *map(str, args)])
+        return capsys.readouterr().err
+    return learn
+
+
+def test_pictures_that_nobody_has_rated_are_looked_at_first(learn, rated_files, pictures):
     np.save(rated_files / 'more.npy', pictures[:5] // 2)
-    run('train.py', 'X.npy', 'ratings.txt', *SHORT, '-om', 'without')
-    done = run('train.py', 'X.npy', 'ratings.txt', *SHORT, '--unrated', 'more.npy')
-    assert done.returncode == 0, done.stderr
+    learn('-om', 'without')
+    err = learn('--unrated', 'more.npy')
     assert re.search(r'more.npy: 5 pictures of 20 x 20, uint8\n'
-                     r'what pictures look like: \d+% of it learnt from 35 pictures\n', done.stderr)
+                     r'what pictures look like: \d+% of it learnt from 35 pictures\n', err)
     assert weights(rated_files / 'without') != weights(rated_files / 'model.pkl')
-    done = run('train.py', 'X.npy', 'ratings.txt', *SHORT, '--n_iter', 9, '--unrated', 'more.npy',
-               '--resume', 'result/snapshot_iter_6')
-    assert done.returncode == 0 and 'look like' not in done.stderr
+    err = learn('--n_iter', 9, '--unrated', 'more.npy', '--resume', 'result/snapshot_iter_6')
+    assert 'look like' not in err
+
+
+def test_a_frozen_trunk_is_as_it_was_in_a_resumed_run(learn, rated_files, pictures):
+    np.save(rated_files / 'more.npy', pictures[:5] // 2)
+    options = ['--schedule', 'constant', '--unrated', 'more.npy', '--freeze']
+    learn(*options, '-om', 'whole')
+    learn(*options, '--n_iter', 3)
+    learn(*options, '-r', 'result/snapshot_iter_3')
+    assert weights(rated_files / 'model.pkl') == weights(rated_files / 'whole')
 
 
 def test_a_deep_network_may_be_trained_instead(run, rated_files, pictures):
@@ -367,16 +387,26 @@ def test_a_deep_network_may_be_trained_instead(run, rated_files, pictures):
     assert (rated_files / 'again.txt').read_bytes() == (rated_files / 'pred.txt').read_bytes()
 
 
-def test_a_trunk_of_others_is_frozen_and_its_head_trained(run, rated_files, pictures):
-    np.random.seed(0)
-    layers = net.ResNet50().layers
-    chainer.serializers.save_npz(rated_files / 'weights.npz', layers, compression=False)
-    done = run('train.py', 'X.npy', 'ratings.txt', *SHORT, '--arch', 'resnet50',
-               '--pretrained', 'weights.npz', '--freeze', '--no_mirror')
-    assert done.returncode == 0, done.stderr
-    model = model_file.load(rated_files / 'model.pkl')
-    np.testing.assert_array_equal(model.predictor.layers.conv1.W.array, layers.conv1.W.array)
-    assert len(np.loadtxt(rated_files / 'pred.txt')) == 30
+class SmallResNet(net.CNN):
+
+    """Stands for a large network: its first layers may come from a file."""
+
+    def __init__(self, image_size=(80, 80)):
+        super().__init__(image_size)
+        with self.init_scope():
+            self.layers = chainer.Chain(conv1=self.conv1, conv2=self.conv2)
+
+
+def test_a_trunk_of_others_is_frozen_and_its_head_trained(learn, rated_files, monkeypatch):
+    monkeypatch.setitem(net.ARCHITECTURES, 'resnet50', SmallResNet)
+    others = SmallResNet((20, 20))
+    chainer.serializers.save_npz(rated_files / 'weights.npz', others.layers)
+    saved = []
+    monkeypatch.setattr(model_file, 'save', lambda path, model: saved.append(model.predictor))
+    learn('--arch', 'resnet50', '--pretrained', 'weights.npz', '--freeze')
+    for name, param in saved[0].namedparams():
+        is_same = np.array_equal(param.array, dict(others.namedparams())[name].array)
+        assert is_same == ('conv' in name), name
 
 
 def test_validation_leaves_its_metrics_and_a_strip(run, rated_files):
