@@ -38,7 +38,7 @@ import pretext  # noqa: E402
 
 PYTHON = sys.executable
 EVERYWHERE = {'faces': (100, 277, 1000, 0), 'cast': (100, 0)}  # numbers of ratings; 0: all
-FEW = {'faces': (100, 277), 'cast': (100,)}
+FEW = {'faces': (100, 277)}
 ALL = {'faces': (0,)}
 LEVERS = {'faces': (277,)}
 
@@ -55,7 +55,7 @@ METHODS = {
     'ridge': None,
     "the article's": Method('-b 2 --schedule constant --augment 0 --no_mirror'),
     'ours': Method(where=dict(EVERYWHERE, words=(0,), group=(100,))),
-    'ours, --weigh': Method('--weigh'),
+    'ours, --weigh': Method('--weigh', where={'faces': (277, 1000)}),
     'ours, --unrated': Method('--unrated X_more.npy', where=FEW),
     'ours, long': Method('-b 64 --n_iter 5000 --weigh', '--mirror', ALL),
     'ours, deep and long': Method('--arch deep -b 64 --n_iter 4000 --weigh', '--mirror', ALL),
@@ -187,13 +187,26 @@ def learn(method, seed, train, more, test, others):
         if '--unrated' in to_train:
             save('_more', more)
         if '--initmodel' in to_train:
-            save('_others', others)
-            run(folder, ROOT / 'train.py', 'X_others.npy', 'r_others.txt', '--seed', seed,
-                '--monitor_step', 10 ** 6, '-om', 'others.pkl', '--n_iter', 3000)
+            pathlib.Path(folder, 'others.pkl').write_bytes(learn_others(seed, others))
         run(folder, ROOT / 'train.py', 'X.npy', 'r.txt', '--seed', seed,
             '--monitor_step', 10 ** 6, *to_train)
         run(folder, ROOT / 'predict.py', 'model.pkl', 'X_test.npy', *to_predict)
         return np.loadtxt(os.path.join(folder, 'pred.txt'))
+
+
+MODELS = {}
+
+
+def learn_others(seed, others):
+    """A model that others' ratings have trained, as it is written to a file."""
+    if seed not in MODELS:
+        with tempfile.TemporaryDirectory() as folder:
+            np.save(os.path.join(folder, 'X.npy'), others[0])
+            np.savetxt(os.path.join(folder, 'r.txt'), others[1])
+            run(folder, ROOT / 'train.py', 'X.npy', 'r.txt', '--seed', seed,
+                '--monitor_step', 10 ** 6)
+            MODELS[seed] = pathlib.Path(folder, 'model.pkl').read_bytes()
+    return MODELS[seed]
 
 
 def measure(task, sources):
