@@ -233,9 +233,8 @@ def label_curves(label, best=None):
     def postprocess(figure, axes, summary):
         if best and best.step:
             axes.axvline(best.step, color=PALE, linestyle='--', linewidth=1, zorder=0)
-            axes.annotate('best', (best.step, 1), (4, -4), axes.get_xaxis_transform(),
-                          textcoords='offset points',
-                          color=PALE, va='top')
+            axes.annotate('best', (best.step, 1), (0, 3), axes.get_xaxis_transform(),
+                          textcoords='offset points', color=PALE, ha='center')
         figure.set_size_inches(7, 4)
         figure.set_dpi(150)
         axes.set_xlabel('step')
