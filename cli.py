@@ -107,6 +107,14 @@ def natural_float(text):
     return number
 
 
+def strength(text):
+    """An ``argparse`` type: a number from 0 to 5."""
+    number = _parse_float(text)
+    if not 0 <= number <= 5:
+        raise argparse.ArgumentTypeError('must be a number from 0 to 5, got {!r}'.format(text))
+    return number
+
+
 def ratio(text):
     """An ``argparse`` type: a number between 0 and 1, neither included."""
     number = _parse_float(text)
@@ -206,9 +214,9 @@ def note_if_collapsed(scores):
              'again with more ratings or another --seed')
 
 
-def note_if_odd_scale(X, image_scale):
+def note_if_odd_scale(path, X, image_scale):
     """Tell the user if ``image_scale`` leaves next to nothing of the pictures."""
     top = X[:100].max() * image_scale
     if top <= .02 or top >= 50:  # nan is said elsewhere
-        note('warning: the brightest pixel is {:.3g} after scaling, but networks learn best '
-             'from 0 to 1; see --image_scale'.format(top))
+        note('warning: {}: the brightest pixel is {:.3g} after scaling, but networks learn best '
+             'from 0 to 1; see --image_scale'.format(path, top))

@@ -7,7 +7,7 @@ STEP = 1 / 10    # ... and of the step from one to the next
 VAGUE = 1 / 8    # a hidden part is blurred by a Gaussian of this deviation
 
 
-def occlude(model, picture, features=None):
+def occlude(model, picture, features=None, mirror=False):
     """How much each part of a picture raises its score: occlusion.
 
     One part after the other is blurred beyond recognition; what the score
@@ -18,6 +18,7 @@ def occlude(model, picture, features=None):
         picture (numpy.ndarray): Shape ``(3, H, W)``, as in ``X.npy``.
         features (numpy.ndarray): What is known of it, shape ``(n_features,)``;
             ``None`` where nothing is.
+        mirror (bool): See :meth:`net.RankNet.score`.
 
     Returns:
         numpy.ndarray: Shape ``(H, W)``, float32, the mean loss over the
@@ -34,7 +35,7 @@ def occlude(model, picture, features=None):
     masks = [_mask(height, width, y, x) for y in _middles(height) for x in _middles(width)]
     views = np.stack([picture, *(picture + mask * (vague - picture) for mask in masks)])
     known = None if features is None else np.tile(features, (len(views), 1))
-    whole, *others = model.score(views, features=known).tolist()
+    whole, *others = model.score(views, features=known, mirror=mirror).tolist()
     lost, seen = np.zeros((2, height, width), np.float32)
     for mask, score in zip(masks, others):
         lost += mask * (whole - score)

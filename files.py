@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 CHANNELS = 3
+MOST_FEATURES = 100000  # of a picture
 LINE_LIMIT = 1000  # characters; a rating needs no more than a few
 
 
@@ -136,7 +137,7 @@ def read_features(path, n, n_features=None):
     def check(path, shape, dtype):
         if dtype.kind not in 'fiub':
             raise InputError('{}: expected numbers, got {}; see numpy.save'.format(path, dtype))
-        if len(shape) != 2 or shape != (n, n_features or max(1, shape[1])):
+        if len(shape) != 2 or shape != (n, n_features or min(max(1, shape[1]), MOST_FEATURES)):
             raise InputError('{}: expected {} x {} numbers, a row for each picture, got {}; make '
                              'it anew for these pictures'.format(
                                  path, n, n_features or 'D',

@@ -24,8 +24,6 @@ import net
 PROTOCOL = 4  # what pickle.dump takes by default on Python 3.8 to 3.13
 
 PREDICTORS = {predictor.__name__: predictor for predictor in net.ARCHITECTURES.values()}
-MOST_FEATURES = 100000
-
 
 _ARRAYS = '_reconstruct', '_frombuffer'  # how NumPy pickles them
 
@@ -209,7 +207,7 @@ def _check_image_scale(scale):
 
 
 def _check_n_features(n):
-    if not (type(n) is int and 0 <= n <= MOST_FEATURES):
+    if not (type(n) is int and 0 <= n <= files.MOST_FEATURES):
         raise ModelFileError('its number of features is none')
     return n
 

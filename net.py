@@ -21,7 +21,8 @@ class Predictor(chainer.Chain):
 
     """A network that scores pictures; a subclass has a ``trunk`` and the layers ``l1``, ``l2``."""
 
-    n_features = 0  # how many numbers are known of each picture
+    n_features = 0   # how many numbers are known of each picture
+    at_once = 64     # pictures that it is shown at once, at most, to score them
 
     def add_features(self, n_features):
         """Let scores depend on ``n_features`` numbers that are known of each picture as well."""
@@ -61,9 +62,10 @@ class Features(chainer.Chain):
 
     def standardize_by(self, features):
         """Take mean and standard deviation from features, shape ``(N, n_features)``."""
+        features = features.astype(np.float64)
         self.mean[...] = features.mean(axis=0)
-        deviation = features.std(axis=0)
-        self.deviation[...] = np.where(deviation > 0, deviation, 1)
+        is_constant = np.ptp(features, axis=0) == 0  # its deviation may be a rounding error
+        self.deviation[...] = np.where(is_constant, 1, features.std(axis=0))
 
     def forward(self, f):
         return self.l((f - self.mean) / self.deviation)
@@ -119,7 +121,7 @@ class DeepCNN(Predictor):
 
     """Four convolutions with batch normalisation, global average pooling, two small layers.
 
-    A thirtieth of the article's weights.
+    A nineteenth of the article's weights.
 
     Args:
         image_size (tuple): Height and width of a picture in pixels, each at
@@ -192,6 +194,7 @@ class VGG16(Predictor):
     """
 
     MEAN = 103.939, 116.779, 123.68  # of the pictures it was trained on; blue, green, red
+    at_once = 4  # each takes 315 MB
 
     def __init__(self, image_size=(80, 80)):
         super().__init__()
@@ -301,7 +304,7 @@ class RankNet(chainer.Chain):
         chainer.report({'loss': loss}, self)
         return loss
 
-    def loss_of_all_pairs(self, x, t, f=None, weigh=False):
+    def loss_of_all_pairs(self, x, t, f=None, unit=None):
         """Loss of all ``B (B - 1) / 2`` pairs of a batch, from one look at each picture.
 
         Args:
@@ -309,24 +312,24 @@ class RankNet(chainer.Chain):
             t: Their ratings, ``B`` numbers.
             f: What is known of them, shape ``(B, n_features)``, float32;
                 ``None`` where nothing is.
-            weigh (bool): Whether pairs count by how far apart their ratings
-                are, so that ties do not count; otherwise all count alike.
+            unit (float): Pairs count by how far apart their ratings are, in
+                this unit, so that ties do not count; ``None``: all count
+                alike.
 
         Returns:
             chainer.Variable: The mean loss, shape ``()``.
         """
-        loss = self.loss_of_scores(self._predict(x, f), t, weigh)
+        loss = self.loss_of_scores(self._predict(x, f), t, unit)
         chainer.report({'loss': loss}, self)
         return loss
 
-    def loss_of_scores(self, s, t, weigh=False):
-        """Mean loss of all pairs of scores ``s``, shape ``(B, 1)``, and ratings ``t``."""
+    def loss_of_scores(self, s, t, unit=None):
+        """Mean loss of all pairs of scores ``s``, shape ``(B, 1)``; else as above."""
         i, j = self.device.send(np.triu_indices(len(s), 1))
         t = self.xp.asarray(chainer.as_array(t), np.float64)  # unsigned ones have no differences
         loss = self._losses(s[i] - s[j], t[i], t[j])
-        if weigh:
-            apart = abs(t[i] - t[j]).astype(np.float32)[:, None]
-            loss *= apart / max(apart.mean(), 1e-6)  # 1e-6: all may be ties
+        if unit is not None:
+            loss *= (abs(t[i] - t[j]) / unit).astype(np.float32)[:, None]
         return F.mean(loss)
 
     def _losses(self, d, t_i, t_j):
@@ -390,20 +393,30 @@ class RankNet(chainer.Chain):
         f = features if features is None or rows is None else features[rows]
         return self._apply(score, X, rows, batchsize, progress).ravel()
 
-    def look(self, X, batchsize=64):
-        """What the trunk sees of pictures ``X``: float32, shape ``(N, ...)``."""
-        return self._apply(lambda x, part: self.predictor.trunk(x), X, None, batchsize)
+    def look(self, X, rows=None, mirror=False):
+        """What the trunk sees of such pictures, or of their mirror images.
 
-    def _apply(self, function, X, rows, batchsize, progress=None):
+        Returns:
+            numpy.ndarray: float32, shape ``(len(rows), ...)``.
+        """
+        def look(x, part):
+            return self.predictor.trunk(x[..., ::-1] if mirror else x)
+
+        return self._apply(look, X, rows)
+
+    def _apply(self, function, X, rows, batchsize=64, progress=None):
         n = len(X) if rows is None else len(rows)
-        parts = [slice(i, i + batchsize) for i in range(0, n, batchsize)]
-        results = []
+        batchsize = min(batchsize, getattr(self.predictor, 'at_once', batchsize))
+        parts = [slice(i, min(i + batchsize, n)) for i in range(0, n, batchsize)]
         inputs = threads.read_ahead(
             lambda part: self.scale(X[part] if rows is None else X[rows[part]]), parts)
+        results = np.empty(0, np.float32)
         with chainer.using_config('train', False), chainer.no_backprop_mode():
             for part, x in zip(parts, inputs):
-                y = function(self.device.send(x), part)
-                results.append(chainer.get_device('@numpy').send(chainer.as_array(y)))
+                y = chainer.as_array(function(self.device.send(x), part))
+                if part.start == 0:
+                    results = np.empty((n, *y.shape[1:]), np.float32)
+                results[part] = chainer.get_device('@numpy').send(y)
                 if progress:
                     progress(len(x))
-        return np.concatenate(results) if results else np.empty(0, np.float32)
+        return results

@@ -94,7 +94,7 @@ def draw_strip(path, X, scores, ratings, n):
     plots.draw_ranking(path, X, rated, scores, ratings, n)
 
 
-def draw_explanations(path, model, X, features, scores, n):
+def draw_explanations(path, model, X, features, scores, n, mirror):
     """Draw the ``n`` best pictures with what raised their scores."""
     import explain
     import plots
@@ -103,7 +103,8 @@ def draw_explanations(path, model, X, features, scores, n):
     with cli.progress(len(order), 'pictures', 'explaining') as bar:
         maps = []
         for row in order:
-            maps.append(explain.occlude(model, X[row], None if features is None else features[row]))
+            known = None if features is None else features[row]
+            maps.append(explain.occlude(model, X[row], known, mirror))
             bar.update()
     plots.draw_explanations(path, X, order, scores, maps)
 
@@ -157,7 +158,7 @@ def main(argv=None):
     settle_scale(model, args.image_scale, args.model_pkl)
     model.to_device(device)
     X = files.read_pictures(args.X_test_npy, model.image_size)
-    cli.note_if_odd_scale(X, model.image_scale)
+    cli.note_if_odd_scale(args.X_test_npy, X, model.image_scale)
     features = read_features(args.features, len(X), model.predictor.n_features, args.model_pkl)
     ratings = read_ratings(args.ratings, len(X)) if args.ratings else None
     sources = read_sources(args.X_test_npy, len(X)) if args.csv else None
@@ -172,7 +173,7 @@ def main(argv=None):
     if args.strip:
         draw_strip(args.strip, X, scores, ratings, args.strip_n)
     if args.explain:
-        draw_explanations(args.explain, model, X, features, scores, args.explain_n)
+        draw_explanations(args.explain, model, X, features, scores, args.explain_n, args.mirror)
 
 
 if __name__ == '__main__':

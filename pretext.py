@@ -76,7 +76,8 @@ class Task:
 
     Args:
         model (net.RankNet): Scales the pictures.
-        sets (list of numpy.ndarray): Pictures, each of shape ``(N, 3, H, W)``.
+        sets (list of tuple): Pictures, shape ``(N, 3, H, W)``, and the rows
+            of those to take.
         seed (int): What batches follow from.
         strength, mirror: See :func:`augment.vary`.
     """
@@ -87,8 +88,11 @@ class Task:
         self.seed = seed
         self.strength = strength
         self.mirror = mirror
-        self.ends = np.cumsum([len(X) for X in sets])
-        _, known = self._draw(np.random.default_rng(seed), MOST_MEASURED)
+        self.ends = np.cumsum([len(rows) for _, rows in sets])
+        rng = np.random.default_rng(seed)
+        numbers = self._draw(rng, MOST_MEASURED)
+        known = np.concatenate([self._read(rng, numbers[i:i + BATCHSIZE])[1]
+                                for i in range(0, len(numbers), BATCHSIZE)])
         self.mean = known.mean(axis=0)
         _, S, V = np.linalg.svd(known - self.mean, full_matrices=False)
         variances = S[:COMPONENTS] ** 2 / len(known)
@@ -96,19 +100,23 @@ class Task:
 
     def read(self, number):
         """Pictures for the predictor and their components, of mean 0 and mean variance 1."""
-        x, known = self._draw(np.random.default_rng([self.seed, number]), BATCHSIZE)
+        rng = np.random.default_rng([self.seed, number])
+        x, known = self._read(rng, self._draw(rng, BATCHSIZE))
         return x, (known - self.mean) @ self.components
 
     def _draw(self, rng, n):
         n_all = int(self.ends[-1])
-        numbers = rng.choice(n_all, min(n, n_all), replace=False, shuffle=False)
+        return rng.choice(n_all, min(n, n_all), replace=False, shuffle=False)
+
+    def _read(self, rng, numbers):
         x = self.model.scale(np.stack([self._picture(number) for number in numbers]))
         augment.vary(x, rng, self.strength, self.mirror)
         return x, describe(x * 255)
 
     def _picture(self, number):
         index = np.searchsorted(self.ends, number, side='right')
-        return self.sets[index][number - self.ends[index]]
+        X, rows = self.sets[index]
+        return X[rows[number - self.ends[index]]]  # counted from the end of the rows
 
 
 def learn(model, task, n_iter=N_ITER, progress=None):

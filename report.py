@@ -1,4 +1,5 @@
 """What a person should know of a run of training: final metrics, and warnings."""
+import contextlib
 import math
 import os
 from typing import NamedTuple
@@ -57,6 +58,9 @@ def write(out, train, valid, train_scores, valid_scores, k):
         k (int): NDCG counts the first ``k`` positions.
     """
     rows = measure('train', train.ratings[train.rows], train_scores, k, with_intervals=False)
+    strip = os.path.join(out, 'held_out.png')
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(strip)  # of another run
     if valid:
         held_out = measure('valid', valid.ratings[valid.rows], valid_scores, k,
                            with_intervals=True)
@@ -67,7 +71,7 @@ def write(out, train, valid, train_scores, valid_scores, k):
                 for row in held_out if row.metric[0] in 'NpS')))
         scores = np.full(len(valid.X), np.nan)
         scores[valid.rows] = valid_scores
-        plots.draw_ranking(os.path.join(out, 'held_out.png'), valid.X, valid.rows, scores,
+        plots.draw_ranking(strip, valid.X, valid.rows, scores,
                            valid.ratings, STRIP_N)
     files.write_table(os.path.join(out, 'metrics.csv'), Row._fields, [
         row[:2] + tuple('' if math.isnan(value) else '{:.4f}'.format(value) for value in row[2:])
@@ -146,10 +150,11 @@ def read_sizes(X_path, n):
         return None
     try:
         columns, rows = files.read_table(path, n)
-        return np.array([float(row[columns.index('w')]) * float(row[columns.index('h')])
-                         for row in rows])
+        sizes = np.array([float(row[columns.index('w')]) * float(row[columns.index('h')])
+                          for row in rows])
     except (files.InputError, ValueError):  # other people's tables beside other pictures
         return None
+    return sizes if np.isfinite(sizes).all() else None
 
 
 def measure_sharpness(picture):

@@ -10,6 +10,8 @@ import numpy as np
 import cli
 import files
 
+ARTICLE_SCALE = 1 / 255
+
 
 def load_rated(X_path, ratings_path, features_path, smallest, image_size=None, n_features=None):
     """Read pictures, their ratings and, if there is a path, their features.
@@ -54,9 +56,11 @@ def hold_out(pictures, ratio, seed):
     return pictures._replace(rows=train), pictures._replace(rows=valid)
 
 
-def add_features(predictor, train):
-    predictor.add_features(train.features.shape[1])
-    predictor.features.standardize_by(train.features[train.rows])
+def add_features(model, train):
+    """Let a model that knows no features of pictures learn from those of ``train``."""
+    model.predictor.add_features(train.features.shape[1])
+    model.predictor.features.standardize_by(train.features[train.rows])
+    model.predictor.features.to_device(model.device)
 
 
 def make_model(arch, train, image_scale, pretrained_path=None):
@@ -68,7 +72,7 @@ def make_model(arch, train, image_scale, pretrained_path=None):
     predictor = net.ARCHITECTURES[arch](image_size)
     if pretrained_path:
         pretrained.load(pretrained_path, predictor)
-    return net.RankNet(predictor, image_size, image_scale)
+    return net.RankNet(predictor, image_size, image_scale or ARTICLE_SCALE)
 
 
 def load_initial(path, arch, image_scale, features_path):
@@ -86,23 +90,30 @@ def load_initial(path, arch, image_scale, features_path):
         raise files.InputError('{}: expected a model of --arch {}, got {}; leave --arch out'.format(
             path, arch, type(model.predictor).__name__))
     cli.check_features(model.predictor.n_features, features_path, path)
-    model.image_scale = model.image_scale or image_scale  # the article's script knows none
+    model.image_scale = image_scale or model.image_scale or ARTICLE_SCALE
     return model
 
 
-def look_at(paths, model, X, recipe):
-    """Let a model learn from pictures that nobody has rated what pictures look like."""
+def look_at(paths, model, train, valid, recipe):
+    """Let a model learn what pictures look like, from those that nobody has rated as well.
+
+    Pictures that are held out to validate with are not looked at.
+    """
     import pretext
 
-    sets = [X, *(files.read_pictures(path, model.image_size) for path in paths)]
-    for path, unrated in zip(paths, sets[1:]):
-        files.check_finite(path, unrated)
-        cli.note(files.describe(path, unrated))
+    held_out = valid.rows if valid and valid.X is train.X else []
+    sets = [(train.X, np.setdiff1d(np.arange(len(train.X)), held_out))]
+    for path in paths:
+        X = files.read_pictures(path, model.image_size)
+        files.check_finite(path, X)
+        cli.note(files.describe(path, X))
+        cli.note_if_odd_scale(path, X, model.image_scale)
+        sets.append((X, np.arange(len(X))))
     task = pretext.Task(model, sets, recipe.seed, recipe.augment, recipe.mirror)
     with cli.progress(pretext.N_ITER, 'steps', 'looking') as bar:
         losses = pretext.learn(model, task, pretext.N_ITER, bar.update)
     cli.note('what pictures look like: {:.0%} of it learnt from {}'.format(
-        1 - np.mean(losses[-50:]), cli.count(sum(map(len, sets)), 'picture')))
+        1 - np.mean(losses[-50:]), cli.count(int(task.ends[-1]), 'picture')))
 
 
 def build_parser():
@@ -119,8 +130,9 @@ def build_parser():
     learning = parser.add_argument_group('how to learn')
     learning.add_argument('--arch', choices=['cnn', 'deep', 'resnet50', 'vgg16'],
                           help="the network; unless said, cnn, the article's")
-    learning.add_argument('--image_scale', type=cli.positive_float, default='1/255',
-                          help='what pixel values are multiplied by')
+    learning.add_argument('--image_scale', type=cli.positive_float,
+                          help='what pixel values are multiplied by (default: 1/255, or as in '
+                               '--initmodel)')
     learning.add_argument('--n_iter', type=cli.positive_int, default=1000, help='training steps')
     learning.add_argument('--batchsize', '-b', type=cli.int_from(2, 1000), default=32,
                           help='pictures to a step, which learns from all their pairs; 2 is one '
@@ -129,7 +141,7 @@ def build_parser():
                           help='let pairs count by how far apart their ratings are')
     learning.add_argument('--schedule', choices=['linear', 'constant'], default='linear',
                           help='whether the learning rate falls to 0')
-    learning.add_argument('--augment', type=cli.natural_float, default=1, metavar='STRENGTH',
+    learning.add_argument('--augment', type=cli.strength, default='1', metavar='STRENGTH',
                           help='how much pictures are varied; 0: not at all')
     learning.add_argument('--no_mirror', action='store_true', help='do not mirror pictures')
     learning.add_argument('--seed', type=cli.seed, default=0,
@@ -215,16 +227,18 @@ def main(argv=None):
         valid = load_rated(*args.valid, args.valid_features, net.SMALLEST, train.X.shape[2:],
                            args.features and train.features.shape[1])
     model = model or make_model(args.arch or 'cnn', train, args.image_scale, args.pretrained)
-    if args.features and not model.predictor.n_features:
-        add_features(model.predictor, train)
-    cli.note_if_odd_scale(train.X, model.image_scale)
     model.to_device(device)
+    cli.note_if_odd_scale(args.X_train_npy, train.X, model.image_scale)
+    if args.valid:
+        cli.note_if_odd_scale(args.valid[0], valid.X, model.image_scale)
 
     recipe = trainer.Recipe(args.n_iter, args.batchsize, args.weigh, args.schedule, args.augment,
                             not args.no_mirror, args.freeze, args.patience, args.seed)
     report.warn_of_confounders(args.X_train_npy, train)
     if args.unrated and (args.freeze or not args.resume):  # else it is in the snapshot
-        look_at(args.unrated, model, train.X, recipe)
+        look_at(args.unrated, model, train, valid, recipe)
+    if args.features and not model.predictor.n_features:
+        add_features(model, train)
     log = trainer.run(model, train, valid, recipe, args.monitor_step, args.ndcg_k, args.out,
                       args.resume)
     scores = trainer.score_pictures(model, train)

@@ -2,6 +2,7 @@
 import concurrent.futures
 import functools
 import os
+import pickle
 import sys
 import zlib
 from typing import NamedTuple
@@ -31,7 +32,8 @@ class Recipe(NamedTuple):
     With ``weigh``, pairs count by how far apart their ratings are; ``augment``
     is the strength of :func:`augment.vary`, which ``mirror`` belongs to;
     ``schedule`` says what becomes of Adam's alpha, one of
-    ``SCHEDULES``; with ``freeze`` a predictor's trunk stays as it is;
+    ``SCHEDULES``; with ``freeze`` a predictor's trunk stays as it is, and
+    pictures are not varied but mirrored;
     ``patience`` is how many lines of output may be no better than the best.
     """
 
@@ -111,20 +113,31 @@ class SameRun(training.Extension):
 
     Args:
         recipe (Recipe): How this run trains.
-        rows (numpy.ndarray): The pictures that it draws from.
+        model (net.RankNet): What it starts from; it matters where a trunk is
+            frozen, of which a snapshot knows nothing.
+        train, valid (files.RatedPictures): ``valid`` may be ``None``.
     """
 
-    def __init__(self, recipe, rows):
+    def __init__(self, recipe, model, train, valid):
         self.marks = {'--' + name: value for name, value in recipe._asdict().items()
                       if name not in ('n_iter', 'patience')}  # more of these goes on further
-        self.marks['pictures'] = rows.tobytes()
+        self.marks['--no_mirror'] = not self.marks.pop('--mirror')
+        for name, part in ('pictures', train), ('pictures to validate with', valid):
+            known = [] if part is None else [part.rows, part.ratings[part.rows]]
+            self.marks[name] = [array.tobytes() for array in known]
+        if train.features is not None:
+            self.marks['--features'] = train.features.tobytes()
+        if recipe.freeze:
+            self.marks['weights to start from'] = [
+                chainer.get_device('@numpy').send(param.array).tobytes()
+                for _, param in sorted(model.namedparams())]
 
     def __call__(self, trainer):
         pass
 
     def serialize(self, serializer):
         for name, value in self.marks.items():
-            mark = zlib.crc32(repr(value).encode())
+            mark = zlib.crc32(pickle.dumps(value))
             if serializer(name, mark) != mark:
                 raise files.InputError('the snapshot is of a run with other {}; to go on, say the '
                                        'same options and files'.format(name))
@@ -188,19 +201,19 @@ class Monitor(training.Extension):
         model (net.RankNet): What is being trained.
         train, valid (files.RatedPictures): ``valid`` may be ``None``.
         k (int): NDCG counts the first ``k`` positions.
-        weigh (bool): Whether pairs count by how far apart their ratings are.
+        unit (float): What the loss takes, see ``net.RankNet``.
         erase (bool): Whether a progress bar stands where the line will go.
     """
 
     priority = training.PRIORITY_WRITER
     MOST = 1000
 
-    def __init__(self, model, train, valid, k, weigh=False, erase=False):
+    def __init__(self, model, train, valid, k, unit=None, erase=False):
         self.model = model
         self.train = train
         self.valid = valid
         self.k = k
-        self.weigh = weigh
+        self.unit = unit
         self.erase = erase
         self.best = Best(model)
 
@@ -229,10 +242,10 @@ class Monitor(training.Extension):
         return ndcg, accuracy
 
     def _loss(self, pictures, scores):
-        scores = chainer.Variable(scores[:self.MOST, None])
+        scores = self.model.device.send(scores[:self.MOST, None])
         with chainer.no_backprop_mode():
             loss = self.model.loss_of_scores(
-                scores, pictures.ratings[pictures.rows[:self.MOST]], self.weigh)
+                scores, pictures.ratings[pictures.rows[:self.MOST]], self.unit)
         return float(loss.array)
 
     def serialize(self, serializer):
@@ -273,10 +286,12 @@ def run(model, train, valid, recipe, monitor_step, ndcg_k, out, snapshot=None):
         InputError: If the network diverges or the snapshot does not fit.
         KeyboardInterrupt: Says how to go on.
     """
+    same_run = SameRun(recipe, model, train, valid)
     if recipe.freeze:
         model, train, valid = freeze(model, train, valid, recipe.mirror)
-    monitor = Monitor(model, train, valid, ndcg_k, recipe.weigh, sys.stdout.isatty())
+    monitor = Monitor(model, train, valid, ndcg_k, unit_of(train, recipe), sys.stdout.isatty())
     trainer = build_trainer(model, train, recipe, out, monitor.best)
+    trainer.extend(same_run)
     writer = SnapshotWriter()
     extend_trainer(trainer, monitor, monitor_step, writer)
     if snapshot:
@@ -287,19 +302,33 @@ def run(model, train, valid, recipe, monitor_step, ndcg_k, out, snapshot=None):
     return trainer.get_extension('LogReport').log
 
 
+def unit_of(train, recipe):
+    """What the differences of ratings are measured in, where pairs count by them: their mean."""
+    if not recipe.weigh:
+        return None
+    ratings = np.sort(train.ratings[train.rows])
+    n = len(ratings)
+    # In this order, the k-th (from 0) is the higher one of k pairs and the lower one of n - 1 - k.
+    return float((2 * np.arange(n) - n + 1) @ ratings / (n * (n - 1) / 2))
+
+
 def freeze(model, train, valid, mirror):
     """What trains the head of a model alone, which the two share.
 
-    The trunk looks at each picture once, and if ``mirror``, at each training
-    picture mirrored as well: these stand behind the others.
+    The trunk looks at each rated picture once, and if ``mirror``, at the
+    mirror image of each to learn from as well: these stand behind the others.
 
     Returns:
-        tuple: A ``RankNet``; ``train`` and ``valid`` with what the trunk has
-        seen in the place of the pictures.
+        tuple: A ``RankNet``; ``train`` and ``valid`` of the rated pictures
+        alone, with what the trunk has seen in the place of the pictures.
     """
     def look(pictures, mirror):
-        views = [pictures.X, pictures.X[..., ::-1]][:1 + mirror]
-        return pictures._replace(X=np.concatenate([model.look(view) for view in views]))
+        X, ratings, rows, features = pictures
+        seen = model.look(X, rows)
+        if mirror:
+            seen = np.concatenate([seen, model.look(X, rows, mirror=True)])
+        return files.RatedPictures(seen, ratings[rows], np.arange(len(rows)),
+                                   None if features is None else features[rows])
 
     head = net.RankNet(net.Head(model.predictor), image_scale=1)
     head.to_device(model.device)
@@ -328,12 +357,26 @@ def build_trainer(model, train, recipe, out, best=None):
     batches = BatchIterator(train.rows, recipe.batchsize, recipe.seed, read)
     updater = training.updaters.StandardUpdater(
         batches, optimizer, convert,
-        loss_func=functools.partial(model.loss_of_all_pairs, weigh=recipe.weigh))
+        loss_func=functools.partial(model.loss_of_all_pairs, unit=unit_of(train, recipe)))
     trainer = training.Trainer(updater, StopTrigger(recipe, best), out)
-    trainer.extend(extensions.LinearShift(
-        'alpha', (ALPHA, SCHEDULES[recipe.schedule]), (0, recipe.n_iter)))
-    trainer.extend(SameRun(recipe, train.rows))
+    trainer.extend(Schedule(recipe))
     return trainer
+
+
+class Schedule(training.Extension):
+
+    """Sets Adam's alpha by the number of the step, so that a resumed run has the same."""
+
+    def __init__(self, recipe):
+        self.last = SCHEDULES[recipe.schedule]
+        self.n_iter = recipe.n_iter
+
+    def initialize(self, trainer):
+        self(trainer)
+
+    def __call__(self, trainer):
+        share = trainer.updater.iteration / self.n_iter
+        trainer.updater.get_optimizer('main').alpha = ALPHA + share * (self.last - ALPHA)
 
 
 class StopTrigger(triggers.IntervalTrigger):
@@ -345,9 +388,11 @@ class StopTrigger(triggers.IntervalTrigger):
         self.patience = recipe.patience
         self.best = best
 
+    def has_waited(self):
+        return self.patience is not None and self.best.waited >= self.patience
+
     def __call__(self, trainer):
-        has_waited = self.patience is not None and self.best.waited >= self.patience
-        return has_waited or super().__call__(trainer)
+        return self.has_waited() or super().__call__(trainer)
 
 
 class SnapshotWriter(extensions.snapshot_writers.SimpleWriter):
@@ -412,6 +457,9 @@ def resume(trainer, snapshot):
     if trainer.updater.iteration >= n_iter:
         raise files.InputError('{}: is of step {} already; choose a larger --n_iter than {}'.format(
             snapshot, trainer.updater.iteration, n_iter))
+    if trainer.stop_trigger.has_waited():
+        raise files.InputError('{}: has waited long enough already; choose a larger --patience '
+                               'than {}'.format(snapshot, trainer.stop_trigger.patience))
 
 
 def run_trainer(trainer, writer, resumed=None):

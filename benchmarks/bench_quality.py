@@ -23,6 +23,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from typing import NamedTuple
 
@@ -195,18 +196,20 @@ def learn(method, seed, train, more, test, others):
 
 
 MODELS = {}
+MODELS_LOCK = threading.Lock()
 
 
 def learn_others(seed, others):
     """A model that others' ratings have trained, as it is written to a file."""
-    if seed not in MODELS:
-        with tempfile.TemporaryDirectory() as folder:
-            np.save(os.path.join(folder, 'X.npy'), others[0])
-            np.savetxt(os.path.join(folder, 'r.txt'), others[1])
-            run(folder, ROOT / 'train.py', 'X.npy', 'r.txt', '--seed', seed,
-                '--monitor_step', 10 ** 6)
-            MODELS[seed] = pathlib.Path(folder, 'model.pkl').read_bytes()
-    return MODELS[seed]
+    with MODELS_LOCK:
+        if seed not in MODELS:
+            with tempfile.TemporaryDirectory() as folder:
+                np.save(os.path.join(folder, 'X.npy'), others[0])
+                np.savetxt(os.path.join(folder, 'r.txt'), others[1])
+                run(folder, ROOT / 'train.py', 'X.npy', 'r.txt', '--seed', seed,
+                    '--monitor_step', 10 ** 6)
+                MODELS[seed] = pathlib.Path(folder, 'model.pkl').read_bytes()
+        return MODELS[seed]
 
 
 def measure(task, sources):

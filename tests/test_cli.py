@@ -105,7 +105,7 @@ def test_scores_that_say_nothing_are_noted(capsys, scores, warned):
 @pytest.mark.parametrize('factor, scale, warned', [
     (1, 1 / 255, False), (1, 1, True), (1 / 255, 1, False), (1 / 255, 1 / 255, True)])
 def test_a_scale_that_does_not_fit_is_noted(capsys, pictures, factor, scale, warned):
-    cli.note_if_odd_scale(pictures * factor, scale)
+    cli.note_if_odd_scale('X.npy', pictures * factor, scale)
     assert ('--image_scale' in capsys.readouterr().err) == warned
 
 

@@ -13,7 +13,7 @@ class Redness:
         self.part = (slice(None), 0, rows, columns)
         self.weight = weight
 
-    def score(self, X, features=None):
+    def score(self, X, features=None, mirror=False):
         red = X[self.part].mean(axis=(1, 2)) * self.weight
         return red if features is None else red + features[:, 0]
 
@@ -43,6 +43,15 @@ def test_what_lowers_the_score_is_below_0(picture):
 def test_a_flat_picture_has_nothing_to_hide():
     given = explain.occlude(Redness(slice(0, 20), slice(0, 20)), np.full((3, 20, 20), 77, np.uint8))
     np.testing.assert_allclose(given, 0, atol=1e-3)
+
+
+def test_a_mirror_image_is_hidden_alike():
+    model = net.RankNet(net.CNN((20, 20)), (20, 20), 1 / 255)
+    picture = np.random.default_rng(0).integers(0, 256, (3, 20, 20), dtype=np.uint8)
+    given = explain.occlude(model, picture, mirror=True)
+    expected = (explain.occlude(model, picture)
+                + explain.occlude(model, picture[..., ::-1])[:, ::-1]) / 2
+    np.testing.assert_allclose(given, expected, atol=1e-3 * abs(expected).max())
 
 
 def test_features_stay_as_they_are(picture):

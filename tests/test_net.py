@@ -107,6 +107,13 @@ def test_every_architecture_gives_one_score_a_picture_of_any_size(arch):
             net.ARCHITECTURES[arch]((size[0], 12))
 
 
+def test_a_large_network_is_shown_few_pictures_at_once(model, pictures):
+    expected, done = model.score(pictures), []
+    model.predictor.at_once = 4
+    np.testing.assert_allclose(model.score(pictures, progress=done.append), expected, rtol=1e-5)
+    assert max(done) == 4 and sum(done) == 30
+
+
 def test_networks_that_others_have_trained_see_pictures_as_those_of_imagenet():
     np.random.seed(0)
     red = np.zeros((1, 3, 40, 30), np.float32)
@@ -137,18 +144,22 @@ def test_a_trunk_of_others_is_chainers(arch, layers, width):
 
 def test_features_add_to_the_hidden_layer_as_if_they_were_its_input(model, pictures):
     features = np.random.default_rng(0).normal(3, 7, (30, 4)).astype(np.float32)
-    features[:, 2] = 5  # says nothing, and has no deviation to divide by
+    features[:, 2] = 7.3  # says nothing, and its deviation is a rounding error
     model.predictor.add_features(4)
     model.predictor.features.standardize_by(features)
     x = model.to_input(pictures)
     p = model.predictor
     h = p.trunk(x).array.reshape(30, -1)
-    known = (features - features.mean(axis=0)) / np.where(features.std(axis=0), features.std(0), 1)
+    known = (features - features.mean(axis=0)) / features.std(axis=0)
+    known[:, 2] = 0
     joined = np.concatenate([h, known], axis=1)
     W = np.concatenate([p.l1.W.array, p.features.l.W.array], axis=1)
     hidden = np.maximum(joined @ W.T + p.l1.b.array, 0)
     np.testing.assert_allclose(model.score(pictures, features=features)[:, None],
                                hidden @ p.l2.W.array.T + p.l2.b.array, rtol=1e-3, atol=1e-4)
+    unseen = features + np.float32([0, 0, .7, 0])
+    np.testing.assert_allclose(model.score(pictures, features=unseen),
+                               model.score(pictures, features=features), atol=.5)
     rows = np.array([7, 3])
     np.testing.assert_allclose(model.score(pictures, rows, features),
                                model.score(pictures, features=features)[rows], rtol=1e-5)
@@ -225,14 +236,14 @@ def test_loss_of_all_pairs_is_the_mean_over_every_pair(model, pictures, t):
 @pytest.mark.parametrize('dtype', ['u1', 'i8', 'f8'])
 def test_pairs_weighed_by_how_far_apart_they_are_rated(dtype):
     s, t = np.array([[.3], [1.1], [-.4]], np.float32), np.array([1, 4, 2], dtype)
-    # Apart by 3, 1, 2, which is 1.5, .5, 1 times their mean.
+    # Apart by 3, 1, 2, which is 1.5, .5, 1 in units of 2.
     expected = (1.5 * articles_loss(.3, 1.1, 1, 4) + .5 * articles_loss(.3, -.4, 1, 2)
                 + articles_loss(1.1, -.4, 4, 2)) / 3
     ranknet = net.RankNet(Identity())
-    assert float(ranknet.loss_of_scores(s, t, weigh=True).array) == pytest.approx(expected)
-    assert float(ranknet.loss_of_scores(s, t * 0, weigh=True).array) == 0
-    doubled = float(ranknet.loss_of_scores(s, 2 * t, weigh=True).array)
-    assert doubled == pytest.approx(expected)
+    assert float(ranknet.loss_of_scores(s, t, unit=2).array) == pytest.approx(expected)
+    assert float(ranknet.loss_of_scores(s, t * 0, unit=2).array) == 0
+    large = t.astype(float) * 1e300
+    assert float(ranknet.loss_of_scores(s, large, unit=2e300).array) == pytest.approx(expected)
 
 
 def test_loss_takes_a_pair_as_the_article_passes_it(model, pictures):

@@ -23,7 +23,7 @@ def test_gradients_say_which_way_edges_run():
 
 
 def test_a_batch_follows_from_the_seed_and_its_number_and_is_of_all_sets(model, pictures):
-    task = pretext.Task(model, [pictures[:3], pictures[3:]], 0)
+    task = pretext.Task(model, [(pictures, np.arange(3)), (pictures[1:], np.arange(2, 29))], 0)
     x, known = task.read(5)
     assert x.shape == (30, 3, 20, 20) and known.shape == (30, 30)
     again, other = task.read(5)[0], task.read(6)[0]
@@ -35,7 +35,7 @@ def test_a_batch_follows_from_the_seed_and_its_number_and_is_of_all_sets(model, 
 
 def test_the_components_are_those_of_the_largest_variance(model, pictures, monkeypatch):
     monkeypatch.setattr(pretext, 'COMPONENTS', 5)
-    task = pretext.Task(model, [pictures], 0, strength=0, mirror=False)
+    task = pretext.Task(model, [(pictures, np.arange(30))], 0, strength=0, mirror=False)
     _, known = task.read(0)  # all 30
     full = pretext.describe(pictures)
     eigenvalues = np.linalg.eigvalsh(np.cov(full.T, bias=True))[::-1][:5]
@@ -46,7 +46,7 @@ def test_the_components_are_those_of_the_largest_variance(model, pictures, monke
 
 def test_the_trunk_and_the_hidden_layer_learn_and_the_last_one_stays(model, pictures):
     before = {name: param.array.copy() for name, param in model.namedparams()}
-    task = pretext.Task(model, [pictures], 0, strength=0, mirror=False)
+    task = pretext.Task(model, [(pictures, np.arange(30))], 0, strength=0, mirror=False)
     seen = []
     losses = pretext.learn(model, task, 60, seen.append)
     assert np.mean(losses[-5:]) < .6 * losses[0] and sum(seen) == 60
@@ -62,6 +62,6 @@ def test_same_seed_same_weights(pictures, arch):
     for seed in 0, 0, 1:
         np.random.seed(0)
         model = net.RankNet(net.ARCHITECTURES[arch]((20, 20)), (20, 20), 1 / 255)
-        pretext.learn(model, pretext.Task(model, [pictures], seed), 3)
+        pretext.learn(model, pretext.Task(model, [(pictures, np.arange(30))], seed), 3)
         weights.append(b''.join(param.array.tobytes() for _, param in sorted(model.namedparams())))
     assert weights[0] == weights[1] != weights[2]

@@ -47,6 +47,7 @@ def test_what_was_held_out_is_drawn_in_both_orders(tmp_path, rated):
 
 
 def test_without_held_out_pictures_there_is_nothing_to_say(tmp_path, rated, capsys):
+    (tmp_path / 'held_out.png').touch()  # of another run
     report.write(tmp_path, rated, None, rated.ratings, None, 10)
     assert [row['pictures'] for row in read(tmp_path / 'metrics.csv')] == ['train'] * 5
     assert not (tmp_path / 'held_out.png').exists() and not capsys.readouterr().err
@@ -118,6 +119,8 @@ def test_ratings_that_go_with_blur_are_told(tmp_path, rated, capsys):
     lambda path: None,
     lambda path: write_table(path, np.random.default_rng(1).integers(50, 90, 30)),
     lambda path: write_table(path, range(3)),
+    lambda path: write_table(path, ['nan', *range(29)]),
+    lambda path: write_table(path, ['1e200', *range(29)]),
     lambda path: path.write_text('x\n' * 31),
     lambda path: path.write_bytes(b'\xff\xfe\x00'),
 ])

@@ -18,8 +18,21 @@ import model_file
 import net
 import pretext
 import train
+import trainer
 
 SHORT = ['--n_iter', 6, '--monitor_step', 3, '-b', 8]
+
+
+@pytest.fixture
+def learn(rated_files, monkeypatch, capsys):
+    """Run train.py here, with few steps of looking; returns its error output."""
+    monkeypatch.chdir(rated_files)
+    monkeypatch.setattr(pretext, 'N_ITER', 5)
+
+    def learn(*args):
+        train.main(['X.npy', 'ratings.txt', *map(str, SHORT), *map(str, args)])
+        return capsys.readouterr().err
+    return learn
 
 
 def test_hold_out_splits_the_rated_rows(pictures, ratings):
@@ -329,6 +342,34 @@ def test_another_model_is_where_training_starts(run, rated_files, pictures):
         assert ('conv' in name) == np.array_equal(param.array, dict(a.namedparams())[name].array)
 
 
+@pytest.mark.parametrize('options, scale', [([], 1 / 200), (['--image_scale', '.01'], .01)])
+def test_a_model_to_start_from_knows_its_scale_unless_the_user_says_another(
+        learn, rated_files, options, scale):
+    learn('--image_scale', '1/200', '-om', 'a')
+    learn('--initmodel', 'a', *options)
+    assert model_file.load(rated_files / 'model.pkl').image_scale == scale
+
+
+def test_every_set_of_another_range_is_told(learn, rated_files, pictures, ratings):
+    np.save(rated_files / 'V.npy', np.float32(pictures / 255))
+    err = learn('--valid', 'V.npy', 'ratings.txt', '--unrated', 'V.npy')
+    assert err.count('warning: V.npy: the brightest pixel is 0.00') == 2
+    assert 'X.npy: the brightest' not in err
+
+
+def test_the_choices_are_those_that_there_are():
+    actions = {action.dest: action for action in train.build_parser()._actions}
+    assert actions['arch'].choices == list(net.ARCHITECTURES)
+    assert actions['schedule'].choices == list(trainer.SCHEDULES)
+
+
+def test_pictures_that_are_held_out_are_not_looked_at(learn, rated_files, pictures):
+    np.save(rated_files / 'more.npy', pictures[:5] // 2)
+    np.save(rated_files / 'F.npy', np.arange(30.)[:, None])
+    err = learn('--unrated', 'more.npy', '--valid_ratio', .2, '--features', 'F.npy')
+    assert 'of it learnt from 29 pictures' in err  # 24 and 5
+
+
 def test_a_model_to_start_from_may_get_features(run, rated_files):
     np.save(rated_files / 'F.npy', np.random.default_rng(0).normal(size=(30, 2)))
     run('train.py', 'X.npy', 'ratings.txt', *SHORT, '-om', 'a')
@@ -342,18 +383,6 @@ def test_a_model_to_start_from_may_get_features(run, rated_files):
     done = run('train.py', 'X.npy', 'ratings.txt', *SHORT, '--initmodel', 'a', '--arch', 'deep')
     assert done.returncode == 1
     assert 'a: expected a model of --arch deep, got CNN; leave --arch out' in done.stderr
-
-
-@pytest.fixture
-def learn(rated_files, monkeypatch, capsys):
-    """Run train.py here, with few steps of looking; returns its error output."""
-    monkeypatch.chdir(rated_files)
-    monkeypatch.setattr(pretext, 'N_ITER', 5)
-
-    def learn(*args):
-        train.main(['X.npy', 'ratings.txt', *map(str, SHORT), *map(str, args)])
-        return capsys.readouterr().err
-    return learn
 
 
 def test_pictures_that_nobody_has_rated_are_looked_at_first(learn, rated_files, pictures):
@@ -425,7 +454,8 @@ def test_validation_leaves_its_metrics_and_a_strip(run, rated_files):
     (['--valid_features', 'F.npy'], '--valid_features: goes with --valid and --features'),
     (['--features', 'F.npy', '--valid', 'a', 'b'], 'goes with --valid and --features'),
     (['--schedule', 'cosine'], "invalid choice: 'cosine'"),
-    (['--augment', '-1'], "must be a number >= 0, got '-1'"),
+    (['--augment', '-1'], "must be a number from 0 to 5, got '-1'"),
+    (['--augment', '1000'], "must be a number from 0 to 5, got '1000'"),
 ])
 def test_options_that_do_not_go_together(run, rated_files, options, words):
     done = run('train.py', 'X.npy', 'ratings.txt', *options)

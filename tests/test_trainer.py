@@ -6,6 +6,7 @@ import pytest
 import chainer_compat  # noqa: F401  (before chainer)
 import chainer
 
+import augment
 import files
 import net
 import trainer
@@ -168,6 +169,46 @@ def test_an_interrupted_run_goes_on_with_its_learning_rate_and_its_best(rated, t
             assert entry[key] == pytest.approx(other[key], rel=1e-6)
 
 
+def test_what_has_waited_long_enough_has_nothing_to_go_on_with(rated, tmp_path, monkeypatch):
+    monkeypatch.setattr('metrics.pair_accuracy', lambda ratings, scores: .5)
+    recipe = trainer.Recipe(n_iter=8, batchsize=4, patience=2)
+    run(fresh_model(), rated, recipe, tmp_path, valid=rated, step=1)
+    with pytest.raises(files.InputError, match='larger --patience than 2'):
+        run(fresh_model(), rated, recipe, tmp_path, valid=rated, step=1,
+            snapshot=tmp_path / 'snapshot_iter_3')
+
+
+@pytest.mark.parametrize('change, name', [
+    (dict(recipe=dict(mirror=False)), '--no_mirror'),
+    (dict(recipe=dict(augment=2.)), '--augment'),
+    (dict(recipe=dict(weigh=True)), '--weigh'),
+    (dict(valid=None), 'pictures to validate with'),
+    (dict(ratings=1), 'pictures'),
+    (dict(features=1), '--features'),
+    (dict(weights=1), 'weights to start from'),
+])
+def test_a_snapshot_of_a_run_that_differs_is_refused(rated, tmp_path, change, name):
+    rated = rated._replace(features=np.ones((30, 2), np.float32))
+    recipe = trainer.Recipe(n_iter=2, batchsize=4, freeze=True)
+
+    def model():
+        model = fresh_model()
+        model.predictor.add_features(2)
+        return model
+
+    run(model(), rated, recipe, tmp_path, rated)
+    other = model()
+    other.predictor.conv1.b.array[...] = change.get('weights', 0)
+    changed = rated._replace(ratings=rated.ratings + change.get('ratings', 0),
+                             features=rated.features + np.float32(change.get('features', 0)))
+    recipe = recipe._replace(n_iter=4, **change.get('recipe', {}))
+    with pytest.raises(files.InputError, match='other {};'.format(name)):
+        run(other, changed, recipe, tmp_path, change.get('valid', changed),
+            snapshot=tmp_path / 'snapshot_iter_2')
+    run(model(), rated, trainer.Recipe(n_iter=4, batchsize=4, freeze=True), tmp_path, rated,
+        snapshot=tmp_path / 'snapshot_iter_2')
+
+
 @pytest.mark.parametrize('schedule, expected', [
     ('linear', [.00075, .0005, .00025, 0]), ('constant', [.001] * 4)])
 def test_the_learning_rate_falls_to_0_or_stays(rated, tmp_path, schedule, expected):
@@ -178,6 +219,17 @@ def test_the_learning_rate_falls_to_0_or_stays(rated, tmp_path, schedule, expect
                   trigger=(1, 'iteration'), name='watch', priority=-1)
     looped.run()
     np.testing.assert_allclose(alphas, expected, atol=1e-12)
+
+
+def test_the_learning_rate_of_a_run_that_goes_on_further_falls_to_its_new_end(rated, tmp_path):
+    looped = trainer.build_trainer(
+        fresh_model(), rated, trainer.Recipe(n_iter=8, batchsize=4), tmp_path)
+    looped.updater.iteration = 4  # as a snapshot sets it
+    alphas = []
+    looped.extend(lambda trainer: alphas.append(trainer.updater.get_optimizer('main').alpha),
+                  trigger=(1, 'iteration'), name='watch', priority=-1)
+    looped.run()
+    np.testing.assert_allclose(alphas, [.000375, .00025, .000125, 0], atol=1e-12)
 
 
 @pytest.mark.parametrize('mirror', [False, True])
@@ -211,6 +263,58 @@ def test_the_articles_recipe_is_one_pair_a_step_as_it_is(rated, tmp_path):
         optimizer.update(expected, x[[i]], x[[j]], rated.ratings[[i]], rated.ratings[[j]])
     for a, b in zip(weights_of(model), weights_of(expected)):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
+
+
+def one_step_by_hand(model, x, ratings, **how):
+    optimizer = chainer.optimizers.Adam().setup(model)
+    optimizer.update(model.loss_of_all_pairs, x, ratings, **how)
+    return weights_of(model)
+
+
+def assert_close(a, b):
+    for array, expected in zip(a, b):
+        np.testing.assert_allclose(array, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_a_step_is_of_varied_pictures(rated, tmp_path):
+    model, expected = fresh_model(), fresh_model()
+    run(model, rated, trainer.Recipe(n_iter=1, batchsize=8, seed=5, augment=2), tmp_path)
+    rng = np.random.default_rng([5, 0])
+    rows = rng.choice(30, 8, replace=False, shuffle=False)
+    x = expected.scale(rated.X[rows])
+    augment.vary(x, rng, 2, mirror=True)
+    assert_close(weights_of(model), one_step_by_hand(expected, x, rated.ratings[rows]))
+
+
+def test_a_step_of_weighed_pairs(rated, tmp_path):
+    model, expected = fresh_model(), fresh_model()
+    recipe = trainer.ARTICLE._replace(n_iter=1, batchsize=8, weigh=True)
+    log = run(model, rated, recipe, tmp_path, valid=rated)
+    rows = np.random.default_rng([0, 0]).choice(30, 8, replace=False, shuffle=False)
+    apart = abs(rated.ratings[:, None] - rated.ratings)
+    unit = apart[np.triu_indices(30, 1)].mean()
+    assert_close(weights_of(model), one_step_by_hand(
+        expected, expected.scale(rated.X[rows]), rated.ratings[rows], unit=unit))
+    s = model.score(rated.X)[:, None]
+    assert log[0]['valid/loss'] == pytest.approx(
+        float(model.loss_of_scores(s, rated.ratings, unit).array), rel=1e-4)
+
+
+def test_a_step_of_a_frozen_model_sees_some_mirror_images(rated, tmp_path):
+    model, expected = fresh_model(), fresh_model()
+    rated = rated._replace(rows=np.arange(5, 25))
+    run(model, rated, trainer.Recipe(n_iter=1, batchsize=8, freeze=True), tmp_path)
+    rng = np.random.default_rng([0, 0])
+    rows = 5 + rng.choice(20, 8, replace=False, shuffle=False)
+    is_mirrored = rng.random(8) < .5
+    x = expected.scale(rated.X[rows])
+    x[is_mirrored] = x[is_mirrored][..., ::-1]
+    for link in expected.predictor.conv1, expected.predictor.conv2:
+        link.disable_update()
+    assert 0 < is_mirrored.sum() < 8
+    one_step_by_hand(expected, x, rated.ratings[rows])
+    assert_close([model.predictor.l1.W.array, model.predictor.l2.W.array],
+                 [expected.predictor.l1.W.array, expected.predictor.l2.W.array])
 
 
 def test_the_loss_of_held_out_pictures_is_that_of_all_their_pairs(model, rated, tmp_path):
