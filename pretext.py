@@ -27,12 +27,16 @@ SIDE = 80        # pixels; descriptions are of pictures of this size
 GRADIENTS = cv2.HOGDescriptor((SIDE, SIDE), (20, 20), (10, 10), (10, 10), 9)
 COLOURS = 8      # places to each side at which colours are told
 COMPONENTS = 256
+MIDDLE = np.float32(.5)  # of the values of pictures, as the predictor sees them
 MOST_MEASURED = 2000  # pictures of which the components are taken
 
 
 class Describer(chainer.Chain):
 
     """A predictor that tells a description where it would tell a score.
+
+    Pictures come with a mean of about 0, which is learnt from faster:
+    :meth:`fold` then lets the predictor see them as they are.
 
     Args:
         predictor (net.Predictor): Whose trunk and hidden layer learn.
@@ -46,7 +50,12 @@ class Describer(chainer.Chain):
             self.out = L.Linear(None, size)
 
     def forward(self, x):
-        return self.out(self.predictor.hidden(self.predictor.trunk(x)))
+        return self.out(self.predictor.hidden(self.predictor.trunk(x - MIDDLE)))
+
+    def fold(self):
+        """Change the bias of the first convolution, which pads nothing, by what ``MIDDLE`` did."""
+        conv1 = self.predictor.conv1
+        conv1.b.array -= MIDDLE * conv1.W.array.sum(axis=(1, 2, 3))
 
 
 def describe(pictures):
@@ -146,4 +155,5 @@ def learn(model, task, n_iter=N_ITER, progress=None):
         losses.append(float(loss.array))
         if progress:
             progress(1)
+    describer.fold()
     return losses

@@ -1,6 +1,9 @@
 import numpy as np
 import pytest
 
+import chainer_compat  # noqa: F401  (before chainer)
+import chainer
+
 import net
 import pretext
 
@@ -54,6 +57,18 @@ def test_the_trunk_and_the_hidden_layer_learn_and_the_last_one_stays(model, pict
                if not np.array_equal(param.array, before[name])}
     assert changed == {'/predictor/{}/{}'.format(link, name)
                        for link in ('conv1', 'conv2', 'l1') for name in 'Wb'}
+
+
+@pytest.mark.parametrize('arch', ['cnn', 'deep'])
+def test_the_predictor_is_left_as_one_that_sees_pictures_as_they_are(pictures, arch):
+    np.random.seed(0)
+    model = net.RankNet(net.ARCHITECTURES[arch]((20, 20)), (20, 20), 1 / 255)
+    describer = pretext.Describer(model.predictor, 5)
+    x = model.scale(pictures)
+    with chainer.using_config('train', False):
+        before = model.predictor(x - np.float32(.5)).array
+        describer.fold()
+        np.testing.assert_allclose(model.predictor(x).array, before, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize('arch', ['cnn', 'deep'])
