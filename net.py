@@ -420,3 +420,22 @@ class RankNet(chainer.Chain):
                 if progress:
                     progress(len(x))
         return results
+
+
+class Ensemble:
+
+    """Several models that score together: a score is the mean of theirs.
+
+    Args:
+        models (list): :class:`RankNet` chains, for pictures of one size; those
+            that know no features are not shown them.
+    """
+
+    def __init__(self, models):
+        self.models = models
+
+    def score(self, X, features=None, batchsize=64, progress=None, mirror=False):
+        """Score all pictures, as :meth:`RankNet.score`; ``progress`` is told of each model's."""
+        scores = [model.score(X, None, features if model.predictor.n_features else None,
+                              batchsize, progress, mirror) for model in self.models]
+        return np.mean(scores, axis=0)

@@ -20,31 +20,52 @@ def settle_scale(model, image_scale, model_path):
                  'see --image_scale'.format(model_path))
 
 
-def read_features(path, n, n_features, model_path):
-    """Read the features of ``n`` pictures if a model wants ``n_features`` of each.
+def load_model(path, args, device):
+    """Load a trained model that is ready to score."""
+    import model_file  # here, so that --help does not wait for Chainer
+
+    model = model_file.load(path)
+    settle_scale(model, args.image_scale, path)
+    cli.check_features(model.predictor.n_features, args.features, path)
+    model.to_device(device)
+    return model
+
+
+def read_pictures(path, models):
+    """Read the pictures, all of the size that each model wants."""
+    for model in models:
+        X = files.read_pictures(path, model.image_size)
+        cli.note_if_odd_scale(path, X, model.image_scale)
+    return X
+
+
+def read_features(path, n, models, model_path):
+    """Read the features of ``n`` pictures, as many of each as the models want.
 
     Raises:
-        InputError: If it does and there are none, or the other way round.
+        InputError: If there are others, or none of the models wants any.
     """
-    cli.check_features(n_features, path, model_path)
-    if path and not n_features:
+    wanted = [model.predictor.n_features for model in models if model.predictor.n_features]
+    if path and not wanted:
         raise files.InputError('{}: was trained without features; leave --features out'.format(
             model_path))
-    return files.read_features(path, n, n_features) if path else None
+    for n_features in wanted:
+        features = files.read_features(path, n, n_features)
+    return features if wanted else None
 
 
-def score_pictures(model, X, X_path, features, batchsize, mirror):
+def score_pictures(ensemble, X, X_path, features, batchsize, mirror):
     """Score all pictures, with a progress bar on a terminal.
 
     Raises:
         InputError: If a score is not finite, because a picture is not.
     """
-    with cli.progress(len(X), 'pictures') as bar:
+    with cli.progress(len(X) * len(ensemble.models), 'pictures') as bar:
         def progress(n):
             bar.update(n)
             files.release(X)
 
-        scores = model.score(X, None, features, batchsize, progress, mirror)
+        scores = ensemble.score(X, features, batchsize, progress, mirror)
     finite = np.isfinite(scores)
     if not finite.all():
         raise files.InputError('{}, row {} (from 0): expected finite pixel values, its score is {};'
@@ -94,7 +115,7 @@ def draw_strip(path, X, scores, ratings, n):
     plots.draw_ranking(path, X, rated, scores, ratings, n)
 
 
-def draw_explanations(path, model, X, features, scores, n, mirror):
+def draw_explanations(path, ensemble, X, features, scores, n, mirror):
     """Draw the ``n`` best pictures with what raised their scores."""
     import explain
     import plots
@@ -104,7 +125,7 @@ def draw_explanations(path, model, X, features, scores, n, mirror):
         maps = []
         for row in order:
             known = None if features is None else features[row]
-            maps.append(explain.occlude(model, X[row], known, mirror))
+            maps.append(explain.occlude(ensemble, X[row], known, mirror))
             bar.update()
     plots.draw_explanations(path, X, order, scores, maps)
 
@@ -123,6 +144,8 @@ def build_parser():
                              "article's own script made it")
     parser.add_argument('--mirror', action='store_true',
                         help='score each picture and its mirror image, and take the mean')
+    parser.add_argument('--ensemble', metavar='PKL', nargs='+', default=[],
+                        help='score with these models too, and take the mean')
     parser.add_argument('--strip', metavar='PNG', type=cli.file_ending('.png'),
                         help='draw the pictures from best to worst')
     parser.add_argument('--strip_n', type=cli.positive_int, default=200,
@@ -146,24 +169,22 @@ def build_parser():
 @cli.command
 def main(argv=None):
     args = build_parser().parse_args(argv)
-    inputs = [args.model_pkl, args.X_test_npy, files.table_path(args.X_test_npy),
+    inputs = [args.model_pkl, *args.ensemble, args.X_test_npy, files.table_path(args.X_test_npy),
               *filter(None, [args.ratings, args.features])]
     for path in filter(None, (args.output, args.strip, args.explain, args.csv)):
         files.check_output(path, inputs)
-    import model_file  # here, so that --help does not wait for Chainer
+    import net  # here, so that --help does not wait for Chainer
 
     device = cli.use_device(args.device, args.threads)
     cli.announce_compilation()
-    model = model_file.load(args.model_pkl)
-    settle_scale(model, args.image_scale, args.model_pkl)
-    model.to_device(device)
-    X = files.read_pictures(args.X_test_npy, model.image_size)
-    cli.note_if_odd_scale(args.X_test_npy, X, model.image_scale)
-    features = read_features(args.features, len(X), model.predictor.n_features, args.model_pkl)
+    models = [load_model(path, args, device) for path in (args.model_pkl, *args.ensemble)]
+    X = read_pictures(args.X_test_npy, models)
+    features = read_features(args.features, len(X), models, args.model_pkl)
     ratings = read_ratings(args.ratings, len(X)) if args.ratings else None
     sources = read_sources(args.X_test_npy, len(X)) if args.csv else None
 
-    scores = score_pictures(model, X, args.X_test_npy, features, args.batchsize, args.mirror)
+    ensemble = net.Ensemble(models)
+    scores = score_pictures(ensemble, X, args.X_test_npy, features, args.batchsize, args.mirror)
     cli.note_if_collapsed(scores)
     files.write_scores(args.output, scores)
     if args.csv:
@@ -173,7 +194,7 @@ def main(argv=None):
     if args.strip:
         draw_strip(args.strip, X, scores, ratings, args.strip_n)
     if args.explain:
-        draw_explanations(args.explain, model, X, features, scores, args.explain_n, args.mirror)
+        draw_explanations(args.explain, ensemble, X, features, scores, args.explain_n, args.mirror)
 
 
 if __name__ == '__main__':

@@ -52,14 +52,22 @@ class Method(NamedTuple):
     where: dict = EVERYWHERE
 
 
+class Ensemble(NamedTuple):
+    """Methods whose scores are averaged, as ``predict.py --ensemble`` does."""
+
+    members: tuple
+
+
 METHODS = {
     'ridge': None,
     "the article's": Method('-b 2 --schedule constant --augment 0 --no_mirror'),
     'ours': Method(where=dict(EVERYWHERE, words=(0,), group=(100,))),
     'ours, --weigh': Method('--weigh', where={'faces': (277, 1000)}),
     'ours, --unrated': Method('--unrated X_more.npy', where=FEW),
+    'ours, --n_iter 400': Method('--n_iter 400', where={'faces': (100,)}),
     'ours, long': Method('-b 64 --n_iter 5000 --weigh', '--mirror', ALL),
     'ours, deep and long': Method('--arch deep -b 64 --n_iter 4000 --weigh', '--mirror', ALL),
+    'ours, long and deep averaged': Ensemble(('ours, long', 'ours, deep and long')),
     'ours, --arch deep': Method('--arch deep', where=LEVERS),
     'ours, -b 2': Method('-b 2', where=LEVERS),
     'ours, --schedule constant': Method('--schedule constant', where=LEVERS),
@@ -82,6 +90,7 @@ MEASURES = {
 PENALTIES = 10. ** np.arange(-1, 4.5, .5)
 LEAST_DEVIATION = .02  # what varies less is not worth more to the ridge regression
 N_WORDS = 12
+KEY = 'set', 'ratings', 'method', 'seed'
 
 
 def load_faces(data):
@@ -219,11 +228,31 @@ def measure(task, sources):
     start = time.perf_counter()
     scores = (learn_ridge(train, test) if METHODS[method] is None
               else learn(METHODS[method], seed, train, more, test, others))
-    row = dict(zip(('set', 'ratings', 'method', 'seed'), task),
-               seconds=round(time.perf_counter() - start, 1), unseen=len(scores))
+    return describe(task, time.perf_counter() - start, test[1], scores)
+
+
+def describe(task, seconds, ratings, scores):
+    """What is kept of a task."""
+    row = dict(zip(KEY, task), seconds=round(seconds, 1), unseen=len(scores))
     for name, function in MEASURES.items():
-        row[name] = function(test[1], scores)
+        row[name] = function(ratings, scores)
+    row['scores'] = [round(float(score), 5) for score in scores]
     return row
+
+
+def average_members(rows, sources, seeds):
+    """Rows of the ensembles all of whose members have been measured."""
+    found = {tuple(row[k] for k in KEY): row for row in rows}
+    for name, method in METHODS.items():
+        if isinstance(method, Ensemble):
+            where = METHODS[method.members[0]].where
+            for task in ((s, n, name, seed) for s in where for n in where[s]
+                         for seed in range(seeds)):
+                members = [found.get((*task[:2], member, task[3])) for member in method.members]
+                if all(member and 'scores' in member for member in members):
+                    ratings = split(task[0], task[1], task[3], sources)[2][1]
+                    yield describe(task, sum(member['seconds'] for member in members), ratings,
+                                   np.mean([member['scores'] for member in members], axis=0))
 
 
 def plan(args):
@@ -232,6 +261,8 @@ def plan(args):
         for set_name in args.sets:
             for n in args.ratings:
                 for name in args.methods:
+                    if isinstance(METHODS[name], Ensemble):
+                        continue  # made of what its members leave
                     where = METHODS[name].where if METHODS[name] else EVERYWHERE
                     if n in where.get(set_name, ()):
                         yield set_name, n, name, seed
@@ -271,10 +302,10 @@ def main():
     rows = []
     if args.store.exists():
         rows = [json.loads(line) for line in args.store.read_text(encoding='utf-8').splitlines()]
-    done = {(r['set'], r['ratings'], r['method'], r['seed']) for r in rows}
+    done = {tuple(row[k] for k in KEY) for row in rows}
     tasks = [task for task in plan(args) if task not in done]
     sources = {}
-    if any(task[0] in ('faces', 'group') for task in tasks):
+    if 'faces' in args.sets or 'group' in args.sets:
         sources['faces'] = load_faces(args.data)
     if any(task[0] in ('cast', 'words') for task in tasks):
         sources['cast'] = load_cast()
@@ -287,7 +318,7 @@ def main():
             store.flush()
             print('# {set} {ratings} {method}, seed {seed}: {Spearman:.4f} {Pearson:.4f} '
                   '{pair accuracy:.4f} in {seconds:.0f} s'.format(**rows[-1]), flush=True)
-    print_table(rows, args)
+    print_table(rows + list(average_members(rows, sources, args.seeds)), args)
 
 
 if __name__ == '__main__':

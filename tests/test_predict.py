@@ -10,6 +10,7 @@ from PIL import Image
 
 import metrics
 import model_file
+import net
 import predict
 
 
@@ -62,6 +63,25 @@ def test_mirror_images_may_be_scored_as_well(run, trained_files, model, pictures
     run('predict.py', 'model.pkl', 'X.npy', '--mirror')
     np.testing.assert_array_equal(np.loadtxt(trained_files / 'pred.txt', np.float32),
                                   model.score(pictures, mirror=True))
+
+
+def test_an_ensemble_scores_by_the_mean_of_its_models(run, trained_files, model, pictures):
+    own = model.score(pictures)
+    other = net.RankNet(net.CNN((20, 20)), (20, 20), .01)
+    other.predictor.add_features(4)
+    F = np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32)
+    np.save(trained_files / 'F.npy', F)
+    model_file.save(trained_files / 'other.pkl', other)
+    args = ['predict.py', 'model.pkl', 'X.npy', '--ensemble', 'other.pkl']
+    done = run(*args)
+    assert done.returncode == 1 and 'other.pkl: was trained with 4 features' in done.stderr
+    done = run(*args, '--features', 'F.npy', '--explain', 'why.png')
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_array_equal(np.loadtxt(trained_files / 'pred.txt', np.float32),
+                                  (own + other.score(pictures, features=F)) / 2)
+    model_file.save(trained_files / 'other.pkl', net.RankNet(net.CNN((20, 24)), (20, 24), 1 / 255))
+    done = run(*args)
+    assert done.returncode == 1 and 'expected pictures of 24 x 20' in done.stderr
 
 
 def test_csv_ranks_the_pictures_with_their_sources(run, trained_files, model, pictures):
@@ -196,6 +216,7 @@ def test_memory_does_not_grow_with_the_number_of_pictures(trained_files, root):
     (['model.pkl', 'X.npy', '--ratings', 'few.txt'], 'few.txt: expected 30 ratings'),
     (['model.pkl', 'X.npy', '--ratings', 'unrated.txt'], 'unrated.txt: expected at least one'),
     (['model.pkl', 'X.npy', '-o', 'model.pkl'], 'model.pkl: would be overwritten'),
+    (['model.pkl', 'X.npy', '--ensemble', 'no.pkl', '-o', 'no.pkl'], 'no.pkl: would be'),
     (['model.pkl', 'X.npy', '--csv', 'X.csv'], 'X.csv: would be overwritten'),
     (['model.pkl', 'X15.npy'], 'X15.npy: expected pictures of 20 x 20 pixels, got 20 x 15'),
     (['model.pkl', 'nan.npy'], 'nan.npy, row 7 (from 0): expected finite pixel values'),
