@@ -42,18 +42,53 @@ def load_rated(X_path, ratings_path, features_path, smallest, image_size=None, n
     return files.RatedPictures(X, ratings, rows, features)
 
 
-def hold_out(pictures, ratio, seed):
-    """Split rated pictures at random: to train on, and to validate with."""
-    rows = np.random.default_rng(seed).permutation(pictures.rows)
-    n_valid = max(1, round(ratio * len(rows)))
-    train, valid = np.sort(rows[n_valid:]), np.sort(rows[:n_valid])
-    for part, purpose in (train, 'to train on'), (valid, 'to validate with'):
+def hold_out(pictures, ratio, seed, groups):
+    """Split rated pictures at random: to train on, and to validate with.
+
+    Args:
+        pictures (files.RatedPictures): All of them.
+        ratio (float): Share to validate with.
+        seed (int): Of the split.
+        groups (list): The group of each picture; no group is split.
+
+    Raises:
+        InputError: If one of the parts has nothing to tell apart.
+    """
+    members = {}
+    for row in np.random.default_rng(seed).permutation(pictures.rows):
+        members.setdefault(groups[row], []).append(row)
+    n_valid = max(1, round(ratio * len(pictures.rows)))
+    parts = [], []
+    for rows in members.values():
+        missing = n_valid - len(parts[1])
+        parts[abs(missing - len(rows)) < abs(missing)].extend(rows)
+    for part, purpose in zip(parts, ('to train on', 'to validate with')):
         if len(np.unique(pictures.ratings[part])) < 2:
             raise files.InputError(
-                '--valid_ratio {}: of {} rated pictures, {} are {}, and no two of them are rated '
-                'differently; rate more or choose another ratio'.format(
-                    ratio, len(rows), len(part), purpose))
-    return pictures._replace(rows=train), pictures._replace(rows=valid)
+                '--valid_ratio {}: of {} rated pictures in {}, {} are {}, and no two of them are '
+                'rated differently; rate more or choose another ratio'.format(
+                    ratio, len(pictures.rows), cli.count(len(members), 'group'), len(part),
+                    purpose))
+    if len(members) < len(pictures.rows):
+        cli.note('{} held out to validate with: no face of a scene is on both sides'.format(
+            cli.count(len(parts[1]), 'picture')))
+    train, valid = (pictures._replace(rows=np.sort(part)) for part in parts)
+    return train, valid
+
+
+def read_groups(X_path, n):
+    """The group of each of ``n`` pictures: their scene and track, if ``X.csv`` says so.
+
+    Pictures of a group show the same face in the same scene: a network that
+    has seen one knows the others.
+    """
+    table = files.table_path(X_path)
+    if os.path.exists(table):
+        columns, rows = files.read_table(table, n)
+        if 'group' in columns:
+            column = columns.index('group')
+            return [rows[i][column] or i for i in range(n)]
+    return list(range(n))
 
 
 def add_features(model, train):
@@ -200,9 +235,10 @@ def parse_args(argv):
 @cli.command
 def main(argv=None):
     args = parse_args(argv)
-    inputs = [args.X_train_npy, args.rank_file, *(args.valid or []), *filter(None, [
-        args.resume, args.features, args.valid_features, args.initmodel, args.pretrained]),
-        *(args.unrated or [])]
+    inputs = [args.X_train_npy, files.table_path(args.X_train_npy), args.rank_file,
+              *(args.valid or []), *(args.unrated or []), *filter(None, [
+                  args.resume, args.features, args.valid_features, args.initmodel,
+                  args.pretrained])]
     for path in (args.output_pred, args.output_model):
         files.check_output(path, inputs)
     os.makedirs(args.out, exist_ok=True)
@@ -222,7 +258,8 @@ def main(argv=None):
                        model and model.image_size, model and model.predictor.n_features)
     valid = None
     if args.valid_ratio:
-        train, valid = hold_out(train, args.valid_ratio, args.seed)
+        groups = read_groups(args.X_train_npy, len(train.X))
+        train, valid = hold_out(train, args.valid_ratio, args.seed, groups)
     elif args.valid:
         valid = load_rated(*args.valid, args.valid_features, net.SMALLEST, train.X.shape[2:],
                            args.features and train.features.shape[1])

@@ -38,22 +38,62 @@ def learn(rated_files, monkeypatch, capsys):
 def test_hold_out_splits_the_rated_rows(pictures, ratings):
     rows = np.flatnonzero(np.arange(30) % 3)  # 20 of them
     rated = files.RatedPictures(pictures, ratings, rows)
-    kept, held = train.hold_out(rated, .2, 0)
+    kept, held = train.hold_out(rated, .2, 0, range(30))
     assert (len(kept.rows), len(held.rows)) == (16, 4)
     assert sorted([*kept.rows, *held.rows]) == list(rows)
-    assert list(held.rows) != list(train.hold_out(rated, .2, 1)[1].rows)
+    assert list(held.rows) != list(train.hold_out(rated, .2, 1, range(30))[1].rows)
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_hold_out_splits_no_group(pictures, ratings, seed):
+    rated = files.RatedPictures(pictures, ratings, np.arange(30))
+    groups = [row // 3 for row in range(30)]
+    kept, held = train.hold_out(rated, .2, seed, groups)
+    assert sorted([*kept.rows, *held.rows]) == list(range(30))
+    assert len(held.rows) == 6 and {row // 3 for row in held.rows}.isdisjoint(kept.rows // 3)
+
+
+def test_hold_out_comes_as_near_to_the_share_as_groups_allow(pictures, ratings):
+    rated = files.RatedPictures(pictures, ratings, np.arange(30))
+    large = [row // 20 for row in range(30)]  # of 20 and of 10
+    for seed in range(5):
+        assert list(train.hold_out(rated, .3, seed, large)[1].rows) == list(range(20, 30))
+    with pytest.raises(files.InputError, match='30 rated pictures in 1 group, 0 are to validate'):
+        train.hold_out(rated, .3, 0, ['0.0'] * 30)
+
+
+def test_the_groups_are_those_of_the_table(rated_files):
+    path = str(rated_files / 'X.npy')
+    assert train.read_groups(path, 3) == [0, 1, 2]
+    table = rated_files / 'X.csv'
+    table.write_text('row,source\n0,a\n1,a\n2,b\n')
+    assert train.read_groups(path, 3) == [0, 1, 2]
+    table.write_text('row,group\n0,1.0\n1,1.0\n2,\n')
+    assert train.read_groups(path, 3) == ['1.0', '1.0', 2]
+    with pytest.raises(files.InputError, match='X.csv: expected'):
+        train.read_groups(path, 4)
+
+
+def test_faces_of_a_track_are_all_held_out_or_none(run, rated_files):
+    (rated_files / 'X.csv').write_text('row,group\n' + ''.join(
+        '{},{}\n'.format(row, row // 10) for row in range(30)))
+    done = run('train.py', 'X.npy', 'ratings.txt', *SHORT, '--valid_ratio', .3)
+    assert done.returncode == 0 and '10 pictures held out' in done.stderr, done.stderr
+    (rated_files / 'X.csv').write_text('row,group\n0,a\n')
+    done = run('train.py', 'X.npy', 'ratings.txt', *SHORT, '--valid_ratio', .3)
+    assert done.returncode == 1 and 'X.csv: expected' in done.stderr
 
 
 def test_hold_out_leaves_something_to_learn_from(pictures, ratings):
     rated = files.RatedPictures(pictures, ratings, np.array([0, 1]))
     with pytest.raises(files.InputError, match='1 are to train on, and no two'):
-        train.hold_out(rated, .5, 0)
+        train.hold_out(rated, .5, 0, range(30))
 
 
 def test_hold_out_leaves_something_to_validate_with(pictures, ratings):
     rated = files.RatedPictures(pictures, ratings, np.arange(30))
     with pytest.raises(files.InputError, match='1 are to validate with, and no two'):
-        train.hold_out(rated, .03, 0)
+        train.hold_out(rated, .03, 0, range(30))
 
 
 def test_training_prints_the_articles_lines_and_writes_its_files(run, rated_files):
