@@ -123,6 +123,19 @@ def ratio(text):
     return number
 
 
+def row_numbers(text):
+    """An ``argparse`` type: a set of rows, from 0, such as ``3,17,20-24``."""
+    rows = set()
+    for part in text.split(','):
+        first, dash, last = part.strip().partition('-')
+        if not (first.isdecimal() and (last.isdecimal() if dash else True)
+                and int(first) <= int(last or first)):
+            raise argparse.ArgumentTypeError(
+                'must be row numbers such as 3,17,20-24, got {!r}'.format(part))
+        rows.update(range(int(first), int(last or first) + 1))
+    return rows
+
+
 def file_ending(extension):
     """Make an ``argparse`` type: a file name with that ending, such as ``'.png'``."""
     def name(text):

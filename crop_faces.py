@@ -3,39 +3,43 @@
 ``X.npy`` holds one face a row: ``uint8``, shape ``(N, 3, size, size)``, RGB.
 ``X.csv`` beside it says where each row comes from: ``row`` (from 0),
 ``source`` (the file), ``frame`` (from 0; 0 for a picture), ``time`` (seconds
-since the first frame; empty for a picture) and ``x, y, w, h``, the face in
-pixels of the frame, before any margin.
+since the first frame; empty for a picture), ``x, y, w, h``, the face in
+pixels of the frame, before any margin, ``group``, the scene and the track in
+it, ``confidence``, the votes of the second look, and ``sharpness``.
 
-Inside this module a box is ``(x, y, w, h)``, and ``detect`` stands for any
-function that takes a frame, an ``img`` of :mod:`media`, and returns the boxes
-in it.
+A run has three stages: the faces of all frames are found and stored on disk;
+of these, the best are chosen; these are written.
 """
 import argparse
+import itertools
 import os
 import re
 import shutil
 import tempfile
 import time
+from typing import NamedTuple
 
 import numpy as np
 
 import cli
+import face_finder
 import files
 import media
+import picture_set
 import plots
-from face_check import FaceCheck
+import threads
+from face_choice import KEPT, Fingerprints, Rules, choose, link, measure_sharpness
+from face_finder import DEFAULT_CASCADE, LONG_SIDE
+from face_store import Face, FaceStore
 from media import cv2  # None where it cannot be imported: media.check_opencv() says why
 
-COLUMNS = ['row', 'source', 'frame', 'time', 'x', 'y', 'w', 'h']
-DEFAULT_CASCADE = 'lbpcascade_animefice.xml'
-LONG_SIDE = 320
-CLASSIC_CASCADE = ('the classic lbpcascade_animeface.xml from '
-                   'https://github.com/nagadomi/lbpcascade_animeface')
+MAX_ENLARGEMENT = 2.5  # of a face; beyond, little of it can be seen
+MIN_SHARPNESS = 15     # grey levels; see face_choice.measure_sharpness()
 
 
 def build_parser():
     parser = cli.parser('crop_faces.py', 'Crop the faces in videos and pictures for rating.')
-    parser.add_argument('sources', nargs='+', metavar='source',
+    parser.add_argument('sources', nargs='*', metavar='source',
                         help='videos, pictures and folders of them')
     parser.add_argument('--output', '-o', default='X.npy', metavar='NPY',
                         type=cli.file_ending('.npy'),
@@ -64,6 +68,25 @@ def build_parser():
     parser.add_argument('--margin', type=cli.natural_float, default=0, metavar='M',
                         help="room on each side of a face, in parts of the face's side; 0.25 "
                              'shows the hair')
+    choice = parser.add_argument_group('which of the faces to keep')
+    choice.add_argument('--duplicate_bits', type=cli.natural_int, default=Rules().duplicate_bits,
+                        metavar='BITS',
+                        help='pictures of which so many bits of a hash of 144 differ, or fewer, '
+                             'are the same, and twice as many in a track; the best is kept')
+    choice.add_argument('--keep_duplicates', action='store_true', help='keep all of them')
+    choice.add_argument('--per_track', type=cli.positive_int, metavar='N',
+                        help='keep the N best pictures of a face that is followed through a '
+                             'scene; unless said, all')
+    choice.add_argument('--max_enlargement', type=cli.positive_float, metavar='FACTOR',
+                        help='drop faces that are so small that a crop is enlarged by more '
+                             '(default: {}; with --no_faces, none)'.format(MAX_ENLARGEMENT))
+    choice.add_argument('--min_sharpness', type=cli.natural_float, metavar='LEVELS',
+                        help='drop what is more blurred, see X.csv (default: {}; with --no_faces, '
+                             '0)'.format(MIN_SHARPNESS))
+    choice.add_argument('--min_confidence', type=cli.natural_float, default=Rules().min_confidence,
+                        metavar='VOTES', help='drop what is less sure to be a face; see X.csv')
+    choice.add_argument('--dropped', metavar='DIR',
+                        help='draw what is dropped, a sheet for each reason')
     parser.add_argument('--crops', metavar='DIR',
                         help='save each crop as a PNG file, too: DIR/00017.png is row 17')
     parser.add_argument('--sheet', metavar='PNG', type=cli.file_ending('.png'),
@@ -71,6 +94,19 @@ def build_parser():
     parser.add_argument('--no_faces', action='store_true',
                         help='take whole pictures, resized, as for covers and illustrations; '
                              'needs no cascade')
+    parser.add_argument('--append', action='store_true',
+                        help='add to the set that is there; its rows stay as they are')
+    parser.add_argument('--resume', action='store_true',
+                        help='go on with a run that has ended early')
+    parser.add_argument('--ratings', metavar='TXT',
+                        help='ratings of the set, to be kept in step: with --append, lines of nan '
+                             'are added; with --drop, lines are removed')
+    parser.add_argument('--drop', type=cli.row_numbers, metavar='ROWS',
+                        help='remove these rows of the set that is there, such as 3,17,20-24')
+    parser.add_argument('--review', metavar='PNG', type=cli.file_ending('.png'),
+                        help='draw the set that is there, with row numbers, to see what to --drop')
+    parser.add_argument('--threads', type=cli.positive_int,
+                        help='threads that search; unless said, OMP_NUM_THREADS or one a core')
     parser.add_argument('--force', action='store_true',
                         help='overwrite what is there; ratings of an overwritten X.npy no longer '
                              'fit its rows')
@@ -84,21 +120,62 @@ def _scale_factor(text):
     return number
 
 
+def parse_args(argv):
+    """Options that go together."""
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    edits = args.drop or args.review
+    for is_wrong, message in (
+            (edits and args.sources,
+             '--drop and --review: are for a set that is there; leave the sources out'),
+            (not edits and not args.sources, 'the following arguments are required: source'),
+            (args.ratings and not (args.append or args.drop),
+             '--ratings: goes with --append or --drop'),
+            (args.append and args.force, 'argument --append: not allowed with argument --force')):
+        if is_wrong:
+            parser.error(message)
+    return args
+
+
 @cli.command
 def main(argv=None):
-    args = build_parser().parse_args(argv)
+    args = parse_args(argv)
     start = time.monotonic()
+    if args.drop or args.review:
+        edit(args.output, args.drop, args.ratings, args.review, args.force)
+        return
     media.check_opencv()
-    check_outputs(args.output, args.crops, args.sheet, args.force)
-    paths, others = media.find_sources(args.sources, leave_out=[args.crops, args.sheet])
+    check_outputs(args.output, args.crops, args.sheet, args.dropped, args.force, args.append)
+    old = OldSet.read(args.output, args.size, args.ratings) if args.append else OldSet.empty()
+    part = os.path.splitext(args.output)[0] + '.part'
+    paths, others = media.find_sources(
+        args.sources, leave_out=[args.crops, args.sheet, args.dropped, part])
     check_inputs(paths, args.crops, args.sheet)
     slot = media.every_nth(args.every) if args.every else media.per_second(args.fps)
-    detect = whole_picture if args.no_faces else face_detector(
-        args.cascade, args.scale_factor, args.min_neighbors, args.min_size, args.long_side)
+    search = [args.cascade, args.scale_factor, args.min_neighbors, args.min_size, args.long_side]
+    detector = face_finder.face_detector(*search) if not args.no_faces else None
 
-    with cli.progress(len(paths), 'frames') as bar:
+    def make_detect():
+        return face_finder.face_detector(*search) if detector else face_finder.whole_picture
+
+    threads.use(args.threads)
+    run = {'sources': [[path, os.path.getsize(path)] for path in paths],
+           'sampling': [args.fps, args.every], 'search': search, 'no_faces': args.no_faces,
+           'size': args.size, 'margin': args.margin}
+    clock = face_finder.Clock()
+    with cli.progress(len(paths), 'frames') as bar, \
+            FaceStore(part, run, args.size, args.resume) as store:
         frames = media.FrameReader(paths, slot, bar)
-        save_faces(crop_faces(frames, detect, args.size, args.margin), args.output, args.size)
+        shots = face_finder.cut_scenes(frames, clock, find_still=not args.keep_duplicates)
+        find_faces(shots, make_detect, store, args.size, args.margin, clock)
+    if not store.faces:
+        store.remove()
+        raise files.InputError(
+            'no face in {}; try a lower --min_neighbors or --min_size, another --cascade, or '
+            '--no_faces for whole pictures'.format(frames.describe()))
+    n, dropped = keep_the_best(store, old, make_rules(args), args.output, args.ratings,
+                               args.dropped, clock)
+    store.remove()
     X = files.read_pictures(args.output)
     if args.crops:
         save_crops(X, args.crops)
@@ -107,10 +184,59 @@ def main(argv=None):
 
     if others:
         cli.note('{} passed over: neither pictures nor videos'.format(cli.count(others, 'file')))
-    found = cli.count(len(X), 'picture' if args.no_faces else 'face')
-    written = filter(None, [args.output, files.table_path(args.output), args.crops, args.sheet])
+    seconds = time.monotonic() - start
+    more = 'more ' * (old.X is not None)
+    found = cli.count(n, more + ('picture' if args.no_faces else 'face'))
+    written = filter(None, [args.output, files.table_path(args.output), args.crops, args.sheet,
+                            args.dropped, args.ratings])
     print('{} from {} in {:.0f} s -> {}'.format(
-        found, frames.describe(), time.monotonic() - start, ', '.join(written)))
+        found, frames.describe(), seconds, ', '.join(written)))
+    if dropped:
+        print('dropped: ' + ', '.join('{:,} {}'.format(n, reason)
+                                      for reason, n in sorted(dropped.items())))
+    if frames.videos:
+        print('{:.0f} frames a second: {}'.format(frames.grabbed / seconds, clock.describe()))
+
+
+def make_rules(args):
+    """What is dropped, by the options; a whole picture is taken as it is unless they say."""
+    enlargement = args.max_enlargement or (np.inf if args.no_faces else MAX_ENLARGEMENT)
+    sharpness = args.min_sharpness
+    if sharpness is None:
+        sharpness = 0 if args.no_faces else MIN_SHARPNESS
+    return Rules(args.size / enlargement, sharpness, args.min_confidence,
+                 -1 if args.keep_duplicates else args.duplicate_bits, args.per_track)
+
+
+def edit(output, rows, ratings_path, review, force):
+    """Remove rows of the set that is there; draw what it is then."""
+    if review:
+        files.check_output(review, [output, files.table_path(output)])
+    if rows:
+        if not (ratings_path or force):
+            check_no_ratings(output)
+        picture_set.drop(output, rows, ratings_path)
+    X = files.read_pictures(output)
+    if review:
+        save_sheet(X, review)
+    print('{}{} -> {}'.format(
+        '{} removed, '.format(cli.count(len(rows), 'picture')) if rows else '',
+        '{:,} left'.format(len(X)) if rows else cli.count(len(X), 'picture'),
+        ', '.join(filter(None, [output * bool(rows), ratings_path, review]))))
+
+
+def check_no_ratings(output):
+    """Raise :class:`files.InputError` if ratings beside a set would no longer fit it."""
+    path = os.path.join(os.path.dirname(output), 'ratings.txt')
+    if os.path.exists(path):
+        n = len(files.read_pictures(output))
+        try:
+            files.read_ratings(path, n)
+        except files.InputError:
+            return  # of something else
+        raise files.InputError('{}: has a rating of each of the {}, which would no longer fit; '
+                               'say --ratings {}, or --force to leave it as it is'.format(
+                                   path, cli.count(n, 'picture'), path))
 
 
 def check_inputs(paths, crops=None, sheet=None):
@@ -123,13 +249,13 @@ def check_inputs(paths, crops=None, sheet=None):
                                'and videos, which would be replaced'.format(crops))
 
 
-def check_outputs(output, crops=None, sheet=None, force=False):
+def check_outputs(output, crops=None, sheet=None, dropped=None, force=False, append=False):
     """Raise :class:`files.InputError` if an output cannot or must not be written."""
     table = files.table_path(output)
     for path, option in (output, '--output'), (table, '--output'), (sheet, '--sheet'):
         if path:
             files.check_output(path)
-            if os.path.exists(path) and not force:
+            if os.path.exists(path) and not (force or append and path != sheet):
                 raise files.InputError(
                     '{} is there already{}; choose another name with {}, or overwrite it with '
                     '--force'.format(path, '' if path == sheet else
@@ -143,129 +269,130 @@ def check_outputs(output, crops=None, sheet=None, force=False):
                                'folder with --crops, or replace them with --force'.format(crops))
 
 
-# Finding and cropping
+# Finding and choosing
 
-def whole_picture(img):
-    """Detect one box, as large as the picture."""
-    return [(0, 0, img.shape[1], img.shape[0])]
+class OldSet(NamedTuple):
+    """The set that is added to: ``X``, its table without ``row``, the text of its ratings."""
 
+    X: np.ndarray
+    table: list
+    ratings: str
 
-def face_detector(path=None, scale_factor=1.1, min_neighbors=3, min_size=24,
-                  long_side=LONG_SIDE):
-    """Make a face detector of a cascade.
+    @classmethod
+    def empty(cls):
+        return cls(None, [picture_set.COLUMNS[1:]], '')
 
-    The cascade searches the picture shrunk, grey and with an equalised
-    histogram.  If its file has a second look (:mod:`face_check`), that decides
-    on what the cascade finds; if not, overlapping findings are counted.
+    @classmethod
+    def read(cls, path, size, ratings_path=None):
+        """Read the set at a path; if there is none, an empty one."""
+        if not os.path.exists(path):
+            return cls.empty()
+        X = files.read_pictures(path, (size, size))
+        if X.dtype != np.uint8:
+            raise files.InputError('{}: expected uint8 pictures to --append to, got {}; save '
+                                   "X.astype('uint8')".format(path, X.dtype))
+        ratings = files.drop_ratings(ratings_path, len(X), ()) if ratings_path else ''
+        return cls(X, picture_set.read_table(path, len(X)), ratings)
 
-    Args:
-        path (str): The cascade; ``None`` takes the one beside this module.
-        scale_factor (float): Step from one size of faces to the next.
-        min_neighbors (int): Findings that must agree on a face.
-        min_size (int): Side of the smallest face, in pixels.
-        long_side (int): Of the picture that is searched, in pixels, at most;
-            0 searches it as it is.
+    @property
+    def n(self):
+        """How many pictures it has."""
+        return len(self.table) - 1
 
-    Returns:
-        callable: Maps an ``img`` to a list of boxes, from left to right.
-
-    Raises:
-        InputError: If there is no such cascade.
-    """
-    cascade, check = read_cascade(
-        path or os.path.join(os.path.dirname(__file__), DEFAULT_CASCADE))
-
-    def detect(img):
-        gray = cv2.cvtColor(img, cv2.COLOR_BGR2GRAY)
-        shrink = min(1, long_side / max(gray.shape)) if long_side else 1
-        sharper = min(1, 2 * shrink)  # for the second look
-        gray = _shrink(gray, sharper)
-        least = max(1, round(min_size * shrink))
-        boxes = cascade.detectMultiScale(
-            cv2.equalizeHist(_shrink(gray, shrink / sharper)), scaleFactor=scale_factor,
-            minNeighbors=0 if check else min_neighbors, minSize=(least, least))
-        boxes = np.array(boxes, float).reshape(-1, 4) / shrink
-        if check:
-            boxes = check.find(gray, boxes * sharper, min_neighbors)[0] / sharper
-        return sorted(_inside(box, img) for box in boxes)
-    return detect
+    def next_scene(self):
+        """The number of a scene that is not in the table yet."""
+        columns, *rows = self.table
+        if 'group' not in columns:
+            return 0
+        groups = [row[columns.index('group')].split('.')[0] for row in rows]
+        return 1 + max((int(scene) for scene in groups if scene.isdecimal()), default=-1)
 
 
-def _shrink(gray, factor):
-    size = tuple(max(1, round(side * factor)) for side in gray.shape[::-1])
-    return gray if factor == 1 else cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
-
-
-def _inside(box, img):
-    """Round a box, and move it into the picture, smaller if need be; a square stays one."""
-    height, width = img.shape[:2]
-    x, y, w, h = box
-    fit = min(1, width / w, height / h)
-    left, top, w, h = round(x), round(y), int(round(w) * fit), int(round(h) * fit)
-    return min(max(left, 0), width - w), min(max(top, 0), height - h), w, h
-
-
-def read_cascade(path):
-    """Read a cascade, and the second look in its file.
-
-    Returns:
-        tuple: The ``cv2.CascadeClassifier``, and the
-        :class:`face_check.FaceCheck`, or ``None`` if the file has none.
-
-    Raises:
-        InputError: If the file is missing or something else.
-    """
-    if not hasattr(cv2, 'CascadeClassifier'):
-        raise files.InputError('OpenCV {} has no CascadeClassifier; install one that has: '
-                               'python -m pip install "opencv-python{}"'
-                               .format(cv2.__version__, media.OPENCV_VERSIONS))
-    if not os.path.isfile(path):
-        raise files.InputError(
-            '{}: the cascade, which finds the faces, is missing; pass another with --cascade, '
-            'such as {}, or take whole pictures with --no_faces'.format(path, CLASSIC_CASCADE))
-    with open(path, encoding='utf-8', errors='replace') as f:  # OpenCV knows only some paths
-        text = f.read()
-    cascade, check = cv2.CascadeClassifier(), None
-    try:
-        storage = cv2.FileStorage(text, cv2.FILE_STORAGE_READ | cv2.FILE_STORAGE_MEMORY)
-        good = cascade.read(storage.getFirstTopLevelNode())
-        check = FaceCheck.from_storage(storage)
-    except (cv2.error, SystemError, ValueError):
-        good = False
-    if not good:
-        raise files.InputError('{}: expected a cascade of OpenCV, got something else or a damaged '
-                               'one; try {}'.format(path, CLASSIC_CASCADE))
-    return cascade, check
-
-
-def crop_faces(frames, detect, size, margin=0):
-    """Crop what is found in each frame.
+def find_faces(shots, make_detect, store, size, margin, clock):
+    """Find the faces in frames and store them.
 
     Args:
-        frames (media.FrameReader): Or any iterable of :class:`media.Frame`
-            that has its method ``describe()``.
-        detect (callable): Maps an ``img`` to boxes.
+        shots (iterable): Of :class:`face_finder.Shot`.
+        make_detect (callable): Makes a detector for a thread.
+        store (FaceStore): Where they go; frames that it knows are passed over.
         size (int): Side of a crop.
         margin (float): Room on each side of a box, in parts of its side.
-
-    Yields:
-        tuple: The values of a row of the table after ``row``, and the crop,
-        CHW, RGB, ``uint8``.
+        clock (face_finder.Clock): Told how long each stage takes.
 
     Raises:
-        InputError: If nothing is found in any frame.
+        KeyboardInterrupt: Says how to go on.
     """
-    found = 0
-    for frame in frames:
-        seconds = '' if frame.seconds is None else '{:.3f}'.format(frame.seconds)
-        for box in detect(frame.img):
-            found += 1
-            yield ((frame.source, frame.index, seconds, *box),
-                   crop_box(frame.img, box, size, margin))
-    if not found:
-        raise files.InputError(
-            'no face in {}; try a lower --min_neighbors or --min_size, another --cascade, or '
-            '--no_faces for whole pictures'.format(frames.describe()))
+    try:
+        for shot, findings in face_finder.search(shots, make_detect, store.is_past, clock):
+            with clock('writing'):
+                crops = [crop_box(shot.frame.img, found.box, size, margin) for found in findings]
+                store.add([
+                    Face(shot.number, _relative(shot.frame.source), shot.frame.index,
+                         shot.frame.seconds, shot.scene, shot.look, *found.box, found.confidence,
+                         measure_sharpness(crop))
+                    for found, crop in zip(findings, crops)], crops)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt('interrupted; to go on, say the same again with --resume') from None
+
+
+def _relative(path):
+    try:
+        return os.path.relpath(path)
+    except ValueError:  # on another drive of Windows
+        return path
+
+
+def keep_the_best(store, old, rules, output, ratings_path, dropped_folder, clock):
+    """Choose among the faces of a store, and write those behind the set that is there.
+
+    Returns:
+        tuple: How many were kept, and how many dropped for each reason.
+
+    Raises:
+        InputError: If none is kept.
+    """
+    crops, first_scene = store.crops(), old.next_scene()
+    with clock('choosing'):
+        tracks = link(store.faces)
+        fingerprints = Fingerprints(itertools.chain([] if old.X is None else old.X, crops))
+        reasons = choose(store.faces, tracks, fingerprints, rules, old.n)
+    kept = [i for i, reason in enumerate(reasons) if reason == KEPT]
+    counts = {reason: reasons.count(reason) for reason in set(reasons) - {KEPT}}
+    if dropped_folder:
+        draw_dropped(dropped_folder, crops, reasons)
+    if not kept:
+        raise files.InputError('none of the {} is kept: {}'.format(
+            cli.count(len(reasons), 'face'), ', '.join(
+                '{:,} {}'.format(n, reason) for reason, n in sorted(counts.items()))))
+    columns, *rows = old.table
+    for i in kept:
+        values = dict(store.faces[i]._asdict(), group='{}.{}'.format(
+            first_scene + tracks[i][0], tracks[i][1]), time=store.faces[i].seconds)
+        rows.append([_format(column, values.get(column)) for column in columns])
+    ratings = None
+    if ratings_path and old.ratings:
+        ratings = ratings_path, old.ratings + '\n' * (old.ratings[-1] != '\n') + (
+            'nan\n' * len(kept))
+    with clock('writing'):
+        picture_set.write(
+            output, itertools.chain([] if old.X is None else old.X, (crops[i] for i in kept)),
+            [columns, *rows], ratings)
+    return len(kept), counts
+
+
+def _format(column, value):
+    if value is None:
+        return ''
+    digits = {'time': 3, 'confidence': 2, 'sharpness': 1}.get(column)
+    return value if digits is None else '{:.{}f}'.format(value, digits)
+
+
+def draw_dropped(folder, crops, reasons):
+    """Draw what is dropped, a sheet for each reason."""
+    os.makedirs(folder, exist_ok=True)
+    for reason in set(reasons) - {KEPT}:
+        rows = [i for i, other in enumerate(reasons) if other == reason]
+        plots.draw_sheet(os.path.join(folder, reason.replace(' ', '_') + '.png'), crops[rows])
 
 
 def crop_box(img, box, size, margin=0):
@@ -292,63 +419,6 @@ def crop_box(img, box, size, margin=0):
 
 
 # Writing
-
-def save_faces(faces, output, size):
-    """Write ``X.npy`` and ``X.csv`` as the faces come, holding none in memory.
-
-    Args:
-        faces (iterable): Of pairs, as :func:`crop_faces` yields them.
-        output (str): The ``.npy`` file; the table goes beside it.
-        size (int): Side of a crop.
-    """
-    def rows(pictures):
-        for row, (values, crop) in enumerate(faces):
-            pictures.append(crop)
-            yield (row, *values)
-
-    # Both are complete before the first is moved, and the pictures are moved first.
-    with files.replacing(files.table_path(output)) as table, files.replacing(output) as part:
-        with NpyWriter(part, (files.CHANNELS, size, size)) as pictures:
-            files.write_table(table, COLUMNS, rows(pictures))
-
-
-class NpyWriter:
-
-    """A ``.npy`` file that grows by one ``uint8`` array at a time.
-
-    NumPy pads the header so that the length of the first axis has room to
-    grow: it is written again, in its place, at the end.
-
-    Args:
-        path (str): The file to write.
-        shape (tuple of int): Of each array.
-    """
-
-    def __init__(self, path, shape):
-        self.shape = tuple(shape)
-        self.length = 0
-        self.file = open(path, 'wb')
-        self._write_header()
-
-    def append(self, array):
-        if array.shape != self.shape or array.dtype != np.uint8:
-            raise ValueError('expected uint8 of shape {}, got {} of shape {}'.format(
-                self.shape, array.dtype, array.shape))
-        self.file.write(array.tobytes())
-        self.length += 1
-
-    def _write_header(self):
-        np.lib.format.write_array_header_1_0(self.file, {
-            'descr': '|u1', 'fortran_order': False, 'shape': (self.length, *self.shape)})
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        with self.file:
-            self.file.seek(0)
-            self._write_header()
-
 
 def save_crops(X, folder):
     """Save each picture as a PNG file named by its row, in place of earlier ones."""

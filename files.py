@@ -213,6 +213,22 @@ def read_ratings(path, n):
     return np.array(ratings)
 
 
+def drop_ratings(path, n, rows):
+    """The text of a file of ``n`` ratings without those of some rows; comments stay.
+
+    Raises:
+        InputError: As :func:`read_ratings` does.
+    """
+    read_ratings(path, n)
+    text, row = '', 0
+    for _, line in _numbered_lines(path):
+        is_rating = bool(line.split('#', 1)[0].strip())
+        if not (is_rating and row in rows):
+            text += line
+        row += is_rating
+    return text
+
+
 def _numbered_lines(path):
     with open(path, encoding='utf-8-sig') as f:  # -sig: Windows editors add a BOM
         try:

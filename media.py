@@ -28,11 +28,13 @@ except ImportError as e:  # check_opencv() tells the user; an import only tells 
     cv2, cv2_error = None, e
 
 OPENCV_VERSIONS = '>=4.5,<5'  # as in setup.py
-PICTURES = frozenset('.avif .bmp .dib .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff '
-                     '.webp'.split())
+PICTURES = frozenset('.apng .avif .bmp .dib .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif '
+                     '.tiff .webp'.split())
+ANIMATIONS = frozenset('.apng .avif .png .webp'.split())  # pictures that may be, for Pillow
 VIDEOS = frozenset('.3gp .asf .avi .flv .gif .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts '
                    '.vob .webm .wmv'.split())
 STAMP_ERROR = .001  # seconds; Matroska and FLV round the time of a frame to a millisecond
+UNREADABLE = OSError, SyntaxError, ValueError, Image.DecompressionBombError  # of Pillow
 USUAL_RATE = 25.    # frames a second, where a video does not say
 
 
@@ -75,7 +77,8 @@ def find_sources(sources, leave_out=()):
             raise files.InputError('{}: expected a file, got an address on the web; download it '
                                    'first'.format(source))
         if not os.path.exists(source):
-            raise files.InputError('{}: there is no such file or folder'.format(source))
+            raise files.InputError('{}: there is no such file or folder{}'.format(
+                source, '; of an image sequence, name the folder' if '%' in source else ''))
     hidden = {os.path.realpath(path) for path in leave_out if path}
     paths, others = [], 0
     for source in sources:
@@ -159,6 +162,7 @@ class FrameReader:
             grows when a video says how many it has.
 
     Attributes:
+        grabbed (int): Frames of videos that were decoded so far.
         frames (int): Frames taken from videos so far.
         videos (int): Videos begun.
         pictures (int): Pictures read.
@@ -168,7 +172,7 @@ class FrameReader:
         self.paths = paths
         self.slot = slot
         self.bar = bar
-        self.frames = self.videos = self.pictures = 0
+        self.grabbed = self.frames = self.videos = self.pictures = 0
 
     def __iter__(self):
         unreadable = 0
@@ -195,7 +199,11 @@ class FrameReader:
 
     def _read(self, path):
         _check_readable(path)
-        if _extension(path) in PICTURES:
+        animation = _open_animation(path) if _extension(path) in ANIMATIONS else None
+        if animation:
+            with animation:
+                yield from self._read_animation(path, animation)
+        elif _extension(path) in PICTURES:
             img = read_picture(path)
             self.pictures += 1
             self.bar.update()
@@ -207,24 +215,39 @@ class FrameReader:
         with _opened(path) as capture:
             announced = max(capture.get(cv2.CAP_PROP_FRAME_COUNT), 0)
             self.bar.total += max(int(announced), 1) - 1
-            last_slot, index, seconds = None, -1, 0
-            for index, seconds in enumerate(_grab(capture)):
-                self.videos += index == 0
-                self.bar.update()
-                slot = self.slot(index, seconds)
-                if slot != last_slot:
-                    last_slot = slot
-                    ok, img = capture.retrieve()
-                    if ok:
-                        self.frames += 1
-                        yield Frame(path, index, seconds, img)
+            n, seconds = yield from self._sample(path, _grab(capture), capture.retrieve)
             rate = _rate(capture)
-        if index < 0:
+        if not n:
             raise _unreadable(path)
         # A count that the container only estimates may be one too high.
-        if index + 1 < announced and seconds + 2 / rate < announced / rate:
+        if n < announced and seconds + 2 / rate < announced / rate:
             cli.note('{}: {} of {:.0f} frames could be read; the video is cut short or damaged'
-                     .format(path, index + 1, announced))
+                     .format(path, n, announced))
+
+    def _read_animation(self, path, animation):
+        self.bar.total += animation.n_frames - 1
+        n, _ = yield from self._sample(
+            path, _turn(animation), lambda: (True, _on_white(animation)))
+        if n < animation.n_frames:
+            cli.note('{}: {} of {} frames could be read; the animation is damaged'.format(
+                path, n, animation.n_frames))
+
+    def _sample(self, path, times, retrieve):
+        """Yield the frames that are taken; return how many there are, and the last one's time."""
+        last_slot, n, seconds = None, 0, 0
+        for index, seconds in enumerate(times):
+            n += 1
+            self.videos += index == 0
+            self.grabbed += 1
+            self.bar.update()
+            slot = self.slot(index, seconds)
+            if slot != last_slot:
+                last_slot = slot
+                ok, img = retrieve()
+                if ok:
+                    self.frames += 1
+                    yield Frame(path, index, seconds, img)
+        return n, seconds
 
 
 def _check_readable(path):
@@ -240,9 +263,10 @@ def _check_readable(path):
 
 
 def _unreadable(path):
+    kind, more = ('picture', '') if _extension(path) in PICTURES else ('video', 'sound only, ')
     return files.InputError(
-        '{}: expected a {}, got something that OpenCV cannot read; it may be damaged or not '
-        'complete'.format(path, 'picture' if _extension(path) in PICTURES else 'video'))
+        '{}: expected a {}, got something that OpenCV cannot read; it may be {}damaged or not '
+        'complete'.format(path, kind, more))
 
 
 def read_picture(path):
@@ -269,14 +293,39 @@ def read_picture(path):
 def _without_transparency(data, img):
     # OpenCV drops the transparency of some formats and turns no picture that
     # it reads with it.  Some formats of OpenCV are not Pillow's: those stay.
-    with contextlib.suppress(OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    with contextlib.suppress(*UNREADABLE):
         picture = Image.open(io.BytesIO(data))
         if picture.has_transparency_data:
-            picture = ImageOps.exif_transpose(picture).convert('RGBA')
-            white = Image.new('RGBA', picture.size, 'white')
-            rgb = np.asarray(Image.alpha_composite(white, picture).convert('RGB'))
-            return cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+            return _on_white(ImageOps.exif_transpose(picture))
     return img
+
+
+def _on_white(picture):
+    picture = picture.convert('RGBA')
+    white = Image.new('RGBA', picture.size, 'white')
+    rgb = np.asarray(Image.alpha_composite(white, picture).convert('RGB'))
+    return cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+
+
+def _open_animation(path):
+    """An animation, as Pillow has it; ``None`` if the file is something else."""
+    with contextlib.suppress(*UNREADABLE):
+        picture = Image.open(path)
+        if getattr(picture, 'n_frames', 1) > 1:
+            return picture
+        picture.close()
+    return None
+
+
+def _turn(animation):
+    """Turn to one frame of an animation after the other and yield its seconds."""
+    seconds = 0.
+    with contextlib.suppress(EOFError, *UNREADABLE):
+        for index in range(animation.n_frames):
+            animation.seek(index)
+            animation.load()
+            yield seconds
+            seconds += animation.info.get('duration', 0) / 1000 or 1 / USUAL_RATE
 
 
 @contextlib.contextmanager

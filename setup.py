@@ -31,6 +31,7 @@ setup(
         'Pillow>=10.1,<14',              # strips, sheets; 10.1 tells what is transparent
         'numba>=0.59,<1',                # fast training; 0.59 is the first for NumPy 1.26
         'tqdm>=4.60,<5',                 # progress bars
+        'ImageHash>=4.3.1,<5',           # near-duplicates; 4.3.1 is the first for Pillow 10
     ],
     extras_require={
         'test': ['pytest>=7,<10', 'hypothesis>=6,<7', 'scipy>=1.11,<2', 'ruff>=0.6,<1'],

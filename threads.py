@@ -4,11 +4,13 @@ As many as the ``OMP_NUM_THREADS`` of the user's environment says, else as many
 as the cores that the process may use: of a container with half of a large
 machine, half.  :func:`use` overrides both.
 """
+import collections
 import concurrent.futures
 import contextlib
 import functools
 import math
 import os
+import threading
 
 VERSION_2, VERSION_1 = '/sys/fs/cgroup', '/sys/fs/cgroup/cpu'  # of control groups
 
@@ -84,6 +86,51 @@ def read_ahead(read, items):
                 yield this.result()
         if ahead:
             yield ahead.result()
+
+
+def run_ahead(items, n):
+    """Yield the items of a generator, which runs on a thread of its own, up to ``n`` ahead.
+
+    If the reader stops early, the generator is closed before this returns.
+    """
+    queue = collections.deque()
+    changed = threading.Condition()
+    is_over = False
+
+    def work():
+        try:
+            for item in items:
+                with changed:
+                    changed.wait_for(lambda: len(queue) < n or is_over)
+                    if is_over:
+                        return
+                    queue.append(item)
+                    changed.notify_all()
+        finally:
+            if hasattr(items, 'close'):
+                items.close()
+
+    with concurrent.futures.ThreadPoolExecutor(1, 'ahead') as executor:
+        future = executor.submit(work)
+        future.add_done_callback(lambda _: _notify(changed))
+        try:
+            while True:
+                with changed:
+                    changed.wait_for(lambda: queue or future.done())
+                    if not queue:
+                        break
+                    item = queue.popleft()
+                    changed.notify_all()
+                yield item
+            future.result()  # raises what the generator has raised
+        finally:
+            is_over = True
+            _notify(changed)
+
+
+def _notify(condition):
+    with condition:
+        condition.notify_all()
 
 
 @functools.cache

@@ -1,18 +1,23 @@
 import functools
 import os
+import pathlib
 import re
 import signal
 import struct
 import subprocess
 import sys
-import tracemalloc
+import tempfile
+import time
 
 import cv2
+import hypothesis
+import hypothesis.strategies as st
 import numpy as np
 import pytest
 from PIL import Image
 
 import crop_faces
+import face_finder
 import files
 import plots
 from media_samples import CASCADE, SKIN, colour_of, count_up, near, read, save_picture, save_video
@@ -39,7 +44,8 @@ def test_faces_are_found_cropped_and_listed(crop, tmp_path):
     X, (row,) = read()
     assert X.shape == (1, 3, 80, 80) and X.dtype == np.uint8
     assert colour_of(X[:, :, 30:50, 30:50][0]) == near(SKIN)  # RGB
-    assert list(row) == ['row', 'source', 'frame', 'time', 'x', 'y', 'w', 'h']
+    assert list(row) == ['row', 'source', 'frame', 'time', 'x', 'y', 'w', 'h', 'group',
+                         'confidence', 'sharpness']
     assert [row[name] for name in ('row', 'source', 'frame', 'time')] == ['0', 'a.png', '0', '']
     x, y, w, h = (int(row[name]) for name in 'xywh')
     assert x < 40 < 64 < x + w and y < 30 < 54 < y + h and w == h
@@ -48,19 +54,20 @@ def test_faces_are_found_cropped_and_listed(crop, tmp_path):
 def test_outputs_are_the_same_as_numpy_would_save(crop, tmp_path):
     for i in range(12):
         save_picture(tmp_path / '{}.png'.format(i), (i, 2 * i, 3 * i))
-    crop('.', '--no_faces', '-o', 'Y.npy', '--size', 7)
+    crop('.', '--no_faces', '--keep_duplicates', '-o', 'Y.npy', '--size', 7)
     np.save('expected.npy', np.load('Y.npy'))
     assert (tmp_path / 'Y.npy').read_bytes() == (tmp_path / 'expected.npy').read_bytes()
     assert len(files.read_pictures('Y.npy')) == 12
     files.read_table('Y.csv', 12)
     assert (tmp_path / 'Y.csv').read_text().startswith(
-        'row,source,frame,time,x,y,w,h\n0,./0.png,0,,0,0,60,40\n1,./1.png,0,,0,0,60,40\n')
+        'row,source,frame,time,x,y,w,h,group,confidence,sharpness\n'
+        '0,0.png,0,,0,0,60,40,0.0,,0.0\n1,1.png,0,,0,0,60,40,0.0,,0.0\n')
 
 
 def test_colours_are_rgb_and_the_channels_come_first(crop, tmp_path):
     Image.fromarray(np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [9, 9, 9]]], 'u1')
                     ).resize((40, 40), Image.NEAREST).save(tmp_path / 'a.png')
-    crop('a.png', '--no_faces', '--size', 20)
+    crop('a.png', '--no_faces', '--keep_duplicates', '--size', 20)
     X, _ = read()
     assert X.shape == (1, 3, 20, 20)
     assert X[0, :, 3, 3].tolist() == [255, 0, 0]
@@ -79,7 +86,8 @@ def test_faces_of_a_frame_come_from_left_to_right(crop, tmp_path):
 def test_each_crop_is_a_file_named_by_its_row(crop, tmp_path):
     for i in range(3):
         save_picture(tmp_path / '{}.png'.format(i), (80 * i, 0, 0))
-    out, _, _ = crop('0.png', '1.png', '2.png', '--no_faces', '--crops', 'crops')
+    out, _, _ = crop('0.png', '1.png', '2.png', '--no_faces',
+                     '--keep_duplicates', '--crops', 'crops')
     assert out.rstrip().endswith('X.csv, crops')
     assert sorted(os.listdir('crops')) == ['00000.png', '00001.png', '00002.png']
     X, _ = read()
@@ -90,7 +98,7 @@ def test_each_crop_is_a_file_named_by_its_row(crop, tmp_path):
 
 def test_large_crops_are_small_on_the_sheet(crop, tmp_path):
     Image.fromarray(scene((120, 0, 80), size=(160, 80))).save(tmp_path / 'a.png')
-    crop('a.png', '--no_faces', '--size', 500, '--sheet', 'sheet.png')
+    crop('a.png', '--no_faces', '--keep_duplicates', '--size', 500, '--sheet', 'sheet.png')
     with Image.open('sheet.png') as sheet:
         assert sheet.size == (24 + 80 + 24, 24 + 80 + 18 + 24)
         assert sheet.getpixel((24 + 50, 64)) == NIGHT
@@ -105,35 +113,6 @@ def test_a_sheet_that_does_not_show_all_crops_is_noted(monkeypatch, tmp_path, ca
     crop_faces.save_sheet(X, str(tmp_path / 'sheet.png'))
     assert capsys.readouterr().err.endswith('sheet.png: shows one of 3 crops; there are 70\n')
     assert (tmp_path / 'sheet.png').exists()
-
-
-def test_the_writer_agrees_with_numpy(tmp_path):
-    X = np.random.default_rng(0).integers(0, 256, (1003, 3, 5, 4), np.uint8)
-    np.save(tmp_path / 'expected.npy', X)
-    with crop_faces.NpyWriter(tmp_path / 'X.npy', (3, 5, 4)) as writer:
-        for img in X:
-            writer.append(img)
-    assert (tmp_path / 'X.npy').read_bytes() == (tmp_path / 'expected.npy').read_bytes()
-
-
-@pytest.mark.parametrize('array', [np.zeros((3, 4, 5), 'u1'), np.zeros((3, 5, 4), 'f4')])
-def test_the_writer_takes_only_one_kind_of_array(tmp_path, array):
-    with crop_faces.NpyWriter(tmp_path / 'X.npy', (3, 5, 4)) as writer:
-        with pytest.raises(ValueError, match=r'expected uint8 of shape \(3, 5, 4\)'):
-            writer.append(array)
-
-
-def test_crops_are_not_kept_in_memory(tmp_path):
-    def faces():
-        for i in range(1000):
-            yield ('a.mp4', i, '0.000', 0, 0, 80, 80), np.full((3, 80, 80), i % 256, np.uint8)
-
-    tracemalloc.start()
-    crop_faces.save_faces(faces(), str(tmp_path / 'X.npy'), 80)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 1e6 < 19e6 < os.path.getsize(tmp_path / 'X.npy')
-    assert np.load(tmp_path / 'X.npy')[:, 0, 0, 0].tolist() == [i % 256 for i in range(1000)]
 
 
 # Crops
@@ -172,8 +151,9 @@ def test_crops_are_resized_smoothly():
 
 def test_margin_reaches_the_crop_but_not_the_table(crop, tmp_path, monkeypatch):
     Image.fromarray(gradient(100, 80)[:, :, ::-1].copy()).save(tmp_path / 'a.png')
-    monkeypatch.setattr(crop_faces, 'face_detector', lambda *_: lambda img: [(40, 30, 20, 20)])
-    crop('a.png', '--margin', .5, '--size', 40)
+    monkeypatch.setattr(face_finder, 'face_detector',
+                        lambda *_: lambda img: [face_finder.Finding((40, 30, 20, 20))])
+    crop('a.png', '--margin', .5, '--size', 40, '--min_sharpness', 0)
     X, (row,) = read()
     assert X[0, :2, 0, 0].tolist() == [30, 20]
     assert [row[name] for name in 'xywh'] == ['40', '30', '20', '20']
@@ -181,100 +161,21 @@ def test_margin_reaches_the_crop_but_not_the_table(crop, tmp_path, monkeypatch):
 
 def test_whole_pictures_are_the_box(crop, tmp_path):
     save_picture(tmp_path / 'a.png', size=(60, 40))
-    out, _, _ = crop('a.png', '--no_faces', '--margin', 1)
+    out, _, _ = crop('a.png', '--no_faces', '--keep_duplicates', '--margin', 1)
     X, (row,) = read()
     assert out.startswith('1 picture from 1 picture in')
     assert [row[name] for name in 'xywh'] == ['0', '0', '60', '40']
     assert colour_of(X[0]) == list(SKIN)
 
 
-class Cascade:
-
-    """Stands for ``cv2.CascadeClassifier``: finds always the same, and keeps what it was given."""
-
-    def __init__(self, *boxes):
-        self.boxes = np.array(boxes, np.int32) if boxes else ()  # as OpenCV returns none
-
-    def detectMultiScale(self, gray, **options):
-        self.gray, self.options = gray, options
-        return self.boxes
-
-
-class Check:
-
-    """Stands for :class:`face_check.FaceCheck`: moves all that it is shown."""
-
-    def find(self, gray, boxes, least):
-        self.gray, self.boxes, self.least = gray, boxes, least
-        return boxes + [4, 2, 0, 0], np.ones(len(boxes))
-
-
-def detector(monkeypatch, cascade, check=None, **options):
-    monkeypatch.setattr(crop_faces, 'read_cascade', lambda path: (cascade, check))
-    return crop_faces.face_detector('some.xml', **options)
-
-
-def test_without_a_second_look_the_search_is_the_classic_one(monkeypatch):
-    cascade = Cascade((30, 1, 9, 9), (4, 50, 9, 9))
-    img = np.random.default_rng(0).integers(40, 90, (60, 50, 3), np.uint8)
-    assert detector(monkeypatch, cascade)(img) == [(4, 50, 9, 9), (30, 1, 9, 9)]
-    assert cascade.options == {'scaleFactor': 1.1, 'minNeighbors': 3, 'minSize': (24, 24)}
-    np.testing.assert_array_equal(
-        cascade.gray, cv2.equalizeHist(cv2.cvtColor(img, cv2.COLOR_BGR2GRAY)))
-
-
-def test_large_pictures_are_searched_shrunk(monkeypatch):
-    cascade = Cascade((10, 20, 30, 30))
-    img = np.zeros((1080, 1920, 3), np.uint8)
-    img[:540] = 200
-    detect = detector(monkeypatch, cascade, min_size=120, long_side=480)
-    assert detect(img) == [(40, 80, 120, 120)]
-    assert cascade.gray.shape == (270, 480) and cascade.options['minSize'] == (30, 30)
-    assert (cascade.gray[:134] == 255).all() and not cascade.gray[136:].any()
-    detector(monkeypatch, cascade, long_side=0)(img)
-    assert cascade.gray.shape == (1080, 1920) and cascade.options['minSize'] == (24, 24)
-    detector(monkeypatch, cascade, long_side=2000)(img)
-    assert cascade.gray.shape == (1080, 1920)
-
-
-def test_a_second_look_sees_all_findings_twice_as_sharp(monkeypatch):
-    cascade, check = Cascade((10, 20, 30, 30)), Check()
-    img = np.random.default_rng(0).integers(0, 256, (1080, 1920, 3), np.uint8)
-    detect = detector(monkeypatch, cascade, check, min_neighbors=7, long_side=480)
-    assert detect(img) == [(48, 84, 120, 120)]  # 4 and 2 pixels of a half
-    assert cascade.options['minNeighbors'] == 0 and check.least == 7
-    np.testing.assert_array_equal(check.boxes, [[20, 40, 60, 60]])
-    np.testing.assert_array_equal(check.gray, cv2.resize(
-        cv2.cvtColor(img, cv2.COLOR_BGR2GRAY), (960, 540), interpolation=cv2.INTER_AREA))
-    detector(monkeypatch, cascade, check, long_side=1000)(img)
-    assert check.gray.shape == (1080, 1920)  # never larger than it is
-
-
-@pytest.mark.parametrize('check', [None, Check()])
-def test_a_picture_without_findings_has_no_face(monkeypatch, check):
-    assert detector(monkeypatch, Cascade(), check)(np.zeros((40, 90, 3), np.uint8)) == []
-
-
-@pytest.mark.parametrize('box, inside', [
-    ((-5, -7, 20, 20), (0, 0, 20, 20)),
-    ((75, 50, 30, 30), (50, 30, 30, 30)),
-    ((10.4, 9.6, 20.4, 20.4), (10, 10, 20, 20)),
-    ((-9, 5, 100, 100), (0, 0, 60, 60)),       # the picture is 80 x 60
-    ((0, 0, 80, 60), (0, 0, 80, 60)),
-])
-def test_boxes_are_moved_into_the_picture(monkeypatch, box, inside):
-    found = crop_faces._inside(np.array(box, float), np.zeros((60, 80, 3), np.uint8))
-    assert found == inside and all(type(n) is int for n in found)
-
-
 def test_the_options_reach_the_search(crop, tmp_path, monkeypatch):
     given = []
-    monkeypatch.setattr(crop_faces, 'face_detector',
-                        lambda *args: given.extend(args) or crop_faces.whole_picture)
+    monkeypatch.setattr(face_finder, 'face_detector',
+                        lambda *args: given.append(args) or face_finder.whole_picture)
     save_picture(tmp_path / 'a.png')
     crop('a.png', '--cascade', 'c.xml', '--scale_factor', 1.3, '--min_neighbors', 2,
          '--min_size', 50, '--long_side', 700)
-    assert given == ['c.xml', 1.3, 2, 50, 700]
+    assert set(given) == {('c.xml', 1.3, 2, 50, 700)}
 
 
 # Videos, pictures and folders
@@ -282,7 +183,7 @@ def test_the_options_reach_the_search(crop, tmp_path, monkeypatch):
 def test_faces_of_a_video_are_found(crop, tmp_path):
     frames = [scene()] * 12 + [scene((40, 30, 32))] * 24
     save_video(tmp_path / 'a.mp4', frames)
-    crop('a.mp4', '--cascade', 'small.xml', '--min_neighbors', 1)
+    crop('a.mp4', '--cascade', 'small.xml', '--min_neighbors', 1, '--keep_duplicates')
     X, rows = read()
     assert {int(row['frame']) for row in rows} == {12, 18, 24, 30}
     assert rows[0]['time'] == '0.500'
@@ -308,7 +209,8 @@ def test_progress_is_shown_on_a_terminal_only(root, tmp_path):
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('4H', 24, 80, 0, 0))
     for stderr in subprocess.PIPE, theirs:
         result = subprocess.run(
-            [sys.executable, str(root / 'crop_faces.py'), 'a.mp4', '--no_faces', '--force'],
+            [sys.executable, str(root / 'crop_faces.py'), 'a.mp4', '--no_faces',
+                                 '--keep_duplicates', '--force'],
             cwd=tmp_path, stdout=subprocess.PIPE, stderr=stderr, check=True)
         assert not result.stderr
     os.close(theirs)
@@ -321,7 +223,8 @@ def test_sources_are_read_in_the_order_given(crop, tmp_path):
     for name in ['b.png', 'a.png', 'folder/c.png']:
         save_picture(tmp_path / name)
     save_video(tmp_path / 'v.mp4', count_up(2))
-    out, _, _ = crop('folder', 'v.mp4', 'b.png', 'a.png', '--no_faces', '--every', 1)
+    out, _, _ = crop('folder', 'v.mp4', 'b.png', 'a.png', '--no_faces',
+                     '--keep_duplicates', '--every', 1)
     _, rows = read()
     assert [row['source'] for row in rows] == [
         os.path.join('folder', 'c.png'), 'v.mp4', 'v.mp4', 'b.png', 'a.png']
@@ -332,7 +235,8 @@ def test_sources_are_read_in_the_order_given(crop, tmp_path):
 def test_our_own_outputs_are_not_read(crop, tmp_path):
     save_picture(tmp_path / 'a.png')
     for _ in range(2):
-        out, _, _ = crop('.', '--no_faces', '--force', '--crops', 'c', '--sheet', 'sheet.png')
+        out, _, _ = crop('.', '--no_faces',
+                         '--keep_duplicates', '--force', '--crops', 'c', '--sheet', 'sheet.png')
         assert out.startswith('1 picture from 1 picture in')
 
 
@@ -342,14 +246,14 @@ def test_names_in_any_script_are_read_and_written(crop, tmp_path):
     save_picture(folder / '絵.jpg')
     save_video(tmp_path / 'a.mp4', count_up(5)).rename(folder / '動画.mp4')
     (tmp_path / 'small.xml').rename(folder / 'カスケード.xml')
-    _, err, status = crop(folder.name, '--no_faces', '-o', folder / '顔.npy',
+    _, err, status = crop(folder.name, '--no_faces', '--keep_duplicates', '-o', folder / '顔.npy',
                           '--crops', folder / '切', '--sheet', folder / '紙.png')
     assert (err, status) == ('1 file passed over: neither pictures nor videos\n', 0)
     _, rows = read(str(folder / '顔.npy'))
     assert [row['source'] for row in rows] == [os.path.join(folder.name, name)
                                                for name in ('動画.mp4', '絵.jpg')]
     assert (folder / '切' / '00001.png').exists() and (folder / '紙.png').exists()
-    assert crop_faces.read_cascade(str(folder / 'カスケード.xml'))
+    assert face_finder.read_cascade(str(folder / 'カスケード.xml'))
 
 
 # What a person made
@@ -366,10 +270,11 @@ def test_nothing_is_overwritten_without_force(crop, tmp_path, there, options, wo
     save_picture(tmp_path / 'a.png')
     (tmp_path / there).parent.mkdir(exist_ok=True)
     (tmp_path / there).write_text('mine')
-    _, err, status = crop('nothing.png', '--no_faces', *options)  # before any other check
+    _, err, status = crop('nothing.png', '--no_faces',
+                          '--keep_duplicates', *options)  # before any other check
     assert words in err and '--force' in err and status == 1
     assert (tmp_path / there).read_text() == 'mine'
-    _, err, status = crop('a.png', '--no_faces', '--force', *options)
+    _, err, status = crop('a.png', '--no_faces', '--keep_duplicates', '--force', *options)
     assert (err, status) == ('', 0)
     assert (tmp_path / there).read_bytes() != b'mine'
 
@@ -377,9 +282,9 @@ def test_nothing_is_overwritten_without_force(crop, tmp_path, there, options, wo
 def test_force_replaces_all_crops_of_an_earlier_run(crop, tmp_path):
     for i in range(3):
         save_picture(tmp_path / '{}.png'.format(i))
-    crop('0.png', '1.png', '2.png', '--no_faces', '--crops', 'crops')
+    crop('0.png', '1.png', '2.png', '--no_faces', '--keep_duplicates', '--crops', 'crops')
     (tmp_path / 'crops' / 'notes.txt').write_text('mine')
-    crop('0.png', '--no_faces', '--crops', 'crops', '--force')
+    crop('0.png', '--no_faces', '--keep_duplicates', '--crops', 'crops', '--force')
     assert sorted(os.listdir('crops')) == ['00000.png', 'notes.txt']
 
 
@@ -391,27 +296,37 @@ def test_force_replaces_all_crops_of_an_earlier_run(crop, tmp_path):
 ])
 def test_places_to_write_are_checked_before_any_work(crop, tmp_path, options, words):
     save_picture(tmp_path / 'a.png')
-    _, err, status = crop('a.png', '--no_faces', *options)
+    _, err, status = crop('a.png', '--no_faces', '--keep_duplicates', *options)
     assert words in err and status == 1 and not os.path.exists('X.npy')
 
 
-def test_an_interruption_leaves_everything_as_it_was(crop, tmp_path, monkeypatch):
+def test_an_interruption_leaves_everything_as_it_was_and_can_be_resumed(crop, tmp_path,
+                                                                        monkeypatch):
     def detect(img):
-        if detect.calls == 3:
+        if detect.calls == detect.last:
             signal.raise_signal(signal.SIGINT)  # Ctrl-C
         detect.calls += 1
-        return [(0, 0, 10, 10)]
+        return [face_finder.Finding((0, 0, 30, 30), 5.)]
 
-    detect.calls = 0
-    save_video(tmp_path / 'a.mp4', count_up(30))
+    detect.calls, detect.last = 0, 5
+    save_video(tmp_path / 'a.mp4', count_up(60))
     (tmp_path / 'X.npy').write_text('mine')
     (tmp_path / 'X.csv').write_text('mine')
     files_before = sorted(os.listdir('.'))
-    monkeypatch.setattr(crop_faces, 'whole_picture', detect)
-    out, err, status = crop('a.mp4', '--no_faces', '--force')
-    assert (out, err, status) == ('', 'crop_faces.py: error: interrupted\n', 130)
-    assert detect.calls == 3 and sorted(os.listdir('.')) == files_before
+    monkeypatch.setattr(face_finder, 'whole_picture', detect)
+    options = ['a.mp4', '--no_faces', '--keep_duplicates', '--force', '--threads', 1]
+    out, err, status = crop(*options)
+    assert (out, status) == ('', 130)
+    assert err == 'crop_faces.py: error: interrupted; to go on, say the same again with --resume\n'
+    assert sorted(os.listdir('.')) == sorted([*files_before, 'X.part'])
     assert (tmp_path / 'X.npy').read_text() == (tmp_path / 'X.csv').read_text() == 'mine'
+
+    detect.calls, detect.last = 0, None
+    assert crop(*options, '--resume')[2] == 0
+    assert detect.calls < 10 and not (tmp_path / 'X.part').exists()
+    resumed = (tmp_path / 'X.npy').read_bytes(), (tmp_path / 'X.csv').read_bytes()
+    assert crop(*options)[2] == 0
+    assert resumed == ((tmp_path / 'X.npy').read_bytes(), (tmp_path / 'X.csv').read_bytes())
 
 
 @pytest.mark.parametrize('is_new', [True, False])
@@ -435,7 +350,7 @@ def test_an_interruption_leaves_no_crops(tmp_path, monkeypatch, pictures, is_new
 # The cascade and OpenCV
 
 def test_without_a_cascade_it_is_said_what_is_missing(crop, tmp_path, monkeypatch):
-    monkeypatch.setattr(crop_faces, 'DEFAULT_CASCADE', 'none.xml')
+    monkeypatch.setattr(face_finder, 'DEFAULT_CASCADE', 'none.xml')
     save_picture(tmp_path / 'a.png')
     for options in [], ['--cascade', 'none.xml']:
         _, err, status = crop('a.png', *options)
@@ -444,7 +359,7 @@ def test_without_a_cascade_it_is_said_what_is_missing(crop, tmp_path, monkeypatc
             r'missing; pass another with --cascade, such as the classic lbpcascade_animeface\.xml '
             r'from https://\S+, or take whole pictures with --no_faces\n', err)
         assert status == 1
-    assert crop('a.png', '--no_faces')[2] == 0
+    assert crop('a.png', '--no_faces', '--keep_duplicates')[2] == 0
 
 
 @pytest.mark.parametrize('content', [
@@ -485,7 +400,7 @@ def test_every_option_is_explained(capsys):
     words = capsys.readouterr().out
     for option in ['--output', '-o', '--size', '--every', '--fps', '--cascade', '--scale_factor',
                    '--min_neighbors', '--min_size', '--long_side', '--margin', '--crops',
-                   '--sheet', '--no_faces', '--force']:
+                   '--sheet', '--no_faces', '--keep_duplicates', '--force']:
         assert option in words
     assert all(action.help for action in crop_faces.build_parser()._actions)
     assert str(os.getcwd()) not in words
@@ -509,7 +424,8 @@ def test_wrong_usage_is_2(crop, options, words):
 # With real pictures
 
 def test_the_classic_cascade_serves_as_well(crop, real_data):
-    options = '--fps', 1, '--cascade', real_data / CLASSIC, '--long_side', 0, '--min_neighbors', 5
+    options = ['--fps', 1, '--cascade', real_data / CLASSIC, '--long_side', 0, '--min_neighbors', 5,
+               '--keep_duplicates']
     _, err, status = crop(real_data / 'clips' / 'anime_1080p.mp4', *options)
     X, rows = read()
     assert (err, status) == ('', 0)
@@ -520,7 +436,7 @@ def test_the_classic_cascade_serves_as_well(crop, real_data):
 
 
 def test_ours_finds_more_of_the_faces_in_a_real_video(crop, real_data):
-    _, err, status = crop(real_data / 'clips' / 'anime_1080p.mp4', '--fps', 1)
+    _, err, status = crop(real_data / 'clips' / 'anime_1080p.mp4', '--fps', 1, '--keep_duplicates')
     _, rows = read()
     assert (err, status) == ('', 0)
     # One woman is seen from frame 52 on, and again, larger, to 287.
@@ -529,7 +445,7 @@ def test_ours_finds_more_of_the_faces_in_a_real_video(crop, real_data):
 
 
 def test_ours_finds_one_face_in_nearly_every_portrait(real_data):
-    detect = crop_faces.face_detector()
+    detect = face_finder.face_detector()
     found = [len(detect(cv2.imread(str(path))))
              for path in sorted((real_data / 'anime_portraits').iterdir())[::10]]
     assert len(found) == 60 and found.count(1) >= 57
@@ -545,10 +461,12 @@ def test_the_pictures_themselves_are_never_replaced_by_crops(crop, tmp_path):
     for name in '00000.png', '00001.png':  # as ffmpeg names them
         save_picture(str(tmp_path / 'frames' / name))
     before = (tmp_path / 'frames' / '00001.png').read_bytes()
-    _, err, status = crop('frames', '--no_faces', '--crops', 'frames', '--force')
+    _, err, status = crop('frames', '--no_faces',
+                          '--keep_duplicates', '--crops', 'frames', '--force')
     assert status == 1 and 'another folder for --crops' in err
     assert (tmp_path / 'frames' / '00001.png').read_bytes() == before
-    _, err, status = crop('frames/00000.png', '--no_faces', '--sheet', 'frames/00000.png',
+    _, err, status = crop('frames/00000.png', '--no_faces',
+                          '--keep_duplicates', '--sheet', 'frames/00000.png',
                           '--force')
     assert status == 1 and 'is read as well' in err
 
@@ -556,7 +474,7 @@ def test_the_pictures_themselves_are_never_replaced_by_crops(crop, tmp_path):
 def test_pictures_and_table_are_moved_together_or_not_at_all(crop, tmp_path, monkeypatch):
     save_picture('a.png')
     save_picture('b.png')
-    assert crop('a.png', '--no_faces')[2] == 0
+    assert crop('a.png', '--no_faces', '--keep_duplicates')[2] == 0
     before = (tmp_path / 'X.npy').read_bytes(), (tmp_path / 'X.csv').read_bytes()
     replace = os.replace
 
@@ -566,6 +484,196 @@ def test_pictures_and_table_are_moved_together_or_not_at_all(crop, tmp_path, mon
         replace(source, target)
 
     monkeypatch.setattr(os, 'replace', fail)
-    _, err, status = crop('a.png', 'b.png', '--no_faces', '--force')
+    _, err, status = crop('a.png', 'b.png', '--no_faces', '--keep_duplicates', '--force')
     assert status == 1 and err == 'crop_faces.py: error: X.npy: No space left on device\n'
     assert before == ((tmp_path / 'X.npy').read_bytes(), (tmp_path / 'X.csv').read_bytes())
+
+
+# Which faces are kept
+
+def blots(seed, size=(160, 120)):
+    """A picture that no other seed draws."""
+    rng = np.random.default_rng(seed)
+    return np.kron(rng.integers(0, 256, (15, 20, 3)), np.ones((8, 8, 1))).astype(np.uint8)
+
+
+def save_blots(path, seed, contrast=1):
+    Image.fromarray((128 + (blots(seed) - 128.) * contrast).astype(np.uint8)).save(path)
+
+
+def test_near_duplicates_are_dropped_counted_and_drawn(crop, tmp_path):
+    for i, (seed, contrast) in enumerate([(1, .9), (2, 1), (1, .95), (3, 1), (1, 1)]):
+        save_blots('{}.png'.format(i), seed, contrast)
+    out, err, status = crop('.', '--no_faces', '--dropped', 'out')
+    assert (err, status) == ('1 file passed over: neither pictures nor videos\n', 0)
+    assert out.splitlines()[0].startswith('3 pictures from 5 pictures in')
+    assert out.splitlines()[1] == 'dropped: 2 duplicate'
+    assert os.listdir('out') == ['duplicate.png']
+    X, rows = read()
+    assert [row['source'] for row in rows] == ['1.png', '3.png', '4.png']
+    assert [row['group'] for row in rows] == ['1.0', '3.0', '4.0']
+
+
+def test_the_best_of_each_track_are_kept(crop, tmp_path):
+    moving = [scene((30 + 4 * i, 30, 32), colour=(250, 200 - 20 * i, 100)) for i in range(4)]
+    save_video(tmp_path / 'a.mp4', np.repeat(moving, 6, axis=0))
+    options = ['a.mp4', '--cascade', 'small.xml', '--min_neighbors', 1, '--keep_duplicates']
+    crop(*options)
+    _, all_rows = read()
+    assert len(all_rows) >= 4 and len({row['group'] for row in all_rows}) < len(all_rows)
+    crop(*options, '--per_track', 1, '--force')
+    _, rows = read()
+    groups = [row['group'] for row in rows]
+    assert len(set(groups)) == len(groups) == len({row['group'] for row in all_rows})
+
+
+def test_nothing_that_is_good_enough_is_said(crop, tmp_path):
+    save_picture('a.png')
+    _, err, status = crop('a.png', '--no_faces', '--min_sharpness', 5)
+    assert (err, status) == (
+        'crop_faces.py: error: none of the 1 face is kept: 1 blurred\n', 1)
+    assert not (tmp_path / 'X.npy').exists()
+
+
+# A set that is there
+
+def test_more_pictures_are_added_behind_those_that_are_there(crop, tmp_path):
+    for seed in range(5):
+        save_blots('{}.png'.format(seed), seed)
+    crop('0.png', '1.png', '--no_faces')
+    before = np.load('X.npy')
+    (tmp_path / 'ratings.txt').write_text('4\n# mine\n2')
+    out, err, status = crop('1.png', '2.png', '3.png', '--no_faces', '--append', '--ratings',
+                            'ratings.txt')
+    assert (err, status) == ('', 0)
+    assert out.startswith('2 more pictures from 3 pictures in') and '1 duplicate' in out
+    X, rows = read()
+    np.testing.assert_array_equal(X[:2], before)
+    assert [row['source'] for row in rows] == ['0.png', '1.png', '2.png', '3.png']
+    assert [row['row'] for row in rows] == ['0', '1', '2', '3']
+    assert len({row['group'] for row in rows}) == 4
+    assert (tmp_path / 'ratings.txt').read_text() == '4\n# mine\n2\nnan\nnan\n'
+
+
+def test_what_is_not_there_is_begun(crop):
+    save_picture('a.png')
+    assert crop('a.png', '--no_faces', '--append')[2] == 0
+    assert len(read()[1]) == 1
+
+
+@pytest.mark.parametrize('prepare, words', [
+    (lambda: np.save('X.npy', np.zeros((2, 3, 30, 30), np.uint8)), 'expected pictures of 80 x 80'),
+    (lambda: np.save('X.npy', np.zeros((2, 3, 80, 80))), 'expected uint8 pictures to --append to'),
+    (lambda: open('ratings.txt', 'w').close(), 'ratings.txt: expected 1 ratings'),
+])
+def test_a_set_that_does_not_fit_is_left_as_it_is(crop, tmp_path, prepare, words):
+    save_picture('a.png')
+    crop('a.png', '--no_faces')
+    (tmp_path / 'ratings.txt').write_text('3\n')
+    prepare()
+    before = (tmp_path / 'X.npy').read_bytes()
+    save_blots('b.png', 1)
+    _, err, status = crop('b.png', '--no_faces', '--append', '--ratings', 'ratings.txt')
+    assert status == 1 and words in err
+    assert (tmp_path / 'X.npy').read_bytes() == before
+
+
+def test_a_set_is_looked_through_and_rows_are_dropped(crop, tmp_path):
+    for seed in range(6):
+        save_blots('{}.png'.format(seed), seed)
+    crop('.', '--no_faces')
+    (tmp_path / 'ratings.txt').write_text('0\n1\n2\n3\n4\n5\n')
+    out, _, status = crop('--review', 'sheet.png')
+    assert (out, status) == ('6 pictures -> sheet.png\n', 0)
+    before = np.load('X.npy')
+    _, err, status = crop('--drop', '0,3-4')
+    assert status == 1 and 'ratings.txt: has a rating of each of the 6 pictures, which' in err
+    np.testing.assert_array_equal(np.load('X.npy'), before)
+    out, _, status = crop('--drop', '0,3-4', '--ratings', 'ratings.txt', '--review', 'again.png')
+    assert (out, status) == ('3 pictures removed, 3 left -> X.npy, ratings.txt, again.png\n', 0)
+    X, rows = read()
+    np.testing.assert_array_equal(X, before[[1, 2, 5]])
+    assert [row['source'] for row in rows] == ['1.png', '2.png', '5.png']
+    assert [row['row'] for row in rows] == ['0', '1', '2']
+    assert (tmp_path / 'ratings.txt').read_text() == '1\n2\n5\n'
+    _, err, status = crop('--drop', '3', '--force')
+    assert status == 1 and 'X.npy: expected rows from 0 to 2, got 3' in err
+    assert crop('--drop', '0', '--force')[2] == 0 and len(np.load('X.npy')) == 2
+    assert crop('--drop', '0')[2] == 0  # the ratings are of something else by now
+
+
+# What may happen in between
+
+STEPS = st.lists(st.one_of(
+    st.tuples(st.just('append'), st.lists(st.integers(0, 9), min_size=1, max_size=3)),
+    st.tuples(st.just('drop'), st.sets(st.integers(0, 9), min_size=1, max_size=3)),
+    st.tuples(st.just('rate'), st.integers(0, 9))), min_size=1, max_size=6)
+
+
+@hypothesis.settings(max_examples=25, deadline=None)
+@hypothesis.given(STEPS)
+def test_pictures_table_and_ratings_stay_in_step(steps):
+    """Whatever is added, dropped and rated, each row is of one picture."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for seed in range(10):
+            save_blots('{}.png'.format(seed), seed)
+        crop_faces.main(['0.png', '--no_faces'])
+        X, _ = read()
+        pathlib.Path('ratings.txt').write_text('nan\n')
+        rows = {0: 'nan'}  # what should be there: ratings of pictures, in order
+        for step, value in steps:
+            if step == 'append':
+                new = [seed for seed in value if seed not in rows]
+                if new:
+                    crop_faces.main(['{}.png'.format(seed) for seed in value] + [
+                        '--no_faces', '--append', '--ratings', 'ratings.txt'])
+                    rows.update((seed, 'nan') for seed in value if seed not in rows)
+            elif step == 'drop':
+                wanted = {row for row in value if row < len(rows)}
+                if wanted and len(wanted) < len(rows):
+                    crop_faces.main(['--drop', ','.join(map(str, wanted)), '--ratings',
+                                     'ratings.txt'])
+                    rows = dict(item for row, item in enumerate(rows.items())
+                                if row not in wanted)
+            else:
+                seed = list(rows)[value % len(rows)]
+                rows[seed] = '{}'.format(seed)
+                pathlib.Path('ratings.txt').write_text(''.join(r + '\n' for r in rows.values()))
+            X, table = read()
+            assert [row['source'] for row in table] == ['{}.png'.format(seed) for seed in rows]
+            assert [row['row'] for row in table] == [str(row) for row in range(len(rows))]
+            assert pathlib.Path('ratings.txt').read_text().split() == list(rows.values())
+            for x, seed in zip(X, rows):
+                np.testing.assert_array_equal(x, crop_faces.crop_box(
+                    blots(seed)[:, :, ::-1], (0, 0, 160, 120), 80))
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='has no kill -9')
+def test_a_killed_run_leaves_what_was_there_and_can_be_gone_on_with(root, crop, tmp_path):
+    rng = np.random.default_rng(0)
+    save_video(tmp_path / 'a.avi', rng.integers(0, 256, (600, 120, 160, 3), np.uint8), codec='MJPG')
+    options = ['a.avi', '--no_faces', '--every', '1', '--append', '--ratings', 'ratings.txt']
+    save_blots('b.png', 1)
+    crop('b.png', '--no_faces')
+    (tmp_path / 'ratings.txt').write_text('3\n')
+    before = {name: (tmp_path / name).read_bytes() for name in ('X.npy', 'X.csv', 'ratings.txt')}
+    process = subprocess.Popen([sys.executable, root / 'crop_faces.py', *options], cwd=tmp_path,
+                               stdout=subprocess.DEVNULL)
+    found = tmp_path / 'X.part' / 'faces.csv'
+    while not (found.exists() and len(found.read_bytes().splitlines()) > 20):
+        assert process.poll() is None
+        time.sleep(.002)
+    process.kill()
+    process.wait()
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before
+    n = len(found.read_bytes().splitlines())
+    assert n < 600
+    out, err, status = crop(*options, '--resume')
+    assert (err, status) == ('', 0) and not found.exists()
+    whole = {name: (tmp_path / name).read_bytes() for name in before}
+    for name in before:
+        (tmp_path / name).write_bytes(before[name])
+    crop(*options)
+    assert {name: (tmp_path / name).read_bytes() for name in before} == whole
+    assert len(np.load('X.npy')) == 601 == len((tmp_path / 'ratings.txt').read_text().split())

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import backdrops
-import crop_faces
 import draw_cast
 import face
+import face_finder
 import hair
 import rate_cast
 import wardrobe
@@ -137,11 +137,11 @@ def test_draw_cast_writes_the_videos_and_their_tables(tmp_path, monkeypatch, cap
 
 
 def test_our_cascade_finds_every_face_of_the_test_film():
-    detect = crop_faces.face_detector()
+    detect = face_finder.face_detector()
     for shot in script_of('test', 0):
         frame, (box,) = next(draw_cast.draw_shot(shot))
         (found,) = detect(frame)
-        assert rate_cast.intersection_over_union(found, box) > .45
+        assert rate_cast.intersection_over_union(found.box, box) > .45
 
 
 # --- the ratings ---

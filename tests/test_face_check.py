@@ -3,8 +3,8 @@ import cv2
 import numpy as np
 import pytest
 
-import crop_faces
 import face_check
+import face_finder
 import files
 from face_check import FaceCheck, Layer
 from media_samples import CASCADE
@@ -176,7 +176,7 @@ def with_check(xml, text=CASCADE):
 def test_what_is_written_is_read_again(tmp_path):
     check = FaceCheck(draw_layers(np.random.default_rng(5)))
     (tmp_path / 'c.xml').write_text(with_check(check.to_xml()))
-    cascade, again = crop_faces.read_cascade(str(tmp_path / 'c.xml'))
+    cascade, again = face_finder.read_cascade(str(tmp_path / 'c.xml'))
     for ours, theirs in zip(check.layers, again.layers):
         for a, b in zip(ours, theirs):
             np.testing.assert_array_equal(a, b)
@@ -187,7 +187,7 @@ def test_what_is_written_is_read_again(tmp_path):
 
 def test_a_file_without_a_second_look_has_none(tmp_path):
     (tmp_path / 'c.xml').write_text(CASCADE)
-    assert crop_faces.read_cascade(str(tmp_path / 'c.xml'))[1] is None
+    assert face_finder.read_cascade(str(tmp_path / 'c.xml'))[1] is None
 
 
 @pytest.mark.parametrize('old, new', [
@@ -211,4 +211,4 @@ def test_a_damaged_second_look_is_said(tmp_path, old, new):
         xml = xml.replace('</biases>', '</bias>')
     (tmp_path / 'c.xml').write_text(with_check(xml.replace(old, new)))
     with pytest.raises(files.InputError, match='c.xml: expected a cascade of OpenCV'):
-        crop_faces.read_cascade(str(tmp_path / 'c.xml'))
+        face_finder.read_cascade(str(tmp_path / 'c.xml'))

@@ -5,8 +5,10 @@ import pytest
 
 FLOORS = [
     {'crop_faces', 'train', 'predict', 'train_cascade'},           # commands
-    {'trainer', 'pretext', 'report', 'explain', 'face_check', 'face_samples'},  # at length
-    {'model_file', 'pretrained', 'media'},                         # what commands read
+    {'trainer', 'pretext', 'report', 'explain', 'face_finder', 'face_choice',
+     'face_samples'},                                              # what they do at length
+    {'face_check'},                                                # its second look
+    {'model_file', 'pretrained', 'media', 'face_store', 'picture_set'},  # what is read, written
     {'net', 'fused_adam', 'plots', 'cli', 'lbp_cascade'},          # networks, pictures, the edge
     {'conv_pool'},                                                 # the networks' fast layers
     {'kernels', 'threads', 'augment', 'metrics', 'files', 'chainer_compat'},  # leaves

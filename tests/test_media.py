@@ -1,7 +1,9 @@
 import io
 import os
 import re
+import struct
 import sys
+import wave
 
 import cv2
 import numpy as np
@@ -34,6 +36,7 @@ def test_folders_are_read_in_natural_order(tmp_path):
 
 @pytest.mark.parametrize('source, words', [
     ('nothing.mp4', 'nothing.mp4: there is no such file or folder'),
+    ('f%04d.png', 'no such file or folder; of an image sequence, name the folder'),
     ('https://example.org/a.mp4', 'expected a file, got an address on the web; download it first'),
     ('empty', 'empty: there is no picture and no video in it'),
 ])
@@ -41,7 +44,7 @@ def test_sources_are_checked_before_any_work(crop, tmp_path, source, words):
     save_picture(tmp_path / 'a.png')
     (tmp_path / 'empty').mkdir()
     sources = [source] if source == 'empty' else ['a.png', source]
-    _, err, status = crop(*sources, '--no_faces')
+    _, err, status = crop(*sources, '--no_faces', '--keep_duplicates')
     assert words in err and err.count('\n') == 1 and status == 1
     assert not os.path.exists('X.npy')
 
@@ -114,7 +117,7 @@ def test_times_always_go_on(stamps, rate, times):
 ])
 def test_the_frames_asked_for_are_taken(crop, tmp_path, name, codec, options, frames):
     save_video(tmp_path / name, count_up(50), codec=codec)
-    out, err, _ = crop(name, '--no_faces', *options)
+    out, err, _ = crop(name, '--no_faces', '--keep_duplicates', *options)
     X, rows = read()
     assert [int(row['frame']) for row in rows] == frames
     assert numbers(X) == frames
@@ -122,19 +125,76 @@ def test_the_frames_asked_for_are_taken(crop, tmp_path, name, codec, options, fr
     assert 'from {} frames of 1 video in'.format(len(frames)) in out and err == ''
 
 
-def test_an_animated_gif_is_a_video(crop, tmp_path):
+@pytest.mark.parametrize('name', ['a.gif', 'a.webp', 'a.png'])
+def test_an_animation_is_a_video_with_frames_of_varying_length(crop, tmp_path, name):
     frames = [Image.new('RGB', (60, 40), colour) for colour in ('red', 'lime', 'blue')]
-    frames[0].save(tmp_path / 'a.gif', save_all=True, append_images=frames[1:], duration=100)
-    crop('a.gif', '--no_faces', '--every', 1)
+    frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:],
+                   duration=[100, 500, 200], lossless=True)
+    out, err, _ = crop(name, '--no_faces', '--keep_duplicates', '--every', 1)
     X, rows = read()
-    assert [row['time'] for row in rows] == ['0.000', '0.100', '0.200']
+    assert 'from 3 frames of 1 video' in out and err == ''
+    assert [row['time'] for row in rows] == ['0.000', '0.100', '0.600']
+    assert [row['frame'] for row in rows] == ['0', '1', '2']
     assert [colour_of(x) for x in X] == [near([255, 0, 0]), near([0, 255, 0]), near([0, 0, 255])]
+    crop(name, '--no_faces', '--keep_duplicates', '--fps', 2, '--force')
+    assert [row['time'] for row in read()[1]] == ['0.000', '0.600']
+
+
+def test_a_damaged_animation_is_used_as_far_as_it_goes(crop, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (8, 40, 60, 3), np.uint8)
+    frames = [Image.fromarray(img) for img in noise]
+    frames[0].save(tmp_path / 'a.png', save_all=True, append_images=frames[1:], duration=100)
+    whole = (tmp_path / 'a.png').read_bytes()
+    (tmp_path / 'a.png').write_bytes(whole[:len(whole) // 2])
+    _, err, status = crop('a.png', '--no_faces', '--keep_duplicates', '--every', 1)
+    assert status == 0 and 2 <= len(read()[0]) < 8
+    assert re.fullmatch(r'a\.png: \d of 8 frames could be read; the animation is damaged\n', err)
+
+
+def test_a_transparent_animation_stands_on_white(crop, tmp_path):
+    frames = [Image.new('RGBA', (60, 40), (255, 0, 0, alpha)) for alpha in (0, 255)]
+    frames[0].save(tmp_path / 'a.webp', save_all=True, append_images=frames[1:], duration=100,
+                   lossless=True)
+    crop('a.webp', '--no_faces', '--keep_duplicates', '--every', 1)
+    assert [colour_of(x) for x in read()[0]] == [near([255, 255, 255]), near([255, 0, 0])]
+
+
+def test_a_video_is_turned_as_its_container_says(crop, tmp_path):
+    img = np.zeros((48, 64, 3), np.uint8)
+    img[:, :32] = 255  # the left half, which is the upper one when turned to the right
+    data = bytearray(save_video(tmp_path / 'a.mp4', [img] * 3, codec='mp4v').read_bytes())
+    matrix = data.index(b'tkhd') + 4 + 40
+    assert struct.unpack_from('>9i', data, matrix) == (1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
+    struct.pack_into('>9i', data, matrix, 0, 1 << 16, 0, -1 << 16, 0, 0, 48 << 16, 0, 1 << 30)
+    (tmp_path / 'a.mp4').write_bytes(data)
+    crop('a.mp4', '--no_faces', '--every', 5, '--size', 20)
+    (x,), (row,) = read()
+    assert (row['w'], row['h']) == ('48', '64')
+    assert x[:, :8].min() > 200 and x[:, 12:].max() < 50
+
+
+def test_odd_sizes(crop, tmp_path):
+    Image.new('RGB', (61, 47), 'gray').save(
+        tmp_path / 'a.gif', save_all=True, append_images=[Image.new('RGB', (61, 47))])
+    crop('a.gif', '--no_faces', '--every', 5)
+    (x,), (row,) = read()
+    assert (row['w'], row['h']) == ('61', '47') and colour_of(x) == near([128, 128, 128])
+
+
+def test_sound_alone_is_no_video(crop, tmp_path):
+    with wave.open(str(tmp_path / 'a.mp4'), 'wb') as f:
+        f.setnchannels(1)
+        f.setsampwidth(2)
+        f.setframerate(8000)
+        f.writeframes(bytes(8000))
+    _, err, status = crop('a.mp4', '--no_faces')
+    assert 'a.mp4: expected a video' in err and 'may be sound only' in err and status == 1
 
 
 def test_a_video_cut_short_is_used_and_said(crop, tmp_path):
     whole = save_video(tmp_path / 'whole.avi', count_up(100), codec='MJPG').read_bytes()
     (tmp_path / 'a.avi').write_bytes(whole[:len(whole) // 2])
-    _, err, status = crop('a.avi', '--no_faces', '--every', 10)
+    _, err, status = crop('a.avi', '--no_faces', '--keep_duplicates', '--every', 10)
     X, rows = read()
     assert status == 0 and numbers(X) == [0, 10, 20, 30, 40]
     assert re.fullmatch(r'a\.avi: 4\d of 100 frames could be read; the video is cut short or '
@@ -147,7 +207,7 @@ def test_a_damaged_video_is_used_as_far_as_it_goes(run, tmp_path):
     for i in range(len(data) // 3, len(data) // 2, 50):
         data[i] ^= 255
     (tmp_path / 'a.mp4').write_bytes(data)
-    result = run('crop_faces.py', 'a.mp4', '--no_faces', '--every', 1)
+    result = run('crop_faces.py', 'a.mp4', '--no_faces', '--keep_duplicates', '--every', 1)
     assert result.returncode == 0
     assert 'FFmpeg' not in result.stderr and '@ 0x' not in result.stderr
     assert len(np.load(tmp_path / 'X.npy')) > 10
@@ -161,12 +221,15 @@ def test_a_video_that_opens_but_has_no_frame_is_an_error(crop, tmp_path, monkeyp
         def get(self, prop):
             return -2. ** 63  # as OpenCV has it for the frames of an animated WebP
 
+        def retrieve(self):
+            return False, None
+
         def release(self):
             pass
 
     monkeypatch.setattr(cv2, 'VideoCapture', lambda path: EmptyCapture([]))
     (tmp_path / 'a.mp4').touch()
-    _, err, status = crop('a.mp4', '--no_faces')
+    _, err, status = crop('a.mp4', '--no_faces', '--keep_duplicates')
     assert 'a.mp4: expected a video, got something that OpenCV cannot read' in err and status == 1
 
 
@@ -174,7 +237,7 @@ def test_a_video_that_opens_but_has_no_frame_is_an_error(crop, tmp_path, monkeyp
 def test_a_colon_in_a_name_is_no_protocol(crop, tmp_path):
     save_video(tmp_path / 'a.mp4', count_up(2)).rename(tmp_path / 'file:b.mp4')
     save_video(tmp_path / 'a.mp4', count_up(2)).rename(tmp_path / 'https:b.mp4')
-    out, err, _ = crop('file:b.mp4', 'https:b.mp4', '--no_faces')
+    out, err, _ = crop('file:b.mp4', 'https:b.mp4', '--no_faces', '--keep_duplicates')
     assert out.startswith('2 pictures from 2 frames of 2 videos in') and err == ''
 
 
@@ -274,11 +337,11 @@ def save_damaged(folder):
 def test_a_damaged_file_alone_is_an_error(run, tmp_path, name):
     save_damaged(tmp_path)
     (tmp_path / 'notes.txt').write_text('hello')
-    result = run('crop_faces.py', name, '--no_faces')
+    result = run('crop_faces.py', name, '--no_faces', '--keep_duplicates')
     kind = 'picture' if name.endswith(('png', 'jpg')) else 'video'
     assert result.stderr == (
         'crop_faces.py: error: {}: expected a {}, got something that OpenCV cannot read; it may '
-        'be damaged or not complete\n'.format(name, kind))
+        'be {}damaged or not complete\n'.format(name, kind, 'sound only, ' * (kind == 'video')))
     assert (result.returncode, result.stdout) == (1, '')
     assert not (tmp_path / 'X.npy').exists() and not (tmp_path / 'X.csv').exists()
 
@@ -286,18 +349,19 @@ def test_a_damaged_file_alone_is_an_error(run, tmp_path, name):
 def test_damaged_files_among_others_are_passed_over(run, tmp_path):
     save_damaged(tmp_path)
     save_picture(tmp_path / 'good.png')
-    result = run('crop_faces.py', '.', '--no_faces')
+    result = run('crop_faces.py', '.', '--no_faces', '--keep_duplicates')
     *lines, last = result.stderr.splitlines()
     assert len(lines) == 7 and all(
         re.fullmatch(r'passed over \./\w+\.\w+: expected a \w+, got something that OpenCV cannot '
-                     r'read; it may be damaged or not complete', line) for line in lines)
+                     r'read; it may be (sound only, )?damaged or not complete', line)
+        for line in lines)
     assert last == '7 of 8 files could not be read'
     assert result.stdout.startswith('1 picture from 1 picture in') and result.returncode == 0
 
 
 def test_nothing_but_damaged_files_is_an_error(crop, tmp_path):
     save_damaged(tmp_path)
-    _, err, status = crop('.', '--no_faces')
+    _, err, status = crop('.', '--no_faces', '--keep_duplicates')
     assert err.endswith('crop_faces.py: error: none of the 7 files could be read\n')
     assert status == 1
 
@@ -306,7 +370,7 @@ def test_nothing_but_damaged_files_is_an_error(crop, tmp_path):
 def test_a_name_that_is_no_text_is_passed_over(crop, tmp_path):
     save_picture(tmp_path / 'a.png')
     os.link(b'a.png', b'\x83\x65.mp4')
-    out, err, status = crop('.', '--no_faces')
+    out, err, status = crop('.', '--no_faces', '--keep_duplicates')
     assert status == 0 and out.startswith('1 picture from 1 picture')
     assert err.startswith(r'passed over ./\udc83e.mp4: expected a name in UTF-8; rename it')
 
@@ -320,7 +384,7 @@ def test_a_file_that_may_not_be_read_is_said(crop, tmp_path, monkeypatch):
     really_open = open
     save_picture(tmp_path / 'a.png')
     monkeypatch.setattr('builtins.open', refuse)
-    _, err, status = crop('a.png', '--no_faces')
+    _, err, status = crop('a.png', '--no_faces', '--keep_duplicates')
     assert (err, status) == ('crop_faces.py: error: a.png: Permission denied\n', 1)
 
 

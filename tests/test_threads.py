@@ -3,6 +3,7 @@ import io
 import math
 import os
 import threading
+import time
 
 import pytest
 
@@ -121,3 +122,36 @@ def test_only_the_next_is_read_ahead():
 def test_an_error_while_reading_ahead_is_raised():
     with pytest.raises(ZeroDivisionError):
         list(threads.read_ahead(lambda i: 1 / i, [2, 1, 0]))
+
+
+@pytest.mark.parametrize('n', [1, 3])
+def test_items_that_are_run_ahead_come_in_order(n):
+    assert list(threads.run_ahead(iter(range(20)), n)) == list(range(20))
+    assert list(threads.run_ahead(iter([]), n)) == []
+
+
+def test_no_more_items_are_run_ahead_than_asked_for():
+    begun = []
+
+    def items():
+        for i in range(10):
+            begun.append(i)
+            yield i
+
+    ahead = threads.run_ahead(items(), 2)
+    assert next(ahead) == 0
+    time.sleep(.1)
+    assert len(begun) <= 4  # 0 is used, 1 and 2 wait, and 3 is in hand
+    ahead.close()
+    assert len(begun) <= 4
+
+
+def test_an_error_comes_after_the_items_before_it():
+    def items():
+        yield 1
+        raise ValueError('broken')
+
+    ahead = threads.run_ahead(items(), 5)
+    assert next(ahead) == 1
+    with pytest.raises(ValueError, match='broken'):
+        next(ahead)

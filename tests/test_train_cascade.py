@@ -9,8 +9,8 @@ import pytest
 import chainer_compat  # noqa: F401  (before chainer)
 import chainer
 
-import crop_faces
 import face_check
+import face_finder
 import face_samples
 import files
 import lbp_cascade
@@ -294,7 +294,7 @@ def test_a_cascade_is_trained_that_opencv_and_crop_faces_use(trainer, pictures):
     boxes = opencv.detectMultiScale(img, 1.1, 2)
     middles = [(x + w / 2, y + h / 2) for x, y, w, h in boxes]
     assert any(abs(x - 84) < 8 and abs(y - 54) < 8 for x, y in middles)
-    assert crop_faces.read_cascade(str(pictures / 'c.xml'))[1] is not None
+    assert face_finder.read_cascade(str(pictures / 'c.xml'))[1] is not None
 
 
 def test_nothing_is_overwritten_unless_asked_for(trainer, pictures):
@@ -358,11 +358,11 @@ def test_the_second_look_may_be_left_out_and_made_later(train_here, pictures):
     out, err, status = train_here('--stages', 2)
     assert (err, status) == ('', 0) and 'second look' not in out
     cascade, before = lbp_cascade.read(pictures / 'c.xml')
-    assert crop_faces.read_cascade(str(pictures / 'c.xml'))[1] is None
+    assert face_finder.read_cascade(str(pictures / 'c.xml'))[1] is None
 
     out, err, status = train_here('--stages', 2, '--resume', '--check', 2)
     assert (err, status) == ('', 0) and 'stage ' not in out and 'second look: ' in out
-    assert crop_faces.read_cascade(str(pictures / 'c.xml'))[1] is not None
+    assert face_finder.read_cascade(str(pictures / 'c.xml'))[1] is not None
     again, after = lbp_cascade.read(pictures / 'c.xml')
     assert len(again.stages) == len(cascade.stages) == 2
     assert after.splitlines()[:3] == before.splitlines()[:3]  # what is said of the stages
