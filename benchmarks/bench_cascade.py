@@ -28,6 +28,7 @@ sys.path.insert(0, str(ROOT))
 
 import cli  # noqa: E402
 import crop_faces  # noqa: E402
+import face_finder  # noqa: E402
 import media  # noqa: E402
 
 SIDES = 160, 220, 320, 480
@@ -41,7 +42,7 @@ def main():
     parser.add_argument('--data', type=pathlib.Path, default=pathlib.Path(
         os.environ.get('RANKNET_DATA', ROOT.parent / 'shared' / 'data')))
     parser.add_argument('--classic', help='default: lbpcascade_animeface.xml in --data')
-    parser.add_argument('--ours', default=str(ROOT / crop_faces.DEFAULT_CASCADE))
+    parser.add_argument('--ours', default=str(ROOT / face_finder.DEFAULT_CASCADE))
     args = parser.parse_args()
     classic = args.classic or str(args.data / 'lbpcascade_animeface.xml')
     cascades = {'classic': classic, 'ours, in OpenCV': args.ours, 'ours, second look': args.ours}
@@ -52,15 +53,15 @@ def main():
 
 
 def make_detector(name, path, side, neighbors):
-    """The detector of :mod:`crop_faces`, or, for OpenCV alone, the one without a second look."""
+    """The detector of :mod:`face_finder`, or, for OpenCV alone, the one without a second look."""
     if name == 'ours, in OpenCV':
-        cascade, _ = crop_faces.read_cascade(path)
-        original, crop_faces.read_cascade = crop_faces.read_cascade, lambda _: (cascade, None)
+        cascade, _ = face_finder.read_cascade(path)
+        original, face_finder.read_cascade = face_finder.read_cascade, lambda _: (cascade, None)
         try:
-            return crop_faces.face_detector(path, min_neighbors=neighbors, long_side=side)
+            return face_finder.face_detector(path, min_neighbors=neighbors, long_side=side)
         finally:
-            crop_faces.read_cascade = original
-    return crop_faces.face_detector(path, min_neighbors=neighbors, long_side=side)
+            face_finder.read_cascade = original
+    return face_finder.face_detector(path, min_neighbors=neighbors, long_side=side)
 
 
 def heads(folder, cascades):
@@ -74,7 +75,7 @@ def heads(folder, cascades):
     for index, (row, img) in enumerate(zip(table, imgs)):
         for i, detect in enumerate(detectors):
             start = time.perf_counter()
-            boxes = detect(img)
+            boxes = [finding.box for finding in detect(img)]
             seconds[i, index] = time.perf_counter() - start
             corners = [(x, y, x + w, y + h) for x, y, w, h in boxes]
             hits[i] += [count(corners, row['faces'], row['ignore'], rule)

@@ -1,0 +1,154 @@
+"""How fast a video is searched: crop_faces.py against the plain loop over its frames.
+
+    python benchmarks/bench_crop.py [--data DIR] [--video FILE] [--times 4] [--rounds 3]
+
+The plain loop is what a tutorial has: it reads every frame, and runs OpenCV's
+``detectMultiScale`` at full size, on a grey picture with an equalised
+histogram, with scaleFactor 1.1, minNeighbors 5 and minSize (24, 24), on as
+many frames of a second as ``crop_faces.py`` searches by default.  It runs with
+the classic cascade and with ours.  All take turns, each in a process of its
+own, start included.  A face of the plain loop is lost if ``crop_faces.py`` has
+none in that frame that overlaps it by half.
+"""
+import argparse
+import csv
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+FPS = 4
+CLASSIC = 'lbpcascade_animeface.xml'
+OURS = 'lbpcascade_animefice.xml'
+
+
+def plain_loop(cascade, videos):
+    """The boxes that the plain loop finds, by video and frame, as JSON on standard output."""
+    import cv2
+
+    detector = cv2.CascadeClassifier(cascade)
+    found = []
+    for number, video in enumerate(videos):
+        capture = cv2.VideoCapture(video)
+        step = capture.get(cv2.CAP_PROP_FPS) / FPS
+        index, taken = 0, 0
+        while True:
+            ok, img = capture.read()
+            if not ok:
+                break
+            if index >= taken * step - 1e-3:
+                taken += 1
+                gray = cv2.equalizeHist(cv2.cvtColor(img, cv2.COLOR_BGR2GRAY))
+                boxes = detector.detectMultiScale(gray, scaleFactor=1.1, minNeighbors=5,
+                                                  minSize=(24, 24))
+                found += [(number, index, *map(int, box)) for box in boxes]
+            index += 1
+    print(json.dumps(found))
+
+
+def measure(command, folder):
+    """Seconds and standard output of a command."""
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, *map(str, command)], cwd=folder, encoding='utf-8',
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - start, done.stdout
+
+
+def peak_memory(command, folder):
+    """Peak memory of a command in MB."""
+    script = ('import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, '
+              'stdout=subprocess.DEVNULL); '
+              'print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)')
+    _, out = measure(['-c', script, sys.executable, *command], folder)
+    return int(out) / (2 ** 20 if sys.platform == 'darwin' else 1024)
+
+
+def read_boxes(path, n_videos):
+    """Boxes of an ``X.csv``, as the plain loop has them: a video is over when frames go back."""
+    found, number, last = [], 0, -1
+    with open(path, newline='', encoding='utf-8') as f:
+        for row in csv.DictReader(f):
+            frame = int(row['frame'])
+            number += frame < last
+            last = frame
+            found.append((number, frame, *(int(row[side]) for side in 'xywh')))
+    if number >= n_videos:
+        raise ValueError('expected faces of {} videos, got {}'.format(n_videos, number + 1))
+    return found
+
+
+def is_found(box, others):
+    """Whether one of the other boxes, of the same frame, overlaps a box by half."""
+    return any(tuple(box[:2]) == other[:2] and overlap(box[2:], other[2:]) >= .5
+               for other in others)
+
+
+def overlap(a, b):
+    """Share of the smaller one of two boxes ``(x, y, w, h)`` that lies in both."""
+    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    return max(0, width) * max(0, height) / min(a[2] * a[3], b[2] * b[3])
+
+
+def main():
+    if sys.argv[1:2] == ['--plain']:
+        plain_loop(sys.argv[2], sys.argv[3:])
+        return
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--data', type=pathlib.Path, default=pathlib.Path(
+        os.environ.get('RANKNET_DATA', ROOT.parent / 'shared' / 'data')))
+    parser.add_argument('--video', type=pathlib.Path)
+    parser.add_argument('--times', type=int, default=4, help='so often is the video repeated')
+    parser.add_argument('--rounds', type=int, default=3)
+    args = parser.parse_args()
+
+    import cv2
+
+    video = (args.video or args.data / 'clips' / 'anime_1080p.mp4').resolve()
+    capture = cv2.VideoCapture(str(video))
+    n_frames = capture.get(cv2.CAP_PROP_FRAME_COUNT) * args.times
+    length = n_frames / capture.get(cv2.CAP_PROP_FPS)
+    videos = [video] * args.times
+    crop = [ROOT / 'crop_faces.py', '--force', *videos]
+    commands = {
+        'crop_faces.py': crop,
+        'plain loop, classic cascade': [__file__, '--plain', args.data / CLASSIC, *videos],
+        'plain loop, our cascade': [__file__, '--plain', ROOT / OURS, *videos]}
+    seconds, outputs = {name: [] for name in commands}, {}
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(args.rounds):
+            for name, command in commands.items():
+                spent, outputs[name] = measure(command, folder)
+                seconds[name].append(spent)
+                print('# {}: {:.1f} s'.format(name, spent), flush=True)
+        measure([*crop, '--keep_duplicates', '--min_sharpness', 0], folder)
+        ours = read_boxes(os.path.join(folder, 'X.csv'), args.times)
+
+        print('\n{}: {:.0f} frames, {:.0f} s, {} CPUs\n'.format(
+            video.name, n_frames, length, len(os.sched_getaffinity(0))))
+        print('| | seconds | frames a second | times real time | our time as a share | its faces | '
+              'lost by us |\n|---|---|---|---|---|---|---|')
+        best = np.median(seconds['crop_faces.py'])
+        for name in commands:
+            spent = np.median(seconds[name])
+            found = ours if name == 'crop_faces.py' else json.loads(outputs[name])
+            print('| {} | {:.1f} | {:.0f} | {:.1f} | {:.2f} | {} | {} |'.format(
+                name, spent, n_frames / spent, length / spent, best / spent, len(found),
+                sum(not is_found(box, ours) for box in found)))
+        print('\n' + outputs['crop_faces.py'].splitlines()[-1] + '\n')
+        print('| repeated | peak MB |\n|---|---|')
+        for times in sorted({1, args.times, 4 * args.times}):
+            print('| {} | {:.0f} |'.format(times, peak_memory(
+                [ROOT / 'crop_faces.py', '--force', *[video] * times], folder)), flush=True)
+
+
+if __name__ == '__main__':
+    main()
