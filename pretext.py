@@ -8,7 +8,6 @@ something to learn from: Wei et al., *Masked Feature Prediction for
 Self-Supervised Visual Pre-Training*, CVPR 2022.  What is told are the first
 principal components: the many small ones are hardly more than noise.
 """
-import cv2
 import numpy as np
 
 import chainer_compat  # noqa: F401  (before chainer)
@@ -19,13 +18,11 @@ import chainer.links as L
 import augment
 import fused_adam
 import threads
+from descriptor import describe
 
 N_ITER = 1000
 BATCHSIZE = 32
 ALPHA = .001     # Adam's; falls to 0
-SIDE = 80        # pixels; descriptions are of pictures of this size
-GRADIENTS = cv2.HOGDescriptor((SIDE, SIDE), (20, 20), (10, 10), (10, 10), 9)
-COLOURS = 8      # places to each side at which colours are told
 COMPONENTS = 256
 MIDDLE = np.float32(.5)  # of the values of pictures, as the predictor sees them
 MOST_MEASURED = 2000  # pictures of which the components are taken
@@ -56,27 +53,6 @@ class Describer(chainer.Chain):
         """Change the bias of the first convolution, which pads nothing, by what ``MIDDLE`` did."""
         conv1 = self.predictor.conv1
         conv1.b.array -= MIDDLE * conv1.W.array.sum(axis=(1, 2, 3))
-
-
-def describe(pictures):
-    """Oriented gradients and colours of pictures.
-
-    Args:
-        pictures (numpy.ndarray): Shape ``(B, 3, H, W)``, RGB, 0 to 255.
-
-    Returns:
-        numpy.ndarray: float32, shape ``(B, 1956)``: 7 x 7 blocks of 2 x 2
-        cells of 9 directions, and Lab of 8 x 8 places, 0 to 1.
-    """
-    descriptions = []
-    for picture in pictures:
-        img = np.clip(np.rint(picture), 0, 255).astype(np.uint8).transpose(1, 2, 0)  # CHW -> HWC
-        img = cv2.resize(img, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-        lab = cv2.resize(cv2.cvtColor(img, cv2.COLOR_RGB2LAB), (COLOURS, COLOURS),
-                         interpolation=cv2.INTER_AREA)
-        descriptions.append(np.concatenate([
-            GRADIENTS.compute(img).ravel(), lab.ravel() / np.float32(255)]))
-    return np.array(descriptions)
 
 
 class Task:

@@ -1,0 +1,32 @@
+"""What a picture looks like, in numbers: oriented gradients and colours.
+
+Dalal and Triggs, *Histograms of Oriented Gradients for Human Detection*, CVPR
+2005.
+"""
+import cv2
+import numpy as np
+
+SIDE = 80        # pixels; descriptions are of pictures of this size
+GRADIENTS = cv2.HOGDescriptor((SIDE, SIDE), (20, 20), (10, 10), (10, 10), 9)
+COLOURS = 8      # places to each side at which colours are told
+
+
+def describe(pictures):
+    """Oriented gradients and colours of pictures.
+
+    Args:
+        pictures (numpy.ndarray): Shape ``(B, 3, H, W)``, RGB, 0 to 255.
+
+    Returns:
+        numpy.ndarray: float32, shape ``(B, 1956)``: 7 x 7 blocks of 2 x 2
+        cells of 9 directions, and Lab of 8 x 8 places, 0 to 1.
+    """
+    descriptions = []
+    for picture in pictures:
+        img = np.clip(np.rint(picture), 0, 255).astype(np.uint8).transpose(1, 2, 0)  # CHW -> HWC
+        img = cv2.resize(img, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        lab = cv2.resize(cv2.cvtColor(img, cv2.COLOR_RGB2LAB), (COLOURS, COLOURS),
+                         interpolation=cv2.INTER_AREA)
+        descriptions.append(np.concatenate([
+            GRADIENTS.compute(img).ravel(), lab.ravel() / np.float32(255)]))
+    return np.array(descriptions)
