@@ -219,14 +219,26 @@ def drop_ratings(path, n, rows):
     Raises:
         InputError: As :func:`read_ratings` does.
     """
+    return ''.join(line for row, line in rating_lines(path, n) if row not in rows)
+
+
+def rating_lines(path, n):
+    """The lines of a file of ``n`` ratings as they stand.
+
+    Returns:
+        list of tuple: Row, from 0, and line; ``None`` and line where a line
+        is blank or only a comment.
+
+    Raises:
+        InputError: As :func:`read_ratings` does.
+    """
     read_ratings(path, n)
-    text, row = '', 0
+    lines, row = [], 0
     for _, line in _numbered_lines(path):
         is_rating = bool(line.split('#', 1)[0].strip())
-        if not (is_rating and row in rows):
-            text += line
+        lines.append((row if is_rating else None, line))
         row += is_rating
-    return text
+    return lines
 
 
 def _numbered_lines(path):
