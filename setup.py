@@ -22,7 +22,7 @@ setup(
     packages=[''],                       # one flat folder: py_modules would leave out the cascade
     package_dir={'': '.'},
     cmdclass={'build_py': build_modules},
-    package_data={'': ['*.xml']},
+    package_data={'': ['*.xml', 'rate_page/*']},
     install_requires=[
         'chainer==7.8.1',                # the last; chainer_compat.py is made for it
         'numpy>=1.26,<3',                # older ones do not work with current OpenCV
@@ -32,8 +32,12 @@ setup(
         'numba>=0.59,<1',                # fast training; 0.59 is the first for NumPy 1.26
         'tqdm>=4.60,<5',                 # progress bars
         'ImageHash>=4.3.1,<5',           # near-duplicates; 4.3.1 is the first for Pillow 10
+        'Flask>=3,<4',                   # the page of rate.py; 2 needs an older Werkzeug
+        'waitress>=3.0.1,<4',            # serves it; 3.0.1 mends two holes (CVE-2024-49768, 49769)
+        'choix>=0.4,<1',                 # rankings from comparisons; 0.4 is the first for NumPy 2
     ],
     extras_require={
-        'test': ['pytest>=7,<10', 'hypothesis>=6,<7', 'scipy>=1.11,<2', 'ruff>=0.6,<1'],
+        'test': ['pytest>=7,<10', 'hypothesis>=6,<7', 'scipy>=1.11,<2', 'ruff>=0.6,<1',
+                 'playwright>=1.40,<2'],  # drives Chromium; tests of the page skip without one
     },
 )

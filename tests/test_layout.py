@@ -4,14 +4,16 @@ import ast
 import pytest
 
 FLOORS = [
-    {'crop_faces', 'train', 'predict', 'train_cascade'},           # commands
+    {'crop_faces', 'rate', 'train', 'predict', 'train_cascade'},   # commands
     {'trainer', 'pretext', 'report', 'explain', 'face_finder', 'face_choice',
-     'face_samples'},                                              # what they do at length
-    {'face_check'},                                                # its second look
-    {'model_file', 'pretrained', 'media', 'face_store', 'picture_set'},  # what is read, written
+     'face_samples', 'rate_server'},                               # what they do at length
+    {'face_check', 'rate_session'},                                # a second look; a person at work
+    {'model_file', 'pretrained', 'media', 'face_store', 'picture_set',
+     'rating_journal', 'clicks'},                                  # what is read, written
     {'net', 'fused_adam', 'plots', 'cli', 'lbp_cascade'},          # networks, pictures, the edge
     {'conv_pool'},                                                 # the networks' fast layers
-    {'kernels', 'threads', 'augment', 'metrics', 'files', 'chainer_compat'},  # leaves
+    {'kernels', 'threads', 'augment', 'metrics', 'files', 'chainer_compat', 'descriptor',
+     'rating_order', 'comparisons'},                               # leaves
 ]
 MODULES = sorted(set().union(*FLOORS))
 
