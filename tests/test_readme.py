@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-COMMANDS = ['crop_faces', 'train', 'predict', 'train_cascade']
+COMMANDS = ['crop_faces', 'rate', 'train', 'predict', 'train_cascade']
 
 
 @pytest.fixture
