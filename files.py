@@ -16,6 +16,7 @@ import numpy as np
 CHANNELS = 3
 MOST_FEATURES = 100000  # of a picture
 LINE_LIMIT = 1000  # characters; a rating needs no more than a few
+WINDOW = 65536  # bytes; where a page is read, Linux maps what it has of so many around it
 
 
 class InputError(Exception):
@@ -162,6 +163,33 @@ def release(X):
         X.base.madvise(mmap.MADV_DONTNEED)
 
 
+def take(X, rows):
+    """Copies of some pictures, shape ``(len(rows), ...)``.
+
+    Those of a memory map are asked for before the first is read, all at once,
+    and let go of afterwards.  Page by page the system would read each when
+    its turn comes, with up to megabytes around it, and count it as memory.
+
+    Args:
+        X (numpy.ndarray): Pictures or other arrays, shape ``(N, ...)``.
+        rows (numpy.ndarray): Which of them, from 0, in which order.
+    """
+    if not (isinstance(X.base, mmap.mmap) and hasattr(mmap, 'MADV_DONTNEED')
+            and X.flags.c_contiguous):
+        return X[rows]
+    size = X.strides[0]
+    firsts = X.offset % mmap.ALLOCATIONGRANULARITY + rows.astype(np.int64) * size
+    starts = firsts // WINDOW * WINDOW  # of what reading a picture maps, too
+    ends = -(-(firsts + size) // WINDOW) * WINDOW
+    for first in firsts.tolist():
+        start = first // mmap.PAGESIZE * mmap.PAGESIZE
+        X.base.madvise(mmap.MADV_WILLNEED, start, first + size - start)
+    taken = X[rows]
+    for start, end in zip(starts.tolist(), ends.tolist()):
+        X.base.madvise(mmap.MADV_DONTNEED, start, end - start)
+    return taken
+
+
 def describe(path, X):
     """One line on a set of pictures, with what makes it slow to read, if anything."""
     notes = ['{} pictures of {} x {}'.format(len(X), X.shape[3], X.shape[2]), X.dtype.name]
@@ -280,8 +308,14 @@ def table_path(pictures_path):
     return os.path.splitext(pictures_path)[0] + '.csv'
 
 
-def read_table(path, n):
+def read_table(path, n, names=None):
     """Read a table that has one row for each of ``n`` pictures.
+
+    Args:
+        path (str): A CSV file with a line of column names.
+        n (int): The number of pictures.
+        names (tuple of str): Keep these columns only, of those that there
+            are; ``None`` for all.
 
     Returns:
         tuple: The column names and the rows, each a list of strings, in the
@@ -291,27 +325,44 @@ def read_table(path, n):
         InputError: If it does not have ``n`` rows, a row does not have one
             value for each column, or the column ``row`` is not 0 to ``n - 1``.
     """
+    rows, numbers, wrong = [], [], None
+    same = {}  # one string for equal ones, of which a large table is full
     try:
         with open(path, newline='', encoding='utf-8-sig') as f:
-            columns, *rows = list(csv.reader(f)) or [[]]
+            lines = csv.reader(f)
+            columns = next(lines, [])
+            kept = [c for c, column in enumerate(columns) if names is None or column in names]
+            place = columns.index('row') if 'row' in columns else None
+            for line in lines:
+                if len(line) == len(columns):
+                    rows.append([same.setdefault(line[c], line[c]) for c in kept])
+                    numbers.append(line[place] if place is not None else None)
+                else:
+                    wrong = wrong or (len(rows), len(line))
+                    rows.append(None)
     except (UnicodeDecodeError, csv.Error) as e:
         raise InputError('{}: expected a CSV table in UTF-8, got {}; make it anew with '
                          'crop_faces.py'.format(path, e)) from e
     if len(rows) != n:
         raise InputError('{}: expected {} rows, one for each picture, got {}; '
                          'move it away if it belongs to other pictures'.format(path, n, len(rows)))
-    for number, row in enumerate(rows):
-        if len(row) != len(columns):
-            raise InputError('{}, row {}: expected {} values, got {}; make it anew with '
-                             'crop_faces.py'.format(path, number, len(columns), len(row)))
-    if 'row' in columns:
-        by_number = {row[columns.index('row')]: row for row in rows}
-        try:
-            rows = [by_number[str(number)] for number in range(n)]
-        except KeyError as e:
-            raise InputError('{}: expected the rows 0 to {}, got none with the number {}; make it '
-                             'anew with crop_faces.py'.format(path, n - 1, e)) from e
-    return columns, rows
+    if wrong:
+        raise InputError('{}, row {}: expected {} values, got {}; make it anew with '
+                         'crop_faces.py'.format(path, wrong[0], len(columns), wrong[1]))
+    if place is not None:
+        rows = _in_order(path, numbers, rows)
+    return [columns[c] for c in kept], rows
+
+
+def _in_order(path, numbers, rows):
+    if all(number == str(expected) for expected, number in enumerate(numbers)):
+        return rows
+    by_number = dict(zip(numbers, rows))
+    try:
+        return [by_number[str(number)] for number in range(len(rows))]
+    except KeyError as e:
+        raise InputError('{}: expected the rows 0 to {}, got none with the number {}; make it '
+                         'anew with crop_faces.py'.format(path, len(rows) - 1, e)) from e
 
 
 def write_table(path, columns, rows):

@@ -167,7 +167,7 @@ def bootstrap_interval(metric, y_true, y_score, level=.95, n=1000, seed=0):
     section 13.3.
     """
     rng = np.random.default_rng(seed)
-    draws = rng.integers(0, len(y_true), (n, len(y_true)))
+    draws = (rng.integers(0, len(y_true), len(y_true)) for _ in range(n))
     values = np.array([metric(y_true[rows], y_score[rows]) for rows in draws])
     values = values[~np.isnan(values)]
     if not len(values):

@@ -11,6 +11,7 @@ import chainer
 import chainer.functions as F
 import chainer.links as L
 
+import files
 import threads
 from conv_pool import conv_pool, linear
 
@@ -409,7 +410,7 @@ class RankNet(chainer.Chain):
         batchsize = min(batchsize, getattr(self.predictor, 'at_once', batchsize))
         parts = [slice(i, min(i + batchsize, n)) for i in range(0, n, batchsize)]
         inputs = threads.read_ahead(
-            lambda part: self.scale(X[part] if rows is None else X[rows[part]]), parts)
+            lambda part: self.scale(X[part] if rows is None else files.take(X, rows[part])), parts)
         results = np.empty(0, np.float32)
         with chainer.using_config('train', False), chainer.no_backprop_mode():
             for part, x in zip(parts, inputs):

@@ -76,7 +76,11 @@ def draw_strips(path, X, strips, n, ratings=None):
                                2 * MARGIN - GAP + len(strips) * TITLE
                                + sum(lines) * (height + GAP)), PAPER)
     draw = ImageDraw.Draw(canvas)
-    colours = _rating_colours(ratings) if ratings is not None else None
+    colours = None
+    if ratings is not None:
+        shown = np.unique(np.concatenate([strip.order for strip in strips]))
+        low, high = np.nanmin(ratings), np.nanmax(ratings)
+        colours = dict(zip(shown.tolist(), _rating_colours(ratings[shown], low, high)))
 
     top = MARGIN
     for strip, n_lines in zip(strips, lines):
@@ -202,14 +206,10 @@ def to_image(picture):
     return Image.fromarray(np.ascontiguousarray(picture.transpose(1, 2, 0)))  # CHW -> HWC
 
 
-def _rating_colours(ratings):
+def _rating_colours(ratings, low, high):
     import matplotlib
 
-    low, high = np.nanmin(ratings), np.nanmax(ratings)
-    if low == high:
-        shares = np.full(len(ratings), .5)
-    else:
-        shares = np.nan_to_num((ratings - low) / (high - low))
+    shares = np.full(len(ratings), .5) if low == high else (ratings - low) / (high - low)
     rgb = matplotlib.colormaps['RdYlBu_r'](.08 + .84 * shares)[:, :3]
     return [tuple(colour) for colour in np.rint(255 * rgb).astype(int).tolist()]
 

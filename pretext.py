@@ -16,6 +16,7 @@ import chainer.functions as F
 import chainer.links as L
 
 import augment
+import files
 import fused_adam
 import threads
 from descriptor import describe
@@ -94,14 +95,20 @@ class Task:
         return rng.choice(n_all, min(n, n_all), replace=False, shuffle=False)
 
     def _read(self, rng, numbers):
-        x = self.model.scale(np.stack([self._picture(number) for number in numbers]))
+        x = self.model.scale(np.stack(self._pictures(numbers)))
         augment.vary(x, rng, self.strength, self.mirror)
         return x, describe(x * 255)
 
-    def _picture(self, number):
-        index = np.searchsorted(self.ends, number, side='right')
-        X, rows = self.sets[index]
-        return X[rows[number - self.ends[index]]]  # counted from the end of the rows
+    def _pictures(self, numbers):
+        pictures = [None] * len(numbers)
+        indices = np.searchsorted(self.ends, numbers, side='right')
+        for index, (X, rows) in enumerate(self.sets):
+            places = np.flatnonzero(indices == index)
+            # Counted from the end of the rows.
+            taken = files.take(X, rows[numbers[places] - self.ends[index]])
+            for place, picture in zip(places, taken):
+                pictures[place] = picture
+        return pictures
 
 
 def learn(model, task, n_iter=N_ITER, progress=None):

@@ -131,7 +131,8 @@ def warn_of_confounders(X_path, pictures):
     rows = pictures.rows
     if len(rows) > MOST_BLURRED:
         rows = np.sort(np.random.default_rng(0).choice(rows, MOST_BLURRED, replace=False))
-    sharpness = np.array([measure_sharpness(pictures.X[row]) for row in rows])
+    sharpness = np.array([measure_sharpness(picture) for part in np.array_split(
+        rows, -(-len(rows) // 100)) for picture in files.take(pictures.X, part)])
     _warn_if_correlated(pictures.ratings[rows], sharpness, 'sharpness of the pictures')
 
 
@@ -149,9 +150,9 @@ def read_sizes(X_path, n):
     if not os.path.exists(path):
         return None
     try:
-        columns, rows = files.read_table(path, n)
-        sizes = np.array([float(row[columns.index('w')]) * float(row[columns.index('h')])
-                          for row in rows])
+        columns, rows = files.read_table(path, n, ['w', 'h'])
+        w, h = columns.index('w'), columns.index('h')
+        sizes = np.array([float(row[w]) * float(row[h]) for row in rows])
     except (files.InputError, ValueError):  # other people's tables beside other pictures
         return None
     return sizes if np.isfinite(sizes).all() else None

@@ -84,10 +84,9 @@ def read_groups(X_path, n):
     """
     table = files.table_path(X_path)
     if os.path.exists(table):
-        columns, rows = files.read_table(table, n)
-        if 'group' in columns:
-            column = columns.index('group')
-            return [rows[i][column] or i for i in range(n)]
+        columns, rows = files.read_table(table, n, ['group'])
+        if columns:
+            return [group or row for row, (group,) in enumerate(rows)]
     return list(range(n))
 
 
@@ -278,7 +277,8 @@ def main(argv=None):
         add_features(model, train)
     log = trainer.run(model, train, valid, recipe, args.monitor_step, args.ndcg_k, args.out,
                       args.resume)
-    scores = trainer.score_pictures(model, train)
+    with cli.progress(len(train.X), 'pictures', 'scoring') as bar:
+        scores = trainer.score_pictures(model, train, progress=bar.update)
     cli.note_if_collapsed(scores)
     files.write_scores(args.output_pred, scores)
     model_file.save(args.output_model, model)

@@ -16,6 +16,7 @@ from chainer.training import extensions, triggers
 from chainer.training.extensions import util
 
 import augment
+import cli
 import files
 import fused_adam
 import metrics
@@ -23,7 +24,8 @@ import model_file
 import net
 import plots
 
-ALPHA = .001  # Adam's, Chainer's default, and so the article's
+ALPHA = .001   # Adam's, Chainer's default, and so the article's
+SAMPLE = 5000  # pictures that a line of output is of, at most
 
 
 class Recipe(NamedTuple):
@@ -119,25 +121,25 @@ class SameRun(training.Extension):
     """
 
     def __init__(self, recipe, model, train, valid):
-        self.marks = {'--' + name: value for name, value in recipe._asdict().items()
-                      if name not in ('n_iter', 'patience')}  # more of these goes on further
-        self.marks['--no_mirror'] = not self.marks.pop('--mirror')
+        marks = {'--' + name: value for name, value in recipe._asdict().items()
+                 if name not in ('n_iter', 'patience')}  # more of these goes on further
+        marks['--no_mirror'] = not marks.pop('--mirror')
         for name, part in ('pictures', train), ('pictures to validate with', valid):
             known = [] if part is None else [part.rows, part.ratings[part.rows]]
-            self.marks[name] = [array.tobytes() for array in known]
+            marks[name] = [zlib.crc32(array) for array in known]
         if train.features is not None:
-            self.marks['--features'] = train.features.tobytes()
+            marks['--features'] = zlib.crc32(train.features)
         if recipe.freeze:
-            self.marks['weights to start from'] = [
-                chainer.get_device('@numpy').send(param.array).tobytes()
+            marks['weights to start from'] = [
+                zlib.crc32(np.ascontiguousarray(chainer.get_device('@numpy').send(param.array)))
                 for _, param in sorted(model.namedparams())]
+        self.marks = {name: zlib.crc32(pickle.dumps(value)) for name, value in marks.items()}
 
     def __call__(self, trainer):
         pass
 
     def serialize(self, serializer):
-        for name, value in self.marks.items():
-            mark = zlib.crc32(pickle.dumps(value))
+        for name, mark in self.marks.items():
             if serializer(name, mark) != mark:
                 raise files.InputError('the snapshot is of a run with other {}; to go on, say the '
                                        'same options and files'.format(name))
@@ -193,9 +195,10 @@ class Monitor(training.Extension):
 
     """Scores the training and validation pictures and prints one line.
 
-    Reports NDCG and pair accuracy, and of validation pictures, where there
-    are any, the loss as well: of their pairs, or where they are many, of those
-    of the first ``MOST``.
+    Where they are many, those that :func:`draw_sample` drew of them.  Reports
+    NDCG and pair accuracy, and of validation pictures, where there are any,
+    the loss as well: of their pairs, or where they are many, of those of the
+    first ``MOST``.
 
     Args:
         model (net.RankNet): What is being trained.
@@ -252,6 +255,24 @@ class Monitor(training.Extension):
         self.best.serialize(serializer['best'])
 
 
+def draw_sample(pictures, seed, name):
+    """The rated pictures that lines of output are of: all, or ``SAMPLE`` of more.
+
+    The same at each line, so that lines can be compared; the user is told.
+
+    Args:
+        pictures (files.RatedPictures): May be ``None``.
+        seed (int): What the sample follows from.
+        name (str): What the pictures are for.
+    """
+    if not pictures or len(pictures.rows) <= SAMPLE:
+        return pictures
+    cli.note('{}: lines of output are of {:,} of the {}, drawn at random; the final metrics are '
+             'of all'.format(name, SAMPLE, cli.count(len(pictures.rows), 'picture')))
+    rows = np.random.default_rng(seed).choice(pictures.rows, SAMPLE, replace=False)
+    return pictures._replace(rows=np.sort(rows))
+
+
 def erase_progress_bar():
     if os.name == 'nt':
         util.erase_console(0, 0)
@@ -259,9 +280,17 @@ def erase_progress_bar():
         sys.stdout.write('\033[J')
 
 
-def score_pictures(model, pictures, rows=None):
-    """Score pictures, or raise :class:`files.InputError` if a score is not finite."""
-    scores = model.score(pictures.X, rows, pictures.features)
+def score_pictures(model, pictures, rows=None, progress=None):
+    """Score pictures, or raise :class:`files.InputError` if a score is not finite.
+
+    ``progress`` is called with the number of pictures after each batch.
+    """
+    def done(n):
+        files.release(pictures.X)
+        if progress:
+            progress(n)
+
+    scores = model.score(pictures.X, rows, pictures.features, progress=done)
     if not np.isfinite(scores).all():
         raise files.InputError('the network has diverged: a score is not finite; '
                                'choose --image_scale so that pixels lie in 0 to 1')
@@ -289,7 +318,9 @@ def run(model, train, valid, recipe, monitor_step, ndcg_k, out, snapshot=None):
     same_run = SameRun(recipe, model, train, valid)
     if recipe.freeze:
         model, train, valid = freeze(model, train, valid, recipe.mirror)
-    monitor = Monitor(model, train, valid, ndcg_k, unit_of(train, recipe), sys.stdout.isatty())
+    monitor = Monitor(model, draw_sample(train, recipe.seed, 'train'),
+                      draw_sample(valid, recipe.seed, 'valid'), ndcg_k, unit_of(train, recipe),
+                      sys.stdout.isatty())
     trainer = build_trainer(model, train, recipe, out, monitor.best)
     trainer.extend(same_run)
     writer = SnapshotWriter()
@@ -343,7 +374,7 @@ def build_trainer(model, train, recipe, out, best=None):
             is_mirrored = recipe.mirror & (rng.random(len(rows)) < .5)
             x = model.scale(train.X[rows + len(train.ratings) * is_mirrored])
         else:
-            x = model.scale(train.X[rows])
+            x = model.scale(files.take(train.X, rows))
             augment.vary(x, rng, recipe.augment, recipe.mirror)
         batch = {'x': x, 't': ratings}
         if train.features is not None:

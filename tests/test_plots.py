@@ -85,9 +85,9 @@ def test_captions_have_room_below_the_smallest_pictures():
 
 
 def test_better_rated_pictures_have_warmer_bars():
-    worst, middle, best = plots._rating_colours(np.array([1, 3, 5]))
+    worst, middle, best = plots._rating_colours(np.array([1, 3, 5]), 1, 5)
     assert best[0] > best[2] and worst[2] > worst[0]
-    assert plots._rating_colours(np.array([2, 2])) == [middle, middle]
+    assert plots._rating_colours(np.array([2, 2]), 2, 2) == [middle, middle]
 
 
 @pytest.mark.parametrize('value, text', [

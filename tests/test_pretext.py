@@ -16,7 +16,7 @@ def test_a_batch_follows_from_the_seed_and_its_number_and_is_of_all_sets(model, 
     again, other = task.read(5)[0], task.read(6)[0]
     np.testing.assert_array_equal(x, again)
     assert not np.array_equal(x, other)
-    drawn = {tuple(task._picture(number).ravel()) for number in range(30)}
+    drawn = {tuple(picture.ravel()) for picture in task._pictures(np.arange(30))}
     assert drawn == {tuple(picture.ravel()) for picture in pictures}
 
 
