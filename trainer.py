@@ -26,6 +26,7 @@ import plots
 
 ALPHA = .001   # Adam's, Chainer's default, and so the article's
 SAMPLE = 5000  # pictures that a line of output is of, at most
+FROZEN = 4 * 10 ** 9  # bytes of what a frozen trunk has seen of the pictures to learn from, at most
 
 
 class Recipe(NamedTuple):
@@ -269,7 +270,11 @@ def draw_sample(pictures, seed, name):
         return pictures
     cli.note('{}: lines of output are of {:,} of the {}, drawn at random; the final metrics are '
              'of all'.format(name, SAMPLE, cli.count(len(pictures.rows), 'picture')))
-    rows = np.random.default_rng(seed).choice(pictures.rows, SAMPLE, replace=False)
+    return _draw(pictures, SAMPLE, seed)
+
+
+def _draw(pictures, n, seed):
+    rows = np.random.default_rng(seed).choice(pictures.rows, n, replace=False)
     return pictures._replace(rows=np.sort(rows))
 
 
@@ -316,11 +321,11 @@ def run(model, train, valid, recipe, monitor_step, ndcg_k, out, snapshot=None):
         KeyboardInterrupt: Says how to go on.
     """
     same_run = SameRun(recipe, model, train, valid)
+    valid = draw_sample(valid, recipe.seed, 'valid')
     if recipe.freeze:
-        model, train, valid = freeze(model, train, valid, recipe.mirror)
-    monitor = Monitor(model, draw_sample(train, recipe.seed, 'train'),
-                      draw_sample(valid, recipe.seed, 'valid'), ndcg_k, unit_of(train, recipe),
-                      sys.stdout.isatty())
+        model, train, valid = freeze(model, train, valid, recipe.mirror, recipe.seed)
+    monitor = Monitor(model, draw_sample(train, recipe.seed, 'train'), valid, ndcg_k,
+                      unit_of(train, recipe), sys.stdout.isatty())
     trainer = build_trainer(model, train, recipe, out, monitor.best)
     trainer.extend(same_run)
     writer = SnapshotWriter()
@@ -343,11 +348,13 @@ def unit_of(train, recipe):
     return float((2 * np.arange(n) - n + 1) @ ratings / (n * (n - 1) / 2))
 
 
-def freeze(model, train, valid, mirror):
+def freeze(model, train, valid, mirror, seed=0):
     """What trains the head of a model alone, which the two share.
 
     The trunk looks at each rated picture once, and if ``mirror``, at the
     mirror image of each to learn from as well: these stand behind the others.
+    If that would take more than ``FROZEN`` bytes, ``seed`` draws as many
+    pictures to learn from as fit.
 
     Returns:
         tuple: A ``RankNet``; ``train`` and ``valid`` of the rated pictures
@@ -361,6 +368,12 @@ def freeze(model, train, valid, mirror):
         return files.RatedPictures(seen, ratings[rows], np.arange(len(rows)),
                                    None if features is None else features[rows])
 
+    most = FROZEN // (model.look(train.X, train.rows[:1]).nbytes * (1 + mirror))
+    if len(train.rows) > most:
+        cli.note('--freeze: learns from {:,} of the {}, drawn at random: of more, what the frozen '
+                 'layers see would not fit into {:.0f} GB'.format(
+                     most, cli.count(len(train.rows), 'picture'), FROZEN / 1e9))
+        train = _draw(train, most, seed)
     head = net.RankNet(net.Head(model.predictor), image_scale=1)
     head.to_device(model.device)
     return head, look(train, mirror), valid and look(valid, False)

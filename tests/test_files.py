@@ -1,7 +1,9 @@
 import os
 import pathlib
+import re
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -32,6 +34,42 @@ def test_pictures_are_read_as_they_were_saved(saved, pictures, dtype, order):
     read = files.read_pictures(saved(X))
     np.testing.assert_array_equal(read, X)
     assert isinstance(read, np.memmap) and read.dtype == X.dtype
+
+
+def resident(path):
+    """KiB of a mapped file that count as memory of this process."""
+    sizes, is_of_file = [], False
+    for line in pathlib.Path('/proc/self/smaps').read_text().splitlines():
+        if re.match('[0-9a-f]+-[0-9a-f]+ ', line):
+            is_of_file = line.endswith(os.path.realpath(path))
+        elif is_of_file and line.startswith('Rss:'):
+            sizes.append(int(line.split()[1]))
+    assert sizes
+    return sum(sizes)
+
+
+@pytest.mark.parametrize('order', 'CF')
+@pytest.mark.parametrize('dtype', ['u1', '>f4'])
+def test_rows_are_taken_in_any_order(saved, pictures, dtype, order):
+    X = pictures.astype(dtype, order=order)
+    rows = np.array([29, 0, 7, 7, 28])
+    for array in X, X[3:], files.read_pictures(saved(X)), files.read_pictures(saved(X))[3:]:
+        taken = files.take(array, rows % len(array))
+        np.testing.assert_array_equal(taken, array[rows % len(array)])
+        assert taken.base is None or not np.shares_memory(taken, array)
+    assert len(files.take(X, rows[:0])) == 0
+
+
+@pytest.mark.skipif(not sys.platform.startswith('linux'), reason='needs Linux to see its memory')
+def test_rows_that_were_taken_are_let_go_of(saved):
+    path = saved(np.zeros((1500, 3, 40, 40), np.uint8))  # 7 MB
+    X = files.read_pictures(path)
+    for rows in np.random.default_rng(0).permutation(1500).reshape(30, 50):
+        files.take(X, rows)
+    assert resident(path) == 0
+    X[750]
+    X[750].max()
+    assert resident(path) > 0
 
 
 @pytest.mark.parametrize('array, words', [
@@ -210,6 +248,28 @@ def test_a_table_that_was_sorted_comes_back_in_the_order_of_the_pictures(tmp_pat
     (tmp_path / 'X.csv').write_text('source,row\nb,1\na,0\n')
     assert files.read_table(tmp_path / 'X.csv', 2) == (
         ['source', 'row'], [['a', '0'], ['b', '1']])
+
+
+def test_some_columns_of_a_table_are_read(tmp_path):
+    (tmp_path / 'X.csv').write_text('w,row,x,h\n1,1,2,3\n4,0,5,6\n')
+    for names, columns, rows in [
+            (['h', 'w', 'group'], ['w', 'h'], [['4', '6'], ['1', '3']]),
+            (['group'], [], [[], []])]:
+        assert files.read_table(tmp_path / 'X.csv', 2, names) == (columns, rows)
+
+
+def test_a_large_table_takes_a_few_hundred_bytes_a_row(tmp_path):
+    n = 5000
+    files.write_table(tmp_path / 'X.csv', ['row', 'source', *'abcdefgh'], (
+        [number, 'film {}.mp4'.format(number // 1000), *(number * k % 100 for k in range(8))]
+        for number in range(n)))
+    tracemalloc.start()
+    try:
+        table = files.read_table(tmp_path / 'X.csv', n)
+        assert tracemalloc.get_traced_memory()[1] < 400 * n
+    finally:
+        tracemalloc.stop()
+    assert table[1][4321] == ['4321', 'film 4.mp4', *(str(4321 * k % 100) for k in range(8))]
 
 
 @pytest.mark.parametrize('content, words', [

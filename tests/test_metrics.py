@@ -1,4 +1,5 @@
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -130,6 +131,16 @@ def test_the_bootstrap_draws_ratings_with_their_scores_and_passes_over_nan():
     y = np.array([1., 2, 3])
     assert metrics.bootstrap_interval(pair_accuracy, y, y) == (1, 1)  # nan where all are alike
     assert np.isnan(metrics.bootstrap_interval(pair_accuracy, y[:1], y[:1])).all()
+
+
+def test_the_bootstrap_keeps_one_draw_at_a_time():
+    values = np.random.default_rng(0).random(20000)
+    tracemalloc.start()
+    try:
+        metrics.bootstrap_interval(lambda t, s: t.mean(), values, values, n=100)
+        assert tracemalloc.get_traced_memory()[1] < 100 * len(values)  # all draws: 800
+    finally:
+        tracemalloc.stop()
 
 
 def test_rank_keeps_input_order_for_equal_scores():

@@ -8,6 +8,7 @@ import chainer
 
 import augment
 import files
+import metrics
 import net
 import trainer
 
@@ -315,6 +316,55 @@ def test_a_step_of_a_frozen_model_sees_some_mirror_images(rated, tmp_path):
     one_step_by_hand(expected, x, rated.ratings[rows])
     assert_close([model.predictor.l1.W.array, model.predictor.l2.W.array],
                  [expected.predictor.l1.W.array, expected.predictor.l2.W.array])
+
+
+def test_of_many_pictures_the_lines_are_of_the_same_few(rated, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(trainer, 'SAMPLE', 12)
+    seen, score = [], trainer.score_pictures
+    monkeypatch.setattr(trainer, 'score_pictures', lambda model, pictures, rows: (
+        seen.append(rows) or score(model, pictures, rows)))
+    train = rated._replace(rows=np.arange(17))
+    valid = rated._replace(rows=np.arange(17, 30))
+    model = fresh_model()
+    log = run(model, train, trainer.Recipe(n_iter=4, batchsize=8, seed=3), tmp_path, valid)
+    of_train, of_valid = seen[:2]
+    for rows, pictures in (of_train, train), (of_valid, valid):
+        assert len(set(rows)) == 12 and set(rows) < set(pictures.rows)
+    for rows, expected in zip(seen[2:], (of_train, of_valid)):
+        np.testing.assert_array_equal(rows, expected)
+    best = max(log, key=lambda entry: entry['valid/pair_accuracy'])
+    assert best['valid/ndcg'] == pytest.approx(metrics.ndcg(
+        rated.ratings[of_valid], model.score(rated.X, of_valid), 100))
+    err = capsys.readouterr().err
+    assert 'train: lines of output are of 12 of the 17 pictures, drawn at random' in err
+    assert 'valid: lines of output are of 12 of the 13 pictures, drawn at random' in err
+
+
+def test_of_few_pictures_the_lines_are_of_all(rated, monkeypatch, capsys):
+    monkeypatch.setattr(trainer, 'SAMPLE', 30)
+    assert trainer.draw_sample(rated, 0, 'train') is rated
+    assert trainer.draw_sample(None, 0, 'valid') is None
+    assert not capsys.readouterr().err
+
+
+def test_a_sample_follows_from_the_seed(rated, monkeypatch):
+    monkeypatch.setattr(trainer, 'SAMPLE', 20)
+    first, again, other = (trainer.draw_sample(rated, seed, 'train').rows for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert set(first) != set(other)
+
+
+@pytest.mark.parametrize('mirror', [False, True])
+def test_a_frozen_trunk_looks_at_no_more_than_fits(model, rated, monkeypatch, capsys, mirror):
+    size = model.look(rated.X[:1]).nbytes
+    monkeypatch.setattr(trainer, 'FROZEN', 20 * size * (1 + mirror))
+    _, train, valid = trainer.freeze(model, rated, rated, mirror)
+    assert (len(train.rows), len(train.X)) == (20, 20 * (1 + mirror)) and len(valid.rows) == 30
+    assert '--freeze: learns from 20 of the 30 pictures' in capsys.readouterr().err
+    frozen = {tuple(seen.ravel()[:99]) for seen in train.X[:20]}
+    assert len(frozen) == 20 and frozen < {tuple(seen.ravel()[:99]) for seen in valid.X}
+    for rating, seen in zip(train.ratings, train.X):
+        assert rating in valid.ratings[(valid.X == seen).all(axis=(1, 2, 3))]
 
 
 def test_the_loss_of_held_out_pictures_is_that_of_all_their_pairs(model, rated, tmp_path):
