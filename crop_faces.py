@@ -299,6 +299,10 @@ class OldSet(NamedTuple):
         """How many pictures it has."""
         return len(self.table) - 1
 
+    def pictures(self):
+        """One after the other."""
+        return files.walk([] if self.X is None else self.X)
+
     def next_scene(self):
         """The number of a scene that is not in the table yet."""
         columns, *rows = self.table
@@ -354,7 +358,7 @@ def keep_the_best(store, old, rules, output, ratings_path, dropped_folder, clock
     crops, first_scene = store.crops(), old.next_scene()
     with clock('choosing'):
         tracks = link(store.faces)
-        fingerprints = Fingerprints(itertools.chain([] if old.X is None else old.X, crops))
+        fingerprints = Fingerprints(itertools.chain(old.pictures(), files.walk(crops)))
         reasons = choose(store.faces, tracks, fingerprints, rules, old.n)
     kept = [i for i, reason in enumerate(reasons) if reason == KEPT]
     counts = {reason: reasons.count(reason) for reason in set(reasons) - {KEPT}}
@@ -375,7 +379,7 @@ def keep_the_best(store, old, rules, output, ratings_path, dropped_folder, clock
             'nan\n' * len(kept))
     with clock('writing'):
         picture_set.write(
-            output, itertools.chain([] if old.X is None else old.X, (crops[i] for i in kept)),
+            output, itertools.chain(old.pictures(), files.walk(crops, kept)),
             [columns, *rows], ratings)
     return len(kept), counts
 
@@ -392,7 +396,7 @@ def draw_dropped(folder, crops, reasons):
     os.makedirs(folder, exist_ok=True)
     for reason in set(reasons) - {KEPT}:
         rows = [i for i, other in enumerate(reasons) if other == reason]
-        plots.draw_sheet(os.path.join(folder, reason.replace(' ', '_') + '.png'), crops[rows])
+        plots.draw_sheet(os.path.join(folder, reason.replace(' ', '_') + '.png'), crops, rows)
 
 
 def crop_box(img, box, size, margin=0):
@@ -427,7 +431,7 @@ def save_crops(X, folder):
     os.makedirs(folder, exist_ok=True)
     part = tempfile.mkdtemp(prefix='.part', dir=folder)
     try:
-        for row, img in enumerate(X):
+        for row, img in enumerate(files.walk(X)):
             name = '{:0{}}.png'.format(row, digits)
             plots.to_image(img).save(os.path.join(part, name))
         for name in _numbered(folder):

@@ -140,6 +140,7 @@ STILL = 2     # grey levels; frames that differ less everywhere show the same
 CUT = 24      # ... and that differ by more on average show another scene
 SEQUENCE = 8  # ... where they are pictures, which need not have to do with each other
 GRID = 32, 18  # places at which they are compared
+MOST_WAITING = 2 ** 27  # bytes of frames that wait for a thread, and as many of those it works on
 
 
 class Shot(NamedTuple):
@@ -230,11 +231,12 @@ def search(shots, make_detect, is_wanted, clock):
     waiting = collections.deque()
     executor = concurrent.futures.ThreadPoolExecutor(n, 'search')
     try:
-        for shot in threads.run_ahead(shots, n):
+        for shot in threads.run_ahead(shots, n, _size, MOST_WAITING):
             if shot.is_still or not is_wanted(shot.number, shot.frame.index):
                 continue
             waiting.append((shot, executor.submit(find, shot.frame.img)))
-            while len(waiting) > 2 * n or waiting and waiting[0][1].done():
+            while waiting and (len(waiting) > 2 * n or waiting[0][1].done()
+                               or sum(_size(shot) for shot, _ in waiting) > MOST_WAITING):
                 shot, future = waiting.popleft()
                 yield shot, future.result()
         while waiting:
@@ -244,6 +246,10 @@ def search(shots, make_detect, is_wanted, clock):
         for _, future in waiting:
             future.cancel()
         executor.shutdown()
+
+
+def _size(shot):
+    return shot.frame.img.nbytes
 
 
 class Clock:

@@ -39,6 +39,7 @@ class Face(NamedTuple):
     sharpness: float
 
 
+NAMES = 'run.json', 'faces.csv', 'crops'
 TYPES = int, str, int, float, int, int, int, int, int, int, float, float
 
 
@@ -57,7 +58,8 @@ class FaceStore:
         faces (list of Face): In the order of the sources and their frames.
 
     Raises:
-        InputError: If there is nothing to go on with, or it is of another run.
+        InputError: If there is nothing to go on with, it is of another run, or
+            there is something else, which is not thrown away.
     """
 
     def __init__(self, folder, run, size, resume=False):
@@ -67,12 +69,13 @@ class FaceStore:
         if resume:
             self._check_run(run)
         else:
+            self._check_ours()
             shutil.rmtree(folder, ignore_errors=True)
             os.mkdir(folder)
             with files.replacing(self._path('run.json')) as part, \
                     open(part, 'w', encoding='utf-8') as f:
                 json.dump(run, f, indent=1)
-        for name in 'faces.csv', 'crops':
+        for name in NAMES[1:]:
             open(self._path(name), 'ab').close()
         self._restore()
         self._table = open(self._path('faces.csv'), 'a', newline='', encoding='utf-8')
@@ -80,6 +83,11 @@ class FaceStore:
 
     def _path(self, name):
         return os.path.join(self.folder, name)
+
+    def _check_ours(self):
+        if os.path.isdir(self.folder) and not set(os.listdir(self.folder)) <= set(NAMES):
+            raise files.InputError('{}: expected what an interrupted run has left, got something '
+                                   'else; move it away'.format(self.folder))
 
     def _check_run(self, run):
         try:

@@ -159,7 +159,7 @@ def release(X):
     The system can take these pages back at any time, but until it does they
     count as memory of this process: 19 GB for a million pictures.
     """
-    if isinstance(X.base, mmap.mmap) and hasattr(mmap, 'MADV_DONTNEED'):
+    if isinstance(getattr(X, 'base', None), mmap.mmap) and hasattr(mmap, 'MADV_DONTNEED'):
         X.base.madvise(mmap.MADV_DONTNEED)
 
 
@@ -188,6 +188,15 @@ def take(X, rows):
     for start, end in zip(starts.tolist(), ends.tolist()):
         X.base.madvise(mmap.MADV_DONTNEED, start, end - start)
     return taken
+
+
+def walk(X, rows=None, every=256):
+    """Yield pictures, all or those of some rows, and let go of what has been read of them."""
+    for number, row in enumerate(range(len(X)) if rows is None else rows, 1):
+        yield X[row]
+        if number % every == 0:
+            release(X)
+    release(X)
 
 
 def describe(path, X):

@@ -83,7 +83,7 @@ def drop(path, rows, ratings_path=None):
     ratings = None
     if ratings_path:
         ratings = ratings_path, files.drop_ratings(ratings_path, len(X), rows)
-    write(path, (X[row] for row in kept),
+    write(path, files.walk(X, kept),
           [columns, *(table[row] for row in kept)], ratings)
 
 

@@ -23,6 +23,14 @@ CAPTION = 38    # height of the bar and the words below a picture
 PAPER, INK, PALE = '#ffffff', '#20242c', '#8a919e'
 RAISES, LOWERS = (214, 39, 40), (31, 95, 180)
 STRONGEST = .6  # share of such a colour where it is strongest
+CURVES = {      # of what training reports: name, colour, kind of line
+    'main/loss': ('training', '#1f77b4', '-'),
+    'valid/loss': ('held out', '#d62728', '-'),
+    'train/pair_accuracy': ('pair accuracy, training', '#1f77b4', '-'),
+    'valid/pair_accuracy': ('pair accuracy, held out', '#d62728', '-'),
+    'train/ndcg': ('NDCG, training', '#1f77b4', ':'),
+    'valid/ndcg': ('NDCG, held out', '#d62728', ':'),
+}
 
 
 class Strip(NamedTuple):
@@ -111,12 +119,14 @@ def _describe(n, n_all, colours):
     return shown + ' \u00b7 bar: your rating, red is best' * (colours is not None)
 
 
-def draw_sheet(path, X, side=80, columns=20, limit=3000):
-    """Draw pictures in rows, each with its row number under it.
+def draw_sheet(path, X, shown=None, side=80, columns=20, limit=3000):
+    """Draw pictures in rows, each with its number under it.
 
     Args:
         path (str): The PNG file to write.
         X (numpy.ndarray): Pictures, shape ``(N, 3, H, W)``, RGB, ``uint8``.
+        shown (list of int): Rows of those to draw, which are numbered from 0;
+            ``None`` draws all.
         side (int): Pictures that are larger are shown at this size.
         columns (int): Pictures in a row, at most.
         limit (int): If there are more, only every second, third, ... is
@@ -126,8 +136,9 @@ def draw_sheet(path, X, side=80, columns=20, limit=3000):
         int: The step from one number to the next; 1 if all are shown.
     """
     border, gap, label = 24, 8, 18  # label: height of the line for the number
-    step = math.ceil(len(X) / limit)
-    numbers = range(0, len(X), step)
+    shown = range(len(X)) if shown is None else shown
+    step = math.ceil(len(shown) / limit)
+    numbers = range(0, len(shown), step)
     columns = min(columns, round(math.sqrt(1.5 * len(numbers))))
     lines = math.ceil(len(numbers) / columns)
     side = min(side, max(X.shape[2:]))
@@ -138,10 +149,12 @@ def draw_sheet(path, X, side=80, columns=20, limit=3000):
     cells = itertools.product(range(lines), range(columns))
     for number, (line, column) in zip(numbers, cells):
         left, top = border + column * (side + gap), border + line * (side + label + gap)
-        img = to_image(X[number])
+        img = to_image(X[shown[number]])
         img.thumbnail((side, side))
         sheet.paste(img, (left + (side - img.width) // 2, top + (side - img.height) // 2))
         draw.text((left + side / 2, top + side + label / 2 - 1), str(number), INK, font, 'mm')
+        if column == columns - 1:
+            files.release(X)
     with files.replacing(path) as part:
         sheet.save(part, 'PNG')
     return step
@@ -228,13 +241,16 @@ def _font(size, bold=False):
 def label_curves(label, best=None):
     """A ``postprocess`` for Chainer's ``PlotReport``: axes as in a paper.
 
-    If ``best.step`` is above 0, a line marks that step.
+    Blue is training, red is what was held out.  If ``best.step`` is above 0, a
+    line marks that step.
     """
     def postprocess(figure, axes, summary):
+        for line in axes.lines:
+            name, colour, style = CURVES[line.get_label()]
+            line.set(label=name, color=colour, linestyle=style, markersize=4)
         if best and best.step:
-            axes.axvline(best.step, color=PALE, linestyle='--', linewidth=1, zorder=0)
-            axes.annotate('best', (best.step, 1), (0, 3), axes.get_xaxis_transform(),
-                          textcoords='offset points', color=PALE, ha='center')
+            axes.axvline(best.step, color=INK, linestyle='--', linewidth=1, zorder=0,
+                         label='best: step {}'.format(best.step))
         figure.set_size_inches(7, 4)
         figure.set_dpi(150)
         axes.set_xlabel('step')

@@ -88,10 +88,11 @@ def read_ahead(read, items):
             yield ahead.result()
 
 
-def run_ahead(items, n):
+def run_ahead(items, n, weigh=lambda item: 0, most=1):
     """Yield the items of a generator, which runs on a thread of its own, up to ``n`` ahead.
 
-    If the reader stops early, the generator is closed before this returns.
+    It is less far ahead where those that wait weigh ``most`` together.  If the
+    reader stops early, the generator is closed before this returns.
     """
     queue = collections.deque()
     changed = threading.Condition()
@@ -101,7 +102,8 @@ def run_ahead(items, n):
         try:
             for item in items:
                 with changed:
-                    changed.wait_for(lambda: len(queue) < n or is_over)
+                    changed.wait_for(lambda: is_over or (
+                        len(queue) < n and sum(map(weigh, queue)) < most))
                     if is_over:
                         return
                     queue.append(item)

@@ -478,9 +478,9 @@ def extend_trainer(trainer, monitor, step, writer):
     trainer.extend(extensions.LogReport(trigger=trigger))
     for file_name, keys, label in (
             ('loss.png', ['main/loss', 'valid/loss'], 'loss of a pair'),
-            ('ranking.png', ['train/ndcg', 'valid/ndcg', 'train/pair_accuracy',
-                             'valid/pair_accuracy'],
-             'NDCG@{}, pair accuracy'.format(monitor.k))):
+            ('ranking.png', ['train/pair_accuracy', 'valid/pair_accuracy', 'train/ndcg',
+                             'valid/ndcg'],
+             'pair accuracy, NDCG@{}'.format(monitor.k))):
         trainer.extend(PlotReport(
             keys, 'iteration', trigger, plots.label_curves(label, monitor.best), file_name,
             grid=False, marker='o'))  # called at every step, to average over them as LogReport does

@@ -223,6 +223,27 @@ def test_who_stops_early_stops_the_reading():
     assert closed == [True]
 
 
+@pytest.mark.parametrize('size, most', [((10, 10), 8 + 17 + 2), ((6000, 8000), 3)])
+def test_few_frames_wait_where_they_are_large(monkeypatch, size, most):
+    monkeypatch.setattr(threads, '_n', 8)
+    img = np.broadcast_to(np.uint8(0), (*size, 3))  # of 144 MB, of which it takes none
+    drawn, waiting = [], []
+
+    def shots():
+        for i in range(40):
+            drawn.append(i)
+            yield face_finder.Shot(media.Frame('a.mp4', i, i / 24, img), 0, 0, i, False)
+
+    def slow(img):
+        time.sleep(.01)
+        return []
+
+    for number, _ in enumerate(face_finder.search(
+            shots(), lambda: slow, lambda number, frame: True, face_finder.Clock())):
+        waiting.append(len(drawn) - number)
+    assert 1 < max(waiting) <= most
+
+
 def test_the_clock_tells_shares():
     clock = face_finder.Clock()
     clock.seconds.update(decoding=3, searching=1)

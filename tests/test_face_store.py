@@ -90,3 +90,11 @@ def test_a_new_run_throws_an_old_one_away(folder):
 def test_a_crop_of_another_kind_is_refused(folder, crop):
     with FaceStore(folder, RUN, 4) as store, pytest.raises(ValueError, match='expected uint8'):
         store.add(faces_of(3, 1)[0], [crop])
+
+
+def test_what_no_run_has_left_is_not_thrown_away(folder):
+    folder.mkdir()
+    (folder / 'mine.txt').write_text('mine')
+    with pytest.raises(files.InputError, match='got something else; move it away'):
+        FaceStore(folder, RUN, 4)
+    assert (folder / 'mine.txt').read_text() == 'mine'

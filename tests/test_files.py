@@ -342,3 +342,14 @@ def test_inputs_are_no_outputs(tmp_path):
     ('', 'got a folder'), ('missing/pred.txt', 'there is no folder')])
 def test_outputs_are_checked_beforehand(tmp_path, name, words):
     assert words in error_of(files.check_output, str(tmp_path / name))
+
+
+@pytest.mark.parametrize('rows', [None, [3, 1, 600]])
+def test_pictures_that_have_been_walked_past_are_let_go(tmp_path, monkeypatch, rows):
+    np.save(tmp_path / 'X.npy', np.arange(700 * 12, dtype=np.uint8).reshape(700, 3, 2, 2))
+    X = files.read_pictures(tmp_path / 'X.npy')
+    released = []
+    monkeypatch.setattr(files, 'release', lambda X: released.append(X))
+    np.testing.assert_array_equal(list(files.walk(X, rows)), X if rows is None else X[rows])
+    assert len(released) == (3 if rows is None else 1)
+    assert list(files.walk([])) == []

@@ -146,6 +146,21 @@ def test_no_more_items_are_run_ahead_than_asked_for():
     assert len(begun) <= 4
 
 
+def test_fewer_heavy_items_are_run_ahead():
+    begun = []
+
+    def items():
+        for i in range(10):
+            begun.append(i)
+            yield i
+
+    ahead = threads.run_ahead(items(), 5, weigh=lambda item: 2, most=4)
+    assert next(ahead) == 0
+    time.sleep(.1)
+    assert len(begun) <= 4  # 0 is used, 1 and 2 weigh 4, and 3 is in hand
+    assert list(ahead) == list(range(1, 10))
+
+
 def test_an_error_comes_after_the_items_before_it():
     def items():
         yield 1
