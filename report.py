@@ -56,6 +56,9 @@ def write(out, train, valid, train_scores, valid_scores, k):
         train, valid (files.RatedPictures): ``valid`` may be ``None``.
         train_scores, valid_scores (numpy.ndarray): The scores of their rows.
         k (int): NDCG counts the first ``k`` positions.
+
+    Returns:
+        list of Row: What stands in ``metrics.csv``.
     """
     rows = measure('train', train.ratings[train.rows], train_scores, k, with_intervals=False)
     strip = os.path.join(out, 'held_out.png')
@@ -78,6 +81,7 @@ def write(out, train, valid, train_scores, valid_scores, k):
         for row in rows])
     for warning in warnings_of(rows, valid and len(valid.rows)):
         cli.note('warning: ' + warning)
+    return rows
 
 
 def warnings_of(rows, n_valid):
@@ -96,18 +100,24 @@ def warnings_of(rows, n_valid):
                'not'.format(train.value, valid.value))
 
 
-def warn_if_fallen(log):
+def warn_if_fallen(log, rows):
     """Tell the user if the held-out pictures were ranked better before the end.
+
+    Pair accuracies go up and down by chance, and the best of many is a lucky
+    one, so a fall within the interval of the best one says nothing.
 
     Args:
         log (list of dict): What has been reported at each line of output.
+        rows (list of Row): Of the final metrics.
     """
     entries = [entry for entry in log if 'valid/pair_accuracy' in entry]
     if not entries:
         return
     best = max(entries, key=lambda entry: entry['valid/pair_accuracy'])
     last = entries[-1]
-    if (best['valid/pair_accuracy'] - last['valid/pair_accuracy'] > FALLEN
+    chance, = ((row.high - row.low) / 2 for row in rows if row[:2] == ('valid', 'pair accuracy'))
+    fall = best['valid/pair_accuracy'] - last['valid/pair_accuracy']
+    if (fall > FALLEN and fall > chance  # which may be nan
             and last['train/pair_accuracy'] >= best['train/pair_accuracy']):
         cli.note('warning: training and held-out pictures drift apart: from step {} to {}, the '
                  'pair accuracy of the held-out ones fell from {:.3f} to {:.3f} while the other '

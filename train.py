@@ -70,7 +70,8 @@ def hold_out(pictures, ratio, seed, groups):
                     ratio, len(pictures.rows), cli.count(len(members), 'group'), len(part),
                     purpose))
     if len(members) < len(pictures.rows):
-        cli.note('{} held out to validate with: no face of a scene is on both sides'.format(
+        cli.note('{} held out to validate with: no face that is followed through a scene is on '
+                 'both sides'.format(
             cli.count(len(parts[1]), 'picture')))
     train, valid = (pictures._replace(rows=np.sort(part)) for part in parts)
     return train, valid
@@ -282,9 +283,9 @@ def main(argv=None):
     cli.note_if_collapsed(scores)
     files.write_scores(args.output_pred, scores)
     model_file.save(args.output_model, model)
-    report.write(args.out, train, valid, scores[train.rows],
-                 valid and trainer.score_pictures(model, valid, valid.rows), args.ndcg_k)
-    report.warn_if_fallen(log)
+    rows = report.write(args.out, train, valid, scores[train.rows],
+                        valid and trainer.score_pictures(model, valid, valid.rows), args.ndcg_k)
+    report.warn_if_fallen(log, rows)
 
 
 if __name__ == '__main__':
