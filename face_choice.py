@@ -66,11 +66,13 @@ def link(faces):
         open_tracks = [(track, last) for track, last in open_tracks
                        if track[0] == faces[start].scene
                        and faces[start].look - faces[last].look <= GAP]
-        overlaps = sorted(((overlap(faces[last], faces[i]), -k, -i) for i in now
-                           for k, (_, last) in enumerate(open_tracks)), reverse=True)
+        boxes = np.array([faces[last][6:10] for _, last in open_tracks]).reshape(-1, 4)
+        overlaps = sorted((
+            (iou[k], -k, -i) for i in now for iou in [overlap(boxes, faces[i])]
+            for k in np.flatnonzero(iou >= REACH).tolist()), reverse=True)
         taken = set()
-        for iou, k, i in overlaps:
-            if iou >= REACH and tracks[-i] is None and -k not in taken:
+        for _, k, i in overlaps:
+            if tracks[-i] is None and -k not in taken:
                 taken.add(-k)
                 tracks[-i] = open_tracks[-k][0]
         for i in now:
@@ -85,12 +87,13 @@ def link(faces):
     return tracks
 
 
-def overlap(a, b):
-    """Intersection over union of two faces."""
-    width = min(a.x + a.w, b.x + b.w) - max(a.x, b.x)
-    height = min(a.y + a.h, b.y + b.h) - max(a.y, b.y)
-    common = max(0, width) * max(0, height)
-    return common / (a.w * a.h + b.w * b.h - common)
+def overlap(boxes, face):
+    """Intersection over union of boxes ``(x, y, w, h)``, shape ``(N, 4)``, and a face."""
+    x, y, w, h = boxes.T
+    width = np.minimum(x + w, face.x + face.w) - np.maximum(x, face.x)
+    height = np.minimum(y + h, face.y + face.h) - np.maximum(y, face.y)
+    common = np.maximum(width, 0) * np.maximum(height, 0)
+    return common / (w * h + face.w * face.h - common)
 
 
 class Fingerprints:

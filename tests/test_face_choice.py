@@ -1,3 +1,5 @@
+import tracemalloc
+
 import imagehash
 import numpy as np
 import pytest
@@ -40,6 +42,17 @@ def test_a_cut_ends_every_track():
     assert link([face(0), face(1, scene=1), face(2, scene=1)]) == [(0, 0), (1, 0), (1, 0)]
 
 
+def test_a_crowd_is_followed():
+    crowd = [[face(look, 50 * (i % 25) + look, 50 * (i // 25)) for i in range(500)]
+             for look in range(2)]
+    tracemalloc.start()
+    tracks = link(sum(crowd, []))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert tracks == [(0, i) for i in range(500)] * 2
+    assert peak < 4e6  # all 250,000 overlaps take 40 MB
+
+
 def test_no_faces_have_no_tracks():
     assert link([]) == []
 
@@ -48,7 +61,8 @@ def test_no_faces_have_no_tracks():
     ((0, 0, 40), 1), ((20, 0, 40), 1 / 3), ((40, 0, 40), 0), ((10, 10, 20), 1 / 4)])
 def test_overlap_by_hand(box, iou):
     x, y, side = box
-    assert face_choice.overlap(face(), face(0, x, y, side)) == pytest.approx(iou)
+    boxes = np.array([[900, 900, 5, 5], [x, y, side, side]])
+    assert face_choice.overlap(boxes, face()) == pytest.approx(np.array([0, iou]))
 
 
 def reasons(faces, pictures, n_before=0, **rules):
