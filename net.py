@@ -359,8 +359,9 @@ class RankNet(chainer.Chain):
         """
         B, C, *size = pictures.shape
         x = np.moveaxis(np.empty((B, *size, C), np.float32), -1, 1)
-        return np.multiply(pictures, np.float32(self.image_scale), out=x, dtype=np.float32,
-                           casting='same_kind')
+        with np.errstate(over='ignore'):  # what is infinite has no finite score, which is said
+            return np.multiply(pictures, np.float32(self.image_scale), out=x, dtype=np.float32,
+                               casting='same_kind')
 
     def to_input(self, pictures):
         """What the predictor sees of pictures: :meth:`scale`, on the device of the model."""

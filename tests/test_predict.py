@@ -15,6 +15,12 @@ import predict
 
 
 @pytest.fixture
+def run(run_here):
+    """Few tests need a process of their own."""
+    return run_here
+
+
+@pytest.fixture
 def trained_files(rated_files, model):
     """``model.pkl`` beside ``X.npy`` and ``ratings.txt``."""
     model_file.save(rated_files / 'model.pkl', model)

@@ -24,6 +24,12 @@ SHORT = ['--n_iter', 6, '--monitor_step', 3, '-b', 8]
 
 
 @pytest.fixture
+def run(run_here):
+    """Few tests need a process of their own."""
+    return run_here
+
+
+@pytest.fixture
 def learn(rated_files, monkeypatch, capsys):
     """Run train.py here, with few steps of looking; returns its error output."""
     monkeypatch.chdir(rated_files)
