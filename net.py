@@ -23,7 +23,12 @@ class Predictor(chainer.Chain):
     """A network that scores pictures; a subclass has a ``trunk`` and the layers ``l1``, ``l2``."""
 
     n_features = 0   # how many numbers are known of each picture
+    n_trained = 0    # weights that others have trained
     at_once = 64     # pictures that it is shown at once, at most, to score them
+
+    def n_seen(self, image_size):
+        """How many numbers the trunk makes of a picture: mostly the same of any."""
+        return self.l1.W.shape[1]
 
     def add_features(self, n_features):
         """Let scores depend on ``n_features`` numbers that are known of each picture as well."""
@@ -84,12 +89,15 @@ class CNN(Predictor):
 
     def __init__(self, image_size=(80, 80)):
         super().__init__()
-        height, width = (_size_after_pooling(side) for side in image_size)
         with self.init_scope():
             self.conv1 = L.Convolution2D(3, 20, 5)
             self.conv2 = L.Convolution2D(20, 50, 5)
-            self.l1 = L.Linear(50 * height * width, 500)
+            self.l1 = L.Linear(self.n_seen(image_size), 500)
             self.l2 = L.Linear(500, 1)
+
+    def n_seen(self, image_size):
+        height, width = (_size_after_pooling(side) for side in image_size)
+        return 50 * height * width
 
     def trunk(self, x):                                  # (B, 3, 80, 80)
         h = conv_pool(x, self.conv1)                     # (B, 20, 38, 38)
@@ -167,6 +175,7 @@ class ResNet50(Predictor):
     """
 
     MEAN = 103.063, 115.903, 123.152  # of the pictures it was trained on; blue, green, red
+    n_trained = 23508096
 
     def __init__(self, image_size=(80, 80)):
         super().__init__()
@@ -195,6 +204,7 @@ class VGG16(Predictor):
     """
 
     MEAN = 103.939, 116.779, 123.68  # of the pictures it was trained on; blue, green, red
+    n_trained = 14714688
     at_once = 4  # each takes 315 MB
 
     def __init__(self, image_size=(80, 80)):

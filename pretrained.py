@@ -5,9 +5,9 @@ hold weights are read here: Chainer's own reader needs a Protocol Buffers
 package below 4, which goes with nothing else of today.
 """
 import contextlib
+import math
 import mmap
 import re
-import zipfile
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ import chainer_compat  # noqa: F401  (before chainer)
 import chainer
 
 import files
+import npz_reader
 
 
 def load(path, predictor):
@@ -37,10 +38,10 @@ def load(path, predictor):
                     array = chainer.as_array(getattr(link, name))
                     if isinstance(array, np.ndarray):  # not a count of batches
                         key = '{}/{}'.format(prefix, name).lstrip('/')
-                        array[...] = _check(key, weights[key], array.shape)
+                        array[...] = _check_finite(key, weights.read(key, array.shape))
     except KeyError:
         reason = 'it has no {}'.format(key)
-    except (ValueError, IndexError, EOFError, zipfile.BadZipFile) as e:
+    except (ValueError, IndexError, MemoryError) as e:
         reason = str(e) or type(e).__name__
     else:
         return
@@ -48,30 +49,44 @@ def load(path, predictor):
                            '{}'.format(path, type(predictor).__name__, reason))
 
 
-def _check(key, weights, shape):
-    if weights.dtype.kind != 'f' or weights.size != np.prod(shape):
-        raise ValueError('{} is {} of shape {}, not {}'.format(
-            key, weights.dtype, weights.shape, shape))
+def _check_finite(key, weights):
     if not np.isfinite(weights).all():
         raise ValueError('{} holds nan or inf'.format(key))
-    return weights.reshape(shape)
+    return weights
 
 
 @contextlib.contextmanager
 def _open(path):
     with open(path, 'rb') as f:
         if f.read(2) == b'PK':
-            with np.lib.npyio.NpzFile(f, allow_pickle=False) as npz:
-                yield npz
+            yield ChainerWeights(f)
         else:
             yield CaffeWeights(f)
 
 
+class ChainerWeights:
+
+    """Weights of a ``.npz`` of Chainer by their names, from an open file ``f``."""
+
+    def __init__(self, f):
+        self._npz = npz_reader.Npz(f)
+
+    def read(self, key, shape):
+        """The weights of that name, which must have that shape, float32."""
+        def check(found, dtype):
+            if dtype.kind != 'f' or found != shape:
+                raise ValueError('{} is {} of shape {}, not {}'.format(
+                    key, dtype.name, found, shape))
+
+        with np.errstate(over='ignore'):  # what is too large becomes inf, which is said
+            return self._npz.read(key, check).astype(np.float32)
+
+
 class CaffeWeights:
 
-    """Weights of a ``.caffemodel`` by the names that Chainer gives them: ``caffe['bn1/gamma']``.
+    """Weights of a ``.caffemodel`` by the names that Chainer gives them, from an open file ``f``.
 
-    The file ``f`` is mapped, not read.
+    The file is mapped, not read.
     """
 
     def __init__(self, f):
@@ -80,14 +95,16 @@ class CaffeWeights:
         if not self._layers:
             raise ValueError('there are no layers in it')
 
-    def __getitem__(self, key):
+    def read(self, key, shape):
+        """The weights of that name, which must be so many; float32."""
         layer, number = caffe_name(key)
         blobs = self._layers[layer]
-        weights = _read_blob(blobs[number])
+        weights = _read_blob(key, blobs[number], math.prod(shape))
         if key.endswith(('avg_mean', 'avg_var')):  # sums, and their number is the third blob
-            factor = _read_blob(blobs[2]).item()
-            weights = weights / factor if factor else weights
-        return weights
+            factor = _read_blob(key, blobs[2], 1).item()
+            with np.errstate(over='ignore', invalid='ignore'):
+                weights = weights / np.float32(factor) if factor else weights
+        return weights.reshape(shape)
 
 
 def caffe_name(key):
@@ -117,25 +134,44 @@ class _Layout(NamedTuple):
 
 _LAYERS = {100: _Layout(1, 7), 2: _Layout(4, 6)}  # of LayerParameter; of V1LayerParameter
 _BLOB_DATA = 5
+_MOST_FIELDS = 1000  # of a network, of a layer; a ResNet-50 has 229 layers
+_MOST_NAME = 1000    # bytes
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 def _read_layers(message):
-    for field, value in _read_fields(message):
+    for field, value in _read_few_fields(message):
         if field in _LAYERS and isinstance(value, memoryview):
             name, blobs = '', []
-            for field_of_layer, part in _read_fields(value):
+            for field_of_layer, part in _read_few_fields(value):
+                if not isinstance(part, memoryview):
+                    continue
                 if field_of_layer == _LAYERS[field].name:
-                    name = bytes(part).decode('utf-8', 'replace')
+                    name = bytes(part[:_MOST_NAME]).decode('utf-8', 'replace')
                 elif field_of_layer == _LAYERS[field].blobs:
                     blobs.append(part)
             yield name, blobs
 
 
-def _read_blob(message):
-    parts = [np.frombuffer(part, '<f4') for field, part in _read_fields(message)
-             if field == _BLOB_DATA]
-    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+def _read_few_fields(message):
+    for number, field in enumerate(_read_fields(message)):
+        if number == _MOST_FIELDS:
+            raise ValueError('it has more than {:,} fields'.format(_MOST_FIELDS))
+        yield field
+
+
+def _read_blob(key, message, n):
+    weights = np.empty(n, np.float32)
+    at = 0
+    for field, part in _read_fields(message):
+        if field == _BLOB_DATA and isinstance(part, memoryview):
+            numbers = np.frombuffer(part, '<f4')
+            if at + len(numbers) <= n:
+                weights[at:at + len(numbers)] = numbers
+            at += len(numbers)
+    if at != n:
+        raise ValueError('{} has {:,} weights, not {:,}'.format(key, at, n))
+    return weights
 
 
 def _read_fields(message):
