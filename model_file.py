@@ -287,8 +287,6 @@ def load_snapshot(path, trainer):
             return
         except files.InputError:  # of another run
             raise
-        except KeyError as e:
-            reason = 'it has no {}'.format(e)
         except ValueError as e:
             reason = str(e)
         except Exception as e:
@@ -325,6 +323,8 @@ class _SnapshotReader(chainer.serializers.NpzDeserializer):
             shape, kinds = value.shape, value.dtype.kind
         else:
             shape, kinds = (), {int: 'iu', float: 'f', str: 'U'}[type(value)]
+        if path not in self.npz:  # not a KeyError: Chainer goes on without some
+            raise ValueError('it has no {}'.format(path))
         array = self.npz.read(path, functools.partial(_check_array, path, shape, kinds))
         _check_values(path, array)
         return chainer.serializers.NpzDeserializer({path: array}, self.path)(key, value)

@@ -108,6 +108,7 @@ _PYTHONS = {  # as Python 3 calls them, and Python 2 and low protocols
     ('builtins', 'object'): MENTIONED, ('__builtin__', 'object'): MENTIONED,
     ('copyreg', '_reconstructor'): Use((3,)), ('copy_reg', '_reconstructor'): Use((3,)),
     ('_codecs', 'encode'): Use((2,)),
+    ('builtins', 'bytes'): Use((0,)), ('__builtin__', 'bytes'): Use((0,)),
     ('builtins', 'set'): Use((0, 1)), ('__builtin__', 'set'): Use((0, 1)),
     ('collections', 'OrderedDict'): Use((0, 1)),
 }
@@ -313,6 +314,8 @@ def _encode(_, args):
 _CALLS = {
     ('copyreg', '_reconstructor'): _reconstruct, ('copy_reg', '_reconstructor'): _reconstruct,
     ('_codecs', 'encode'): _encode,
+    ('builtins', 'bytes'): lambda _, args: memoryview(b''),
+    ('__builtin__', 'bytes'): lambda _, args: memoryview(b''),
     ('builtins', 'set'): lambda _, args: [],  # nobody asks what is in one
     ('__builtin__', 'set'): lambda _, args: [],
     ('collections', 'OrderedDict'): lambda _, args: {},  # likewise; Python 3 fills it later

@@ -1,54 +1,14 @@
-import struct
-
 import numpy as np
 import pytest
 
 import chainer_compat  # noqa: F401  (before chainer)
 import chainer
-import chainer.links as L
 from chainer.links.model.vision import resnet
 
 import files
 import net
 import pretrained
-
-
-class Block(chainer.Chain):
-
-    def __init__(self):
-        super().__init__()
-        with self.init_scope():
-            self.conv1 = L.Convolution2D(2, 2, 1, nobias=True)
-            self.bn1 = L.BatchNormalization(2)
-
-
-class Predictor(chainer.Chain):
-
-    """The first layers of a residual network, and small."""
-
-    def __init__(self, seed=0):
-        super().__init__()
-        rng = np.random.default_rng(seed)
-        with self.init_scope():
-            self.layers = chainer.Chain()
-        with self.layers.init_scope():
-            self.layers.conv1 = L.Convolution2D(3, 2, 3)
-            self.layers.bn1 = L.BatchNormalization(2)
-            self.layers.res2 = chainer.Chain()
-        with self.layers.res2.init_scope():
-            self.layers.res2.a = Block()
-        for array in self.weights().values():
-            array[...] = rng.random(array.shape)
-
-    def weights(self):
-        """Arrays by their names, as Chainer saves them."""
-        target = {}
-        for prefix, link in self.layers.namedlinks():
-            for name in link._params | link._persistent:
-                array = chainer.as_array(getattr(link, name))
-                if isinstance(array, np.ndarray):
-                    target[(prefix + '/' + name).lstrip('/')] = array
-        return target
+from model_samples import Predictor, blob, caffemodel, loose_blob, message, varint
 
 
 def assert_same_weights(a, b):
@@ -62,44 +22,6 @@ def test_weights_that_chainer_saved(tmp_path):
     chainer.serializers.save_npz(tmp_path / 'weights.npz', theirs.layers)
     pretrained.load(tmp_path / 'weights.npz', ours)
     assert_same_weights(ours, theirs)
-
-
-def varint(number):
-    more, rest = number >> 7, number & 127
-    return bytes([rest | 128]) + varint(more) if more else bytes([rest])
-
-
-def message(number, content):
-    return varint(number << 3 | 2) + varint(len(content)) + content
-
-
-def blob(array):
-    shape = b''.join(varint(1 << 3) + varint(side) for side in array.shape)
-    return message(7, message(1, shape)) + message(5, array.astype('<f4').tobytes())
-
-
-def loose_blob(array):
-    """As old writers have it: each number a field of its own."""
-    return b''.join(varint(5 << 3 | 5) + struct.pack('<f', value) for value in array.flat)
-
-
-def caffemodel(weights, layer_field, name_field, blobs_field, blob=blob):
-    factor = np.array([4.])  # Caffe keeps sums of means and variances, and their number
-    parts = {
-        'conv1': ['conv1/W', 'conv1/b'],
-        'bn_conv1': ['bn1/avg_mean', 'bn1/avg_var', factor],
-        'scale_conv1': ['bn1/gamma', 'bn1/beta'],
-        'res2a_branch2a': ['res2/a/conv1/W'],
-        'bn2a_branch2a': ['res2/a/bn1/avg_mean', 'res2/a/bn1/avg_var', factor],
-        'scale2a_branch2a': ['res2/a/bn1/gamma', 'res2/a/bn1/beta']}
-    content = message(1, b'small')
-    for layer, keys in parts.items():
-        arrays = [weights[key] * (4 if 'avg' in key else 1) if isinstance(key, str) else key
-                  for key in keys]
-        content += message(layer_field, message(name_field, layer.encode())
-                           + varint(10 << 3) + varint(1)  # its phase, a number
-                           + b''.join(message(blobs_field, blob(array)) for array in arrays))
-    return content
 
 
 @pytest.mark.parametrize('layout, blob', [
@@ -169,6 +91,15 @@ CAFFE = caffemodel(Predictor(1).weights(), 100, 1, 7)
     (text(CAFFE.replace(b'scale_conv1', b'other_conv1')), 'but it has no bn1/beta'),
     (text(message(1, b'an empty net')), 'but there are no layers in it'),
     (text(b'\x80' * 30), 'but it is something else'),
+    (text(CAFFE[:2] + varint(2 ** 62) + CAFFE[3:]), 'but it is cut short'),
+    (text(message(100, b'') * 1001), 'but it has more than 1,000 fields'),
+    (text(message(100, message(7, b'') * 1001)), 'but it has more than 1,000 fields'),
+    (text(caffemodel(Predictor(1).weights(), blob=lambda array: b'\x28\1')),
+     'but conv1/W has 0 weights, not 54'),
+    (text(caffemodel(Predictor(1).weights(), blob=lambda array: blob(array) * 2)),
+     'but conv1/W has 108 weights, not 54'),
+    (npz(**{'conv1/b': np.array([0, 1e300])}), 'but conv1/b holds nan or inf'),
+    (npz(**{'conv1/b': np.zeros(10 ** 7)}), 'is float64 of shape (10000000,), not (2,)'),
     (npz(**{'conv1/b': None}), 'but it has no conv1/b'),
     (npz(**{'conv1/b': np.zeros(3)}), 'but conv1/b is float64 of shape (3,), not (2,)'),
     (npz(**{'conv1/b': np.zeros(2, int)}), 'but conv1/b is int64 of shape (2,), not (2,)'),
