@@ -15,7 +15,6 @@ import itertools
 import os
 import re
 import shutil
-import tempfile
 import time
 from typing import NamedTuple
 
@@ -141,6 +140,7 @@ def parse_args(argv):
 def main(argv=None):
     args = parse_args(argv)
     start = time.monotonic()
+    picture_set.finish(args.output)
     if args.drop or args.review:
         edit(args.output, args.drop, args.ratings, args.review, args.force)
         return
@@ -429,8 +429,9 @@ def save_crops(X, folder):
     digits = max(5, len(str(len(X) - 1)))
     is_new = not os.path.isdir(folder)
     os.makedirs(folder, exist_ok=True)
-    part = tempfile.mkdtemp(prefix='.part', dir=folder)
+    part = files.part_of(os.path.join(folder, 'crops'))
     try:
+        os.mkdir(part)
         for row, img in enumerate(files.walk(X)):
             name = '{:0{}}.png'.format(row, digits)
             plots.to_image(img).save(os.path.join(part, name))

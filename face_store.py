@@ -1,10 +1,13 @@
 """What has been found so far, on disk: a run that ends early can go on from there.
 
-A store is a folder beside ``X.npy`` with three files: ``run.json`` says of
+A store is a folder beside ``X.npy`` with four files: ``run.json`` says of
 which run it is, ``crops`` holds the crops, one after the other, and
-``faces.csv`` a line for each.  Faces are only ever added, crop first; after a
-crash, what is there of the last frame is cut off and found again.
+``faces.csv`` a line for each; who has locked ``lock`` is at work.  Faces are
+only ever added, crop first; after a crash, what is there of the last frame is
+cut off and found again.  What a power cut leaves may have gaps: nothing here
+waits for the disk.
 """
+import contextlib
 import csv
 import io
 import json
@@ -59,41 +62,58 @@ class FaceStore:
 
     Raises:
         InputError: If there is nothing to go on with, it is of another run, or
-            there is something else, which is not thrown away.
+            there is something else, which is not thrown away, or another process
+            is at work there.
     """
 
     def __init__(self, folder, run, size, resume=False):
         self.folder = folder
         self.shape = files.CHANNELS, size, size
         self.faces = []
-        if resume:
+        if resume and not os.path.isdir(folder):
             self._check_run(run)
-        else:
+        if not resume:
             self._check_ours()
-            shutil.rmtree(folder, ignore_errors=True)
-            os.mkdir(folder)
-            with files.replacing(self._path('run.json')) as part, \
-                    open(part, 'w', encoding='utf-8') as f:
-                json.dump(run, f, indent=1)
-        for name in NAMES[1:]:
-            open(self._path(name), 'ab').close()
-        self._restore()
-        self._table = open(self._path('faces.csv'), 'a', newline='', encoding='utf-8')
-        self._crops = open(self._path('crops'), 'ab')
+        os.makedirs(folder, exist_ok=True)
+        with contextlib.ExitStack() as stack:
+            lock = stack.enter_context(open(self._path('lock'), 'ab'))
+            files.lock(lock, '{}: another crop_faces.py is at work there; wait for it, or choose '
+                             'another --output'.format(folder))
+            if resume:
+                self._check_run(run)
+            else:
+                self._begin(run)
+            for name in NAMES[1:]:
+                open(self._path(name), 'ab').close()
+            self._restore()
+            self._table = stack.enter_context(
+                open(self._path('faces.csv'), 'a', newline='', encoding='utf-8'))
+            self._crops = stack.enter_context(open(self._path('crops'), 'ab'))
+            self._open = stack.pop_all()
+
+    def _begin(self, run):
+        for name in NAMES:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(self._path(name))
+        with files.replacing(self._path('run.json')) as part, \
+                open(part, 'w', encoding='utf-8') as f:
+            json.dump(run, f, indent=1)
 
     def _path(self, name):
         return os.path.join(self.folder, name)
 
     def _check_ours(self):
-        if os.path.isdir(self.folder) and not set(os.listdir(self.folder)) <= set(NAMES):
+        found = os.listdir(self.folder) if os.path.isdir(self.folder) else []
+        if not all(name in (*NAMES, 'lock') or files.is_part_of(name, self._path('run.json'))
+                   for name in found):
             raise files.InputError('{}: expected what an interrupted run has left, got something '
                                    'else; move it away'.format(self.folder))
 
     def _check_run(self, run):
         try:
             with open(self._path('run.json'), encoding='utf-8') as f:
-                before = json.load(f)
-        except (OSError, ValueError) as e:
+                before = dict(json.load(f))
+        except (OSError, ValueError, TypeError, RecursionError) as e:
             raise files.InputError('{}: there is no run to go on with; leave --resume out'.format(
                 self.folder)) from e
         # Through JSON, as that of before: a tuple becomes a list.
@@ -109,9 +129,11 @@ class FaceStore:
             lines = f.read().split(b'\n')[:-1]  # one that has no end is not complete
         picture = int(np.prod(self.shape))
         n = min(len(lines), os.path.getsize(self._path('crops')) // picture)
-        faces = [_parse(line) for line in lines[:n]]
-        while faces and (faces[-1].number, faces[-1].frame) == (
-                _parse(lines[n - 1]).number, _parse(lines[n - 1]).frame):
+        faces = []
+        with contextlib.suppress(ValueError, TypeError, csv.Error):  # damaged from here on
+            faces.extend(map(_parse, lines[:n]))
+        last = faces[-1:]
+        while faces and (faces[-1].number, faces[-1].frame) == (last[0].number, last[0].frame):
             faces.pop()
         self.faces = faces
         os.truncate(self._path('faces.csv'), sum(len(line) + 1 for line in lines[:len(faces)]))
@@ -146,8 +168,7 @@ class FaceStore:
         self.close()
 
     def close(self):
-        self._table.close()
-        self._crops.close()
+        self._open.close()
 
     def remove(self):
         """Remove it all from the disk."""

@@ -3,20 +3,45 @@
 Every reader says in one line what is wrong with a file: where, what was
 expected, what came and what to do about it (:class:`InputError`).  Every
 writer goes through :func:`replacing`, so that no file is ever half written.
+
+A file may come from anybody: none is read further, and no more memory is
+taken, than a good one needs.
 """
 import contextlib
 import csv
+import errno
+import functools
+import io
 import math
 import mmap
 import os
+import platform
+import re
+import shutil
+import struct
+import warnings
+import zlib
 from typing import NamedTuple
 
 import numpy as np
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+    import msvcrt
+
 CHANNELS = 3
 MOST_FEATURES = 100000  # of a picture
-LINE_LIMIT = 1000  # characters; a rating needs no more than a few
-WINDOW = 65536  # bytes; where a page is read, Linux maps what it has of so many around it
+NPY_HEADER = 10000      # bytes; numpy.save needs 118
+LINE_LIMIT = 1000       # characters; a rating needs no more than a few
+SURPLUS = 100000        # lines that a file of ratings may have besides: comments, blank ones
+ROW_LIMIT = 2 ** 15     # characters of a row of a table
+ROW_AVERAGE = 1000      # ... of all rows, on average, besides
+TABLE_ROOM = 2 ** 20    # ... so many
+FORMULA = re.compile("('*)[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")  # what spreadsheets run
+WINDOW = 65536          # bytes; where a page is read, Linux maps what it has of so many around it
+LOCK_BYTE = 2 ** 62     # far behind the text: Windows lets nobody read what is locked
 
 
 class InputError(Exception):
@@ -54,6 +79,9 @@ def read_pictures(path, image_size=None):
             holds Python objects (which are never unpickled), or pictures of
             another size.
     """
+    if os.path.exists(moves_path(path)):
+        raise InputError('{0}: crop_faces.py was stopped while it changed this set; to complete '
+                         'that, say crop_faces.py -o {0} --review sheet.png'.format(path))
     X = _map_npy(path, _check_pictures, 'pictures')
     if image_size and X.shape[2:] != tuple(image_size):
         raise InputError('{}: expected pictures of {} x {} pixels, got {} x {}; see --size of '
@@ -77,11 +105,8 @@ def _map_npy(path, check, noun):
 
 
 def _read_npy_header(path, f):
-    npy = np.lib.format
     try:
-        version = npy.read_magic(f)
-        reader = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
-        return reader(f)
+        return _parse_npy_header(f)
     except Exception as e:  # numpy's parser raises many kinds
         f.seek(0)
         start = f.read(8)
@@ -89,13 +114,37 @@ def _read_npy_header(path, f):
             came = 'an empty file'
         elif start.startswith(b'PK'):
             came = 'an .npz archive'
-        elif not start.startswith(npy.MAGIC_PREFIX):
+        elif not start.startswith(np.lib.format.MAGIC_PREFIX):
             came = 'something else'
         else:
             came = 'a damaged header'
         raise InputError(
             '{}: expected a NumPy array (.npy), got {}; crop_faces.py or numpy.save makes one'
             .format(path, came)) from e
+
+
+def _parse_npy_header(f):
+    """Shape, order and type; the file stands at the first number then.
+
+    NumPy takes a header for what Python's parser makes of it, so it gets no
+    more than ``NPY_HEADER`` bytes, and what it makes of them is checked.
+    """
+    npy = np.lib.format
+    reader, length = {
+        (1, 0): (npy.read_array_header_1_0, '<H'),
+        (2, 0): (npy.read_array_header_2_0, '<I')}[npy.read_magic(f)]
+    prefix = f.read(struct.calcsize(length))
+    n, = struct.unpack(length, prefix)
+    if n > NPY_HEADER:
+        raise ValueError('a header of {} bytes'.format(n))
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # of Python 2's numbers, such as 3L
+        shape, fortran_order, dtype = reader(io.BytesIO(prefix + f.read(n)))
+    if not all(type(side) is int and 0 <= side < 2 ** 63 for side in shape):
+        raise ValueError('a shape of other than whole numbers')
+    if math.prod(shape) * dtype.itemsize >= 2 ** 63:
+        raise ValueError('more bytes than a file has')
+    return shape, fortran_order, dtype
 
 
 def _check_pictures(path, shape, dtype):
@@ -239,7 +288,7 @@ def read_ratings(path, n):
         InputError: If a line is not a number, or there are not ``n`` of them.
     """
     ratings = []
-    for number, line in _numbered_lines(path):
+    for number, line in _numbered_lines(path, n):
         text = line.split('#', 1)[0].strip()
         if text:
             ratings.append(_parse_rating(path, number, text))
@@ -271,20 +320,24 @@ def rating_lines(path, n):
     """
     read_ratings(path, n)
     lines, row = [], 0
-    for _, line in _numbered_lines(path):
+    for _, line in _numbered_lines(path, n):
         is_rating = bool(line.split('#', 1)[0].strip())
         lines.append((row if is_rating else None, line))
         row += is_rating
     return lines
 
 
-def _numbered_lines(path):
+def _numbered_lines(path, n):
     with open(path, encoding='utf-8-sig') as f:  # -sig: Windows editors add a BOM
         try:
             for number, line in enumerate(iter(lambda: f.readline(LINE_LIMIT), ''), 1):
                 if len(line) == LINE_LIMIT:
                     raise InputError('{}, line {}: expected one number, got over {} characters; '
                                      'write one rating a line'.format(path, number, LINE_LIMIT - 1))
+                if number > n + SURPLUS:
+                    raise InputError('{}: expected {} ratings, one a line for each picture, got '
+                                     'over {:,} lines; is it another file?'.format(
+                                         path, n, n + SURPLUS))
                 yield number, line
         except UnicodeDecodeError as e:
             raise InputError('{}: expected text in UTF-8, got other bytes; save it as plain text'
@@ -317,6 +370,12 @@ def table_path(pictures_path):
     return os.path.splitext(pictures_path)[0] + '.csv'
 
 
+def moves_path(pictures_path):
+    """Where :mod:`picture_set` notes which files of a set take their places."""
+    folder, name = os.path.split(os.path.realpath(pictures_path))
+    return os.path.join(folder, '.{}.moves'.format(os.path.splitext(name)[0]))
+
+
 def read_table(path, n, names=None):
     """Read a table that has one row for each of ``n`` pictures.
 
@@ -334,30 +393,26 @@ def read_table(path, n, names=None):
         InputError: If it does not have ``n`` rows, a row does not have one
             value for each column, or the column ``row`` is not 0 to ``n - 1``.
     """
-    rows, numbers, wrong = [], [], None
+    if os.path.getsize(path) > TABLE_ROOM + ROW_AVERAGE * n:
+        raise InputError('{}: expected a table of {} rows, one for each picture, got {:,} bytes; '
+                         'move it away if it belongs to other pictures'.format(
+                             path, n, os.path.getsize(path)))
+    remedy = 'make it anew with crop_faces.py'
+    lines = (line for _, line in read_rows(path, remedy))
+    columns = next(lines, [])
+    kept = [c for c, column in enumerate(columns) if names is None or column in names]
+    place = columns.index('row') if 'row' in columns else None
+    rows, numbers = [], []
     same = {}  # one string for equal ones, of which a large table is full
-    try:
-        with open(path, newline='', encoding='utf-8-sig') as f:
-            lines = csv.reader(f)
-            columns = next(lines, [])
-            kept = [c for c, column in enumerate(columns) if names is None or column in names]
-            place = columns.index('row') if 'row' in columns else None
-            for line in lines:
-                if len(line) == len(columns):
-                    rows.append([same.setdefault(line[c], line[c]) for c in kept])
-                    numbers.append(line[place] if place is not None else None)
-                else:
-                    wrong = wrong or (len(rows), len(line))
-                    rows.append(None)
-    except (UnicodeDecodeError, csv.Error) as e:
-        raise InputError('{}: expected a CSV table in UTF-8, got {}; make it anew with '
-                         'crop_faces.py'.format(path, e)) from e
+    for line in lines:
+        if len(line) != len(columns):
+            raise InputError('{}, row {}: expected {} values, got {}; {}'.format(
+                path, len(rows), len(columns), len(line), remedy))
+        rows.append([same.setdefault(line[c], line[c]) for c in kept])
+        numbers.append(line[place] if place is not None else None)
     if len(rows) != n:
         raise InputError('{}: expected {} rows, one for each picture, got {}; '
                          'move it away if it belongs to other pictures'.format(path, n, len(rows)))
-    if wrong:
-        raise InputError('{}, row {}: expected {} values, got {}; make it anew with '
-                         'crop_faces.py'.format(path, wrong[0], len(columns), wrong[1]))
     if place is not None:
         rows = _in_order(path, numbers, rows)
     return [columns[c] for c in kept], rows
@@ -374,12 +429,81 @@ def _in_order(path, numbers, rows):
                          'anew with crop_faces.py'.format(path, len(rows) - 1, e)) from e
 
 
+def read_rows(path, remedy='save it anew'):
+    """Read any table, row by row.
+
+    Args:
+        path (str): CSV, in UTF-8.
+        remedy (str): What to do about a damaged one.
+
+    Yields:
+        tuple: The number of a line, from 1, the last one of its row, and the
+        row, a list of strings.
+
+    Raises:
+        InputError: If it is none, or has a row of over ``ROW_LIMIT`` characters.
+    """
+    room = ROW_LIMIT
+
+    def lines(f):
+        nonlocal room
+        while True:
+            line = f.readline(room + 1)
+            room -= len(line)
+            if room < 0:
+                raise csv.Error('a row of over {:,} characters'.format(ROW_LIMIT))
+            if '\0' in line:
+                raise csv.Error('a character of number 0')
+            if not line:
+                return
+            yield line
+
+    try:
+        with open(path, newline='', encoding='utf-8-sig') as f:
+            reader = csv.reader(lines(f))
+            for row in reader:
+                room = ROW_LIMIT
+                yield reader.line_num, [_without_quote(cell) for cell in row]
+    except (UnicodeDecodeError, csv.Error) as e:
+        raise InputError('{}: expected a CSV table in UTF-8, got {}; {}'.format(
+            path, e, remedy)) from e
+
+
 def write_table(path, columns, rows):
-    """Write a table with a line of column names."""
-    with replacing(path) as part, open(part, 'w', newline='', encoding='utf-8') as f:
+    """Write a table with a line of column names.
+
+    A spreadsheet runs what begins like a formula.  So a cell that does and is
+    no number, such as the name of a file from somewhere, has a ``'`` put
+    before it, which :func:`read_rows` takes away.
+    """
+    with replacing(path) as part:
+        write_rows(part, columns, rows)
+
+
+def write_rows(path, columns, rows):
+    """As :func:`write_table`, to where it is said: beside the place of a table."""
+    with open(path, 'w', newline='', encoding='utf-8') as f:
         writer = csv.writer(f, lineterminator='\n')
         writer.writerow(columns)
-        writer.writerows(rows)
+        writer.writerows(map(_with_quote, row) for row in rows)
+
+
+def _with_quote(cell):
+    return "'" + cell if isinstance(cell, str) and _is_formula(cell) else cell
+
+
+def _without_quote(cell):
+    return cell[1:] if cell[:1] == "'" and FORMULA.match(cell) else cell
+
+
+def _is_formula(cell):
+    if not FORMULA.match(cell):
+        return False
+    try:
+        float(cell)
+    except ValueError:
+        return True
+    return False
 
 
 def check_output(path, inputs=()):
@@ -414,21 +538,113 @@ def replacing(path):
 
     If the body fails, ``path`` stays as it was and the part is removed.  What
     is no regular file, such as ``/dev/stdout``, is written as it stands.
+
+    The part is on the disk before it is moved: who loses power has the old
+    file or the new one.
     """
     if _is_special(path):
         yield path
         return
     target = os.path.realpath(path)  # a link keeps pointing where it points
-    folder, name = os.path.split(target)
-    root, extension = os.path.splitext(name)  # numpy and Pillow look at the extension
-    part = os.path.join(folder, '.{}.{}.part{}'.format(root, os.getpid(), extension))
+    part = part_of(target)
     try:
-        yield part
-        os.replace(part, target)
-    except OSError as e:
-        if e.filename == part:
-            e.filename = path  # the name that the user knows
-        raise
+        with naming(part, path):
+            yield part
+            sync(part)
+            os.replace(part, target)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.remove(part)
+
+
+@contextlib.contextmanager
+def naming(part, path):
+    """Let errors of writing a part name the file that the user knows."""
+    try:
+        yield
+    except OSError as e:
+        if e.errno and e.filename in (part, None):
+            e.filename = path
+        raise
+
+
+def part_of(target):
+    """A hidden name beside a file, for what will take its place, or for a folder of that.
+
+    Its like that processes have left which were killed are removed.
+    """
+    folder, name = os.path.split(target)
+    root, extension = os.path.splitext(name)  # numpy and Pillow look at the extension
+    _remove_parts(folder, root, extension)
+    return os.path.join(folder, '.{}.{}.{}.part{}'.format(
+        root, _machine(), os.getpid(), extension))
+
+
+def is_part_of(part, target):
+    """Whether a name is one that :func:`part_of` gives for a file, in any process."""
+    root, extension = os.path.splitext(os.path.basename(target))
+    return bool(re.fullmatch(r'\.{}\.[0-9a-f]{{8}}\.\d+\.part{}'.format(
+        re.escape(root), re.escape(extension)), part))
+
+
+def sync(path):
+    """Have a file, of which all is written, on the disk when this returns."""
+    with open(path, 'rb+') as f:
+        os.fsync(f.fileno())
+
+
+@functools.lru_cache(1000)
+def _remove_parts(folder, root, extension):
+    # Once for each file: to list a folder of many is slow.
+    if os.name != 'posix':  # Windows cannot ask for a process without ending it
+        return
+    of_dead = re.compile(r'\.+{}(\.{}\.(\d+)\.part)+{}'.format(
+        re.escape(root), _machine(), re.escape(extension)))
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder or '.'):
+            match = of_dead.fullmatch(name)
+            if match and not _is_alive(int(match[2])):
+                path = os.path.join(folder, name)
+                with contextlib.suppress(OSError):
+                    shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
+
+
+@functools.cache
+def _machine():
+    """Tells the machine, or the container, whose process numbers ours are, in eight digits."""
+    space = ''
+    with contextlib.suppress(OSError):
+        space = os.readlink('/proc/self/ns/pid')
+    return '{:08x}'.format(zlib.crc32((platform.node() + space).encode()))
+
+
+def _is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # another user's; no number of a process
+        pass
+    return True
+
+
+def lock(file, message):
+    """Keep other processes from locking a file, until it is closed or the process ends.
+
+    Args:
+        file (file): Open for writing.
+        message (str): What to say if another process has it.
+
+    Raises:
+        InputError: If another process has it.
+    """
+    try:
+        if fcntl:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        else:
+            file.seek(LOCK_BYTE)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    except OSError as e:
+        if e.errno in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):  # of some network disks
+            return
+        raise InputError(message) from e

@@ -1,9 +1,11 @@
 """A set of pictures on disk: ``X.npy``, the table ``X.csv`` beside it, and ratings.
 
 Their rows belong together, so they are changed together: all new files are
-complete before the first one takes its place.
+complete before the first one takes its place.  What is about to take its place
+is noted beside them, so that :func:`finish` can go on after a crash.
 """
 import contextlib
+import json
 import os
 
 import numpy as np
@@ -26,24 +28,83 @@ def write(path, pictures, table, ratings=None):
         ratings (tuple): Path and text of the ratings.
     """
     columns, *rows = table
-    with contextlib.ExitStack() as stack:
-        # The last one is moved first: if the pictures stay, all stays.
-        names = [*([ratings[0]] if ratings else []), files.table_path(path), path]
-        *ratings_part, table_part, part = [
-            stack.enter_context(files.replacing(name)) for name in names]
-        pictures = iter(pictures)
-        first = next(pictures)
-        with NpyWriter(part, first.shape, first.dtype) as writer:
-            writer.append(first)
-            for picture in pictures:
-                writer.append(picture)
-        if writer.length != len(rows):
-            raise ValueError('expected {} pictures, got {}'.format(len(rows), writer.length))
-        files.write_table(table_part, ['row', *columns],
-                          ([number, *row] for number, row in enumerate(rows)))
+    names = [path, files.table_path(path), *([ratings[0]] if ratings else [])]
+    targets = list(map(os.path.realpath, names))  # a link keeps pointing where it points
+    parts = list(map(files.part_of, targets))
+    try:
+        with files.naming(parts[0], path):
+            n = _write_pictures(parts[0], pictures)
+            files.sync(parts[0])
+        if n != len(rows):
+            raise ValueError('expected {} pictures, got {}'.format(len(rows), n))
+        with files.naming(parts[1], names[1]):
+            files.write_rows(parts[1], ['row', *columns],
+                             ([number, *row] for number, row in enumerate(rows)))
+            files.sync(parts[1])
         if ratings:
-            with open(ratings_part[0], 'w', encoding='utf-8', newline='') as f:
-                f.write(ratings[1])
+            with files.naming(parts[2], names[2]):
+                with open(parts[2], 'w', encoding='utf-8', newline='') as f:
+                    f.write(ratings[1])
+                files.sync(parts[2])
+        _move(path, parts, targets, names)
+    finally:
+        if not os.path.exists(files.moves_path(path)):  # else finish() needs them
+            for part in parts:
+                with contextlib.suppress(FileNotFoundError):
+                    os.remove(part)
+
+
+def _write_pictures(path, pictures):
+    pictures = iter(pictures)
+    first = next(pictures)
+    with NpyWriter(path, first.shape, first.dtype) as writer:
+        writer.append(first)
+        for picture in pictures:
+            writer.append(picture)
+    return writer.length
+
+
+def _move(path, parts, targets, names):
+    moves = files.moves_path(path)
+    with files.replacing(moves) as part, open(part, 'w', encoding='utf-8') as f:
+        json.dump([os.path.basename(part) for part in parts] + targets, f)
+    try:
+        finish(path)
+    except OSError as e:
+        e.filename = dict(zip(parts, names)).get(e.filename, e.filename)
+        if all(map(os.path.exists, parts)):  # nothing has changed, and nothing shall
+            os.remove(moves)
+        raise
+
+
+def finish(path):
+    """Complete a change of a set that a crash has cut short; without one, do nothing.
+
+    Args:
+        path (str): The ``.npy`` file.
+    """
+    moves = files.moves_path(path)
+    if not os.path.exists(moves):
+        return
+    for part, target in _read_moves(moves):
+        with contextlib.suppress(FileNotFoundError):  # moved before
+            os.replace(part, target)
+    os.remove(moves)
+
+
+def _read_moves(path):
+    """Pairs of a part and its place; a part lies beside its place, whatever the file says."""
+    try:
+        with open(path, encoding='utf-8') as f:
+            names = json.loads(f.read(files.ROW_LIMIT))
+        parts, targets = names[:len(names) // 2], names[len(names) // 2:]
+        if not all(map(files.is_part_of, parts, targets)):
+            raise ValueError('other names')
+    except (ValueError, TypeError, RecursionError) as e:
+        raise files.InputError('{}: expected what crop_faces.py wrote, got something else; remove '
+                               'it'.format(path)) from e
+    return [(os.path.join(os.path.dirname(target), part), target)
+            for part, target in zip(parts, targets)]
 
 
 def read_table(path, n):
@@ -122,7 +183,11 @@ class NpyWriter:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
+        if kind:
+            with contextlib.suppress(OSError):  # what went wrong is on its way already
+                self.file.close()
+            return
         with self.file:
             self.file.seek(0)
             self._write_header()

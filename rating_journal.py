@@ -8,6 +8,7 @@ limit.  ``ratings.txt`` is written anew every now and then; a line
 import contextlib
 import errno
 import json
+import math
 import os
 import time
 from typing import NamedTuple, Optional
@@ -16,16 +17,10 @@ import numpy as np
 
 import files
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
-    import msvcrt
-
 NOT_RATED = 'nan'
 NO_FACE = 'nan  # no face'
 STARS, PAIRS = 'stars', 'pairs'
-LOCK_BYTE = 2 ** 62  # far behind the text: Windows lets nobody read what is locked
+LARGEST = 2 ** 28  # bytes of a journal: two million answers
 
 
 class Rating(NamedTuple):
@@ -75,7 +70,8 @@ class Journal:
         self.n = n
         self._file = open(self.journal_path, 'a+b', buffering=0)
         try:
-            _lock(self._file, self.journal_path)
+            files.lock(self._file, '{}: another rate.py is adding to it; close that one first'
+                       .format(self.journal_path))
             self._start(pictures_id)
         except BaseException:
             self._file.close()
@@ -118,6 +114,10 @@ class Journal:
 
     def _read_events(self):
         """All objects of the journal; what a crash cut short at its end is taken off."""
+        if self._file.seek(0, os.SEEK_END) > LARGEST:
+            raise files.InputError('{}: expected a journal of up to {:,} bytes, got {:,}; move it '
+                                   'away: what {} has is safe'.format(
+                                       self.journal_path, LARGEST, self._file.tell(), self.path))
         self._file.seek(0)
         content = self._file.read()
         self._end = content.rfind(b'\n') + 1
@@ -129,7 +129,7 @@ class Journal:
                 event = json.loads(line)
                 n = event.get('pictures', n)
                 _check(event, n)
-            except (ValueError, KeyError, TypeError, AttributeError) as e:
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
                 raise files.InputError(
                     '{}, line {}: expected what rate.py wrote, got something else; mend that line '
                     'or move the file away: what {} has is safe'.format(
@@ -147,7 +147,7 @@ class Journal:
             if event['pictures'] != self._n_then:  # rows are others now
                 self._history = []
             self._n_then = event['pictures']
-        elif 'undo' in event:
+        elif 'undo' in event and self._history:
             self._history.pop()
         elif 'row' in event:
             self._history.append(Rating(event['row'], event['is'], event['was']))
@@ -202,11 +202,8 @@ class Journal:
         """Write ``ratings.txt``, if it does not have all that has been said."""
         if self.is_written:
             return
-        with files.replacing(self.path) as part:
-            with open(part, 'w', encoding='utf-8') as f:
-                f.writelines(line for _, line in self._lines)
-                f.flush()
-                os.fsync(f.fileno())
+        with files.replacing(self.path) as part, open(part, 'w', encoding='utf-8') as f:
+            f.writelines(line for _, line in self._lines)
         self._append({'written': True})
         self.is_written = True
 
@@ -279,7 +276,8 @@ def _check(event, n):
             raise ValueError('no opening')
     elif 'row' in event:
         for text in event['is'], event['was']:
-            float(text.split('#', 1)[0])
+            if math.isinf(float(text.split('#', 1)[0])) or not text.isprintable():
+                raise ValueError('no rating')
     elif 'left' in event:
         if event['better'] not in (None, event['left'], event['right']):
             raise ValueError('neither of the two')
@@ -289,16 +287,3 @@ def _check(event, n):
 
 def _now():
     return time.strftime('%Y-%m-%dT%H:%M:%S')
-
-
-def _lock(file, path):
-    """Keep other processes from adding to a file, until it is closed."""
-    try:
-        if fcntl:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        else:
-            file.seek(LOCK_BYTE)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-    except OSError as e:
-        raise files.InputError('{}: another rate.py is adding to it; close that one first'.format(
-            path)) from e

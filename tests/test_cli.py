@@ -19,7 +19,15 @@ def failing(error):
     (files.InputError('X.npy: expected this'), 'X.npy: expected this', 1),
     (FileNotFoundError(2, 'No such file or directory', 'X.npy'),
      'X.npy: No such file or directory', 1),
-    (OSError(28, 'No space left on device'), 'No space left on device', 1),
+    (OSError(28, 'No space left on device', 'X.npy'),
+     'X.npy: No space left on device; make room on that disk, or choose another one', 1),
+    (OSError(27, 'File too large'),
+     'File too large; no file may be so large here, see ulimit -f', 1),
+    (MemoryError(), 'there is not enough memory; close other programs, or give it less at once: '
+     'fewer or smaller pictures, --threads 1', 1),
+    (MemoryError('Unable to allocate 9. GiB'), 'there is not enough memory (Unable to allocate 9. '
+     'GiB); close other programs, or give it less at once: fewer or smaller pictures, --threads 1',
+     1),
     (KeyboardInterrupt(), 'interrupted', 130),
     (KeyboardInterrupt('interrupted at step 3'), 'interrupted at step 3', 130),
 ])
