@@ -90,6 +90,10 @@ def build_parser():
                         help='save each crop as a PNG file, too: DIR/00017.png is row 17')
     parser.add_argument('--sheet', metavar='PNG', type=cli.file_ending('.png'),
                         help='draw all crops with their row numbers')
+    parser.add_argument('--max_pixels', type=cli.int_from(1, media.LARGEST),
+                        default=media.MAX_PIXELS, metavar='N',
+                        help='pass over pictures and videos of which a frame has more pixels: a '
+                             'small file may fill the memory')
     parser.add_argument('--no_faces', action='store_true',
                         help='take whole pictures, resized, as for covers and illustrations; '
                              'needs no cascade')
@@ -161,11 +165,11 @@ def main(argv=None):
     threads.use(args.threads)
     run = {'sources': [[path, os.path.getsize(path)] for path in paths],
            'sampling': [args.fps, args.every], 'search': search, 'no_faces': args.no_faces,
-           'size': args.size, 'margin': args.margin}
+           'size': args.size, 'margin': args.margin, 'max_pixels': args.max_pixels}
     clock = face_finder.Clock()
     with cli.progress(len(paths), 'frames') as bar, \
             FaceStore(part, run, args.size, args.resume) as store:
-        frames = media.FrameReader(paths, slot, bar)
+        frames = media.FrameReader(paths, slot, bar, args.max_pixels)
         shots = face_finder.cut_scenes(frames, clock, find_still=not args.keep_duplicates)
         find_faces(shots, make_detect, store, args.size, args.margin, clock)
     if not store.faces:

@@ -14,6 +14,7 @@ from typing import NamedTuple, Optional
 
 import numpy as np
 
+import cascade_file
 import files
 import media
 import threads
@@ -119,18 +120,19 @@ def read_cascade(path):
         raise files.InputError(
             '{}: the cascade, which finds the faces, is missing; pass another with --cascade, '
             'such as {}, or take whole pictures with --no_faces'.format(path, CLASSIC_CASCADE))
-    with open(path, encoding='utf-8', errors='replace') as f:  # OpenCV knows only some paths
-        text = f.read()
-    cascade, check = cv2.CascadeClassifier(), None
+    cascade, check, reason = cv2.CascadeClassifier(), None, 'OpenCV refuses it'
     try:
+        text = cascade_file.clean(cascade_file.read_text(path))
         storage = cv2.FileStorage(text, cv2.FILE_STORAGE_READ | cv2.FILE_STORAGE_MEMORY)
         good = cascade.read(storage.getFirstTopLevelNode())
         check = FaceCheck.from_storage(storage)
-    except (cv2.error, SystemError, ValueError):
+    except (cv2.error, SystemError):
         good = False
+    except ValueError as e:
+        good, reason = False, str(e)
     if not good:
         raise files.InputError('{}: expected a cascade of OpenCV, got something else or a damaged '
-                               'one; try {}'.format(path, CLASSIC_CASCADE))
+                               'one: {}; try {}'.format(path, reason, CLASSIC_CASCADE))
     return cascade, check
 
 

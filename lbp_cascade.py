@@ -18,11 +18,11 @@ Jones, *Rapid Object Detection using a Boosted Cascade of Simple Features*,
 CVPR 2001 (integral image and cascade).
 """
 import re
-import xml.etree.ElementTree as ElementTree
 from typing import NamedTuple
 
 import numpy as np
 
+import cascade_file
 import files
 
 try:
@@ -290,23 +290,23 @@ def read(path):
         InputError: If the file is something else.
     """
     try:
-        with open(path, encoding='utf-8') as f:
-            text = f.read()
-        cascade = _parse(ElementTree.fromstring(text).find('cascade'))
-    except (ElementTree.ParseError, UnicodeDecodeError, AttributeError, ValueError, IndexError,
-            TypeError, OverflowError) as e:
+        text = cascade_file.read_text(path)
+        cascade = _parse(cascade_file.parse(text).find('cascade'))
+    except (AttributeError, ValueError, IndexError, TypeError, OverflowError) as e:
         raise files.InputError('{}: expected a cascade of LBP features with stumps, got '
                                'something else or a damaged one'.format(path)) from e
-    comment = re.match(r'\s*(?:<\?xml.*?\?>)?\s*<!--\n?(.*?)\n?-->', text, re.DOTALL)
+    comment = re.match(r'(?:<\?xml.*?\?>\s*)?<!--\n?(.*?)\n?-->', text.strip(), re.DOTALL)
     return cascade, re.sub('- (?=-|$)', '-', comment.group(1)) if comment else ''
 
 
 def _parse(node):
     width, height = int(node.find('width').text), int(node.find('height').text)
+    if not all(cascade_file.SMALLEST <= side <= cascade_file.LARGEST for side in (width, height)):
+        raise ValueError('a window of no size')
     if node.find('featureType').text.strip() != 'LBP':
         raise ValueError('not LBP')
     pool = np.array([rect.text.split() for rect in node.findall('features/_/rect')], np.int32)
-    if ((pool < 0).any() or (pool[:, 0] + 3 * pool[:, 2] > width).any()
+    if ((pool < 0).any() or (pool[:, 2:] < 1).any() or (pool[:, 0] + 3 * pool[:, 2] > width).any()
             or (pool[:, 1] + 3 * pool[:, 3] > height).any()):
         raise ValueError('a feature outside the window')
     stages = []
@@ -320,8 +320,10 @@ def _parse(node):
         leaves = np.array([w.find('leafValues').text.split() for w in weak], np.float32)
         if leaves.shape[1] != 2:
             raise ValueError('not stumps')
-        stages.append(Stage(pool[nodes[:, 2]], subsets, leaves,
-                            np.float32(stage.find('stageThreshold').text)))
+        threshold = np.float32(stage.find('stageThreshold').text)
+        if not (np.isfinite(leaves).all() and np.isfinite(threshold)):
+            raise ValueError('votes that are no numbers')
+        stages.append(Stage(pool[nodes[:, 2]], subsets, leaves, threshold))
     if not stages:
         raise ValueError('no stage')
     return Cascade(width, height, stages)

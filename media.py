@@ -5,6 +5,10 @@ and, where it is transparent, on white.  Frames are counted from 0, and their
 times are seconds since the first frame of the video; a picture is frame 0 and
 has no time.
 
+A small file may say that it is a huge picture.  So what the header of a file
+says is looked at first, by Pillow, which reads no more than that, and what is
+larger than ``MAX_PIXELS`` or another limit is not decoded.
+
 ``cv2`` is ``None`` where it cannot be imported: a command calls
 :func:`check_opencv` before anything else here, which says why.
 """
@@ -22,6 +26,15 @@ from PIL import Image, ImageOps
 import cli
 import files
 
+MAX_PIXELS = 50_000_000   # of a picture or a frame
+LARGEST = 2 ** 28         # ... whatever the user says
+ANIMATED = 100            # times the limit that all frames of an animation may have together
+BYTES = 8                 # of a pixel, at most: four channels of 16 bits
+
+# Where a header fools Pillow; OpenCV looks at it once, when it is imported.
+os.environ.setdefault('OPENCV_IO_MAX_IMAGE_PIXELS', str(LARGEST))
+Image.MAX_IMAGE_PIXELS = None  # it would warn of what is within our limit
+
 try:
     import cv2
 except ImportError as e:  # check_opencv() tells the user; an import only tells Python
@@ -34,7 +47,7 @@ ANIMATIONS = frozenset('.apng .avif .png .webp'.split())  # pictures that may be
 VIDEOS = frozenset('.3gp .asf .avi .flv .gif .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts '
                    '.vob .webm .wmv'.split())
 STAMP_ERROR = .001  # seconds; Matroska and FLV round the time of a frame to a millisecond
-UNREADABLE = OSError, SyntaxError, ValueError, Image.DecompressionBombError  # of Pillow
+UNREADABLE = Exception  # of Pillow, whose formats raise many kinds
 USUAL_RATE = 25.    # frames a second, where a video does not say
 
 
@@ -160,6 +173,7 @@ class FrameReader:
             a number; a frame is taken if that differs from the frame before.
         bar (tqdm.tqdm): Counts the frames, also those not taken.  Its total
             grows when a video says how many it has.
+        max_pixels (int): What is larger is passed over.
 
     Attributes:
         grabbed (int): Frames of videos that were decoded so far.
@@ -168,8 +182,9 @@ class FrameReader:
         pictures (int): Pictures read.
     """
 
-    def __init__(self, paths, slot, bar):
+    def __init__(self, paths, slot, bar, max_pixels=MAX_PIXELS):
         self.paths = paths
+        self.max_pixels = max_pixels
         self.slot = slot
         self.bar = bar
         self.grabbed = self.frames = self.videos = self.pictures = 0
@@ -199,12 +214,13 @@ class FrameReader:
 
     def _read(self, path):
         _check_readable(path)
+        _check_header(path, path, self.max_pixels)
         animation = _open_animation(path) if _extension(path) in ANIMATIONS else None
         if animation:
             with animation:
                 yield from self._read_animation(path, animation)
         elif _extension(path) in PICTURES:
-            img = read_picture(path)
+            img = read_picture(path, self.max_pixels)
             self.pictures += 1
             self.bar.update()
             yield Frame(path, 0, None, img)
@@ -213,6 +229,8 @@ class FrameReader:
 
     def _read_video(self, path):
         with _opened(path) as capture:
+            _check_size(path, *(max(0, int(capture.get(side))) for side in (
+                cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)), self.max_pixels)
             announced = max(capture.get(cv2.CAP_PROP_FRAME_COUNT), 0)
             self.bar.total += max(int(announced), 1) - 1
             n, seconds = yield from self._sample(path, _grab(capture), capture.retrieve)
@@ -225,6 +243,12 @@ class FrameReader:
                      .format(path, n, announced))
 
     def _read_animation(self, path, animation):
+        width, height = animation.size
+        if width * height * animation.n_frames > ANIMATED * self.max_pixels:
+            raise files.InputError(
+                '{}: expected an animation of up to {:,} pixels, got {} x {} in {:,} frames; cut '
+                'it, or say --max_pixels to crop_faces.py, a hundredth of that'.format(
+                    path, ANIMATED * self.max_pixels, width, height, animation.n_frames))
         self.bar.total += animation.n_frames - 1
         n, _ = yield from self._sample(
             path, _turn(animation), lambda: (True, _on_white(animation)))
@@ -256,10 +280,33 @@ def _check_readable(path):
     except UnicodeEncodeError as e:  # would crash OpenCV
         raise files.InputError('{}: expected a name in UTF-8; rename it'.format(
             ascii(path)[1:-1])) from e
+    if not os.path.isfile(path) and os.path.exists(path):  # a pipe might keep us waiting for ever
+        raise files.InputError('{}: expected a file, got a folder or a device'.format(path))
     try:
         open(path, 'rb').close()
     except OSError as e:
         raise files.InputError('{}: {}'.format(path, e.strerror)) from e
+
+
+def _check_header(path, file, max_pixels):
+    """Raise :class:`files.InputError` if a picture, or a video that is one, says it is too large.
+
+    Args:
+        path (str): What to call it.
+        file: Its path, or a file object.
+        max_pixels (int): The limit.
+    """
+    size = 0, 0
+    with contextlib.suppress(UNREADABLE), Image.open(file) as picture:
+        size = picture.size
+    _check_size(path, *size, max_pixels)
+
+
+def _check_size(path, width, height, max_pixels):
+    if width * height > max_pixels:
+        raise files.InputError('{}: expected up to {:,} pixels, got {} x {}; shrink it, or say '
+                               '--max_pixels to crop_faces.py'.format(
+                                   path, max_pixels, width, height))
 
 
 def _unreadable(path):
@@ -269,20 +316,26 @@ def _unreadable(path):
         'complete'.format(path, kind, more))
 
 
-def read_picture(path):
+def read_picture(path, max_pixels=MAX_PIXELS):
     """Read a picture, upright, on white where it is transparent.
 
     Args:
         path (str): A picture, grey or in colour, of 8 or 16 bits.
+        max_pixels (int): What is larger is not decoded.
 
     Returns:
         numpy.ndarray: HWC, BGR, ``uint8``.
 
     Raises:
-        InputError: If it cannot be read.
+        InputError: If it cannot be read, or is larger.
     """
+    most = BYTES * max_pixels + 2 ** 20
     with open(path, 'rb') as f:  # cv2.imread knows only some paths on Windows
-        data = f.read()
+        data = f.read(most + 1)
+    if len(data) > most:
+        raise files.InputError('{}: expected up to {:,} bytes, got more; shrink it, or say '
+                               '--max_pixels to crop_faces.py'.format(path, most))
+    _check_header(path, io.BytesIO(data), max_pixels)
     with _without_stderr(), contextlib.suppress(cv2.error):  # an empty file, a huge picture
         img = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
         if img is not None:
@@ -293,7 +346,7 @@ def read_picture(path):
 def _without_transparency(data, img):
     # OpenCV drops the transparency of some formats and turns no picture that
     # it reads with it.  Some formats of OpenCV are not Pillow's: those stay.
-    with contextlib.suppress(*UNREADABLE):
+    with contextlib.suppress(UNREADABLE):
         picture = Image.open(io.BytesIO(data))
         if picture.has_transparency_data:
             return _on_white(ImageOps.exif_transpose(picture))
@@ -309,7 +362,7 @@ def _on_white(picture):
 
 def _open_animation(path):
     """An animation, as Pillow has it; ``None`` if the file is something else."""
-    with contextlib.suppress(*UNREADABLE):
+    with contextlib.suppress(UNREADABLE):
         picture = Image.open(path)
         if getattr(picture, 'n_frames', 1) > 1:
             return picture
@@ -320,7 +373,7 @@ def _open_animation(path):
 def _turn(animation):
     """Turn to one frame of an animation after the other and yield its seconds."""
     seconds = 0.
-    with contextlib.suppress(EOFError, *UNREADABLE):
+    with contextlib.suppress(UNREADABLE):
         for index in range(animation.n_frames):
             animation.seek(index)
             animation.load()

@@ -151,6 +151,21 @@ def look_at(paths, model, train, valid, recipe):
         1 - np.mean(losses[-50:]), cli.count(int(task.ends[-1]), 'picture')))
 
 
+def keep_others_out(folder):
+    """Make the folder of a run; until the file that is returned is closed, it is this run's alone.
+
+    Raises:
+        InputError: If another run has it, or nothing can be written to it.
+    """
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, '.lock')
+    files.check_output(path)
+    file = open(path, 'ab')
+    files.lock(file, '{}: another train.py is writing to it; choose another folder with --out'
+               .format(folder))
+    return file
+
+
 def build_parser():
     parser = cli.parser('train.py', 'Learn a taste from rated pictures.')
     parser.add_argument('X_train_npy', help='pictures, N x 3 x 80 x 80')
@@ -241,7 +256,7 @@ def main(argv=None):
                   args.pretrained])]
     for path in (args.output_pred, args.output_model):
         files.check_output(path, inputs)
-    os.makedirs(args.out, exist_ok=True)
+    lock = keep_others_out(args.out)
 
     import model_file  # these here, so that --help does not wait for Chainer
     import net
@@ -286,6 +301,7 @@ def main(argv=None):
     rows = report.write(args.out, train, valid, scores[train.rows],
                         valid and trainer.score_pictures(model, valid, valid.rows), args.ndcg_k)
     report.warn_if_fallen(log, rows)
+    lock.close()
 
 
 if __name__ == '__main__':

@@ -1,6 +1,7 @@
 """Training: batches read ahead, steps of Adam, what is monitored, plotted and saved."""
 import concurrent.futures
 import functools
+import json
 import os
 import pickle
 import sys
@@ -332,7 +333,11 @@ def run(model, train, valid, recipe, monitor_step, ndcg_k, out, snapshot=None):
     extend_trainer(trainer, monitor, monitor_step, writer)
     if snapshot:
         resume(trainer, snapshot)
-    run_trainer(trainer, writer, snapshot)
+    if trainer.updater.iteration < recipe.n_iter and not trainer.stop_trigger.has_waited():
+        run_trainer(trainer, writer, snapshot)
+    else:
+        cli.note('{}: is of the last step, only the results are written; for more steps, choose a '
+                 'larger --n_iter or --patience'.format(snapshot))
     if monitor.best.step:
         monitor.best.restore()
     return trainer.get_extension('LogReport').log
@@ -445,22 +450,44 @@ class SnapshotWriter(extensions.snapshot_writers.SimpleWriter):
 
     last = None
 
-    def __init__(self):
-        # Weights hardly compress.  (Passed on as an option, Chainer would drop it.)
-        super().__init__(functools.partial(chainer.serializers.save_npz, compression=False))
-
     def __call__(self, filename, outdir, target):
-        super().__call__(filename, outdir, target)
         self.last = os.path.join(outdir, filename)
+        with files.replacing(self.last) as part:
+            chainer.serializers.save_npz(part, target, compression=False)  # weights hardly do
+        self._post_save()
+
+
+class LogReport(extensions.LogReport):
+
+    """Chainer's, but its file is replaced as all of ours are."""
+
+    def __init__(self, trigger):
+        super().__init__(trigger=trigger, filename=None)
+
+    def __call__(self, trainer):
+        n = len(self.log)
+        super().__call__(trainer)
+        if len(self.log) > n:
+            with files.replacing(os.path.join(trainer.out, 'log')) as part, \
+                    open(part, 'w') as f:
+                json.dump(self.log, f, indent=4)
 
 
 class PlotReport(extensions.PlotReport):
 
-    """Chainer's, but it does not start matplotlib before there is something to draw."""
+    """Chainer's, but its file is replaced as all of ours are.
+
+    And it does not start matplotlib before there is something to draw.
+    """
 
     def __call__(self, trainer):
         if self._trigger(trainer):
-            super().__call__(trainer)
+            name = self._file_name
+            try:
+                with files.replacing(os.path.join(trainer.out, name)) as self._file_name:
+                    super().__call__(trainer)
+            finally:
+                self._file_name = name
         else:
             self._summary.add({key: trainer.observation[key] for key in self._y_keys
                                if key in trainer.observation})
@@ -475,7 +502,7 @@ def extend_trainer(trainer, monitor, step, writer):
         return iteration % step == 0 or iteration == n_iter
 
     trainer.extend(monitor, trigger=trigger)
-    trainer.extend(extensions.LogReport(trigger=trigger))
+    trainer.extend(LogReport(trigger))
     for file_name, keys, label in (
             ('loss.png', ['main/loss', 'valid/loss'], 'loss of a pair'),
             ('ranking.png', ['train/pair_accuracy', 'valid/pair_accuracy', 'train/ndcg',
@@ -493,17 +520,13 @@ def resume(trainer, snapshot):
     """Go on from a snapshot.
 
     Raises:
-        InputError: If it is none, is of another run, or there is nothing left
-            to do.
+        InputError: If it is none, is of another run or of a later step.
     """
     model_file.load_snapshot(snapshot, trainer)
     n_iter, _ = trainer.stop_trigger.get_training_length()
-    if trainer.updater.iteration >= n_iter:
+    if trainer.updater.iteration > n_iter:
         raise files.InputError('{}: is of step {} already; choose a larger --n_iter than {}'.format(
             snapshot, trainer.updater.iteration, n_iter))
-    if trainer.stop_trigger.has_waited():
-        raise files.InputError('{}: has waited long enough already; choose a larger --patience '
-                               'than {}'.format(snapshot, trainer.stop_trigger.patience))
 
 
 def run_trainer(trainer, writer, resumed=None):

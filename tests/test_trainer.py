@@ -170,13 +170,19 @@ def test_an_interrupted_run_goes_on_with_its_learning_rate_and_its_best(rated, t
             assert entry[key] == pytest.approx(other[key], rel=1e-6)
 
 
-def test_what_has_waited_long_enough_has_nothing_to_go_on_with(rated, tmp_path, monkeypatch):
+def test_what_has_waited_long_enough_trains_no_further(rated, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr('metrics.pair_accuracy', lambda ratings, scores: .5)
     recipe = trainer.Recipe(n_iter=8, batchsize=4, patience=2)
-    run(fresh_model(), rated, recipe, tmp_path, valid=rated, step=1)
-    with pytest.raises(files.InputError, match='larger --patience than 2'):
-        run(fresh_model(), rated, recipe, tmp_path, valid=rated, step=1,
-            snapshot=tmp_path / 'snapshot_iter_3')
+    whole = fresh_model()
+    run(whole, rated, recipe, tmp_path, valid=rated, step=1)
+    capsys.readouterr()
+    resumed = fresh_model()
+    run(resumed, rated, recipe, tmp_path, valid=rated, step=1,
+        snapshot=tmp_path / 'snapshot_iter_3')
+    out, err = capsys.readouterr()
+    assert out == '' and 'for more steps, choose a larger --n_iter or --patience' in err
+    for a, b in zip(weights_of(whole), weights_of(resumed)):
+        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize('change, name', [
