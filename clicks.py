@@ -8,7 +8,6 @@ at a position and of liking the picture there: Craswell, Zoeter, Taylor and
 Ramsey, *An Experimental Comparison of Click Position-Bias Models*, WSDM 2008,
 section 3.  Ratings are on a log scale: one more is twice the rate.
 """
-import csv
 import math
 import os
 
@@ -43,44 +42,36 @@ def read(path, n, sources=None):
         for name in source, os.path.basename(source):
             by_name.setdefault(name, row)
     rows, shown, clicked, positions = [], [], [], []
-    try:
-        with open(path, newline='', encoding='utf-8-sig') as f:
-            reader = csv.DictReader(f)
-            missing = [c for c in COLUMNS if c not in (reader.fieldnames or [])]
-            if missing:
-                raise files.InputError('{}: expected the columns {}, got no {}'.format(
-                    path, ', '.join(COLUMNS), missing[0]))
-            for line in reader:
-                where = '{}, line {}'.format(path, reader.line_num)
-                rows.append(_find(where, line['picture'], by_name, n))
-                shown.append(_count(where, 'impressions', line['impressions']))
-                clicked.append(_count(where, 'clicks', line['clicks']))
-                if clicked[-1] > shown[-1]:
-                    raise files.InputError('{}: expected no more clicks than impressions, got {} '
-                                           'of {}'.format(where, clicked[-1], shown[-1]))
-                positions.append((line.get('position') or '').strip())
-    except (UnicodeDecodeError, csv.Error) as e:
-        raise files.InputError('{}: expected a CSV table in UTF-8, got {}'.format(path, e)) from e
+    for number, line in files.read_columns(path, COLUMNS):
+        where = '{}, line {}'.format(path, number)
+        rows.append(_find(where, line['picture'], by_name, n))
+        shown.append(_count(where, 'impressions', line['impressions']))
+        clicked.append(_count(where, 'clicks', line['clicks']))
+        if clicked[-1] > shown[-1]:
+            raise files.InputError('{}: expected no more clicks than impressions, got {} of {}'
+                                   .format(where, clicked[-1], shown[-1]))
+        positions.append(line.get('position', '').strip())
     if not sum(shown):
         raise files.InputError('{}: expected impressions, got none'.format(path))
     names = sorted(set(positions), key=lambda name: (len(name), name))  # 2 before 10
+    index = {name: number for number, name in enumerate(names)}
     return (np.array(rows), np.array(shown, float), np.array(clicked, float),
-            np.array([names.index(name) for name in positions]), names)
+            np.array([index[name] for name in positions]), names)
 
 
 def _find(where, name, by_name, n):
     try:
         return by_name[name.strip()]
-    except (KeyError, AttributeError) as e:
+    except KeyError as e:
         raise files.InputError('{}: expected a picture, a row from 0 to {} or a source of the '
                                'table beside the pictures, got {!r}'.format(
-                                   where, n - 1, name)) from e
+                                   where, n - 1, name[:40])) from e
 
 
 def _count(where, column, text):
-    if not (text or '').strip().isdecimal() or len(text) > 15:
+    if not text.strip().isdecimal() or len(text) > 15:
         raise files.InputError('{}: expected a whole number of {}, got {!r}'.format(
-            where, column, text))
+            where, column, text[:40]))
     return int(text)
 
 

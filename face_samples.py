@@ -6,7 +6,6 @@ without faces is a :class:`Scene`, a whole picture, to be searched for what the
 stages so far take for faces.
 """
 import concurrent.futures
-import csv
 import math
 import os
 from typing import NamedTuple
@@ -22,6 +21,7 @@ ROOM = .3             # around the face in a patch, in parts of the face's side
 VALIDATION = .2       # share of the faces that is only tested with
 PYRAMID = 1.2         # from one size of a searched picture to the next
 SHARPEN = 1.5         # at most, in unsharp masking of a patch
+LARGEST = 100000      # of a box in a table, in pixels
 OVERLAP = .25         # IoU with a face above which a window is neither face nor none
 
 
@@ -104,32 +104,20 @@ def _read_boxes(sources, option, fps):
 
 def _read_table(path):
     """Pairs of a picture and a list of one box in it; names are relative to the table's folder."""
-    pairs = []
-    try:
-        with open(path, newline='', encoding='utf-8-sig') as f:
-            rows = csv.DictReader(f)
-            missing = {'source', 'x', 'y', 'w', 'h'} - set(rows.fieldnames or ())
-            if missing:
-                raise files.InputError('{}, line 1: expected the columns source,x,y,w,h, got none '
-                                       'named {}'.format(path, ', '.join(sorted(missing))))
-            for row in rows:
-                pairs.append(_read_row(path, rows.line_num, row))
-    except (UnicodeDecodeError, csv.Error) as e:
-        raise files.InputError('{}: expected a CSV table in UTF-8, got {}; save it anew'.format(
-            path, e)) from e
-    return pairs
+    return [_read_row(path, number, row)
+            for number, row in files.read_columns(path, ('source', 'x', 'y', 'w', 'h'))]
 
 
 def _read_row(path, line, row):
     try:
         box = tuple(float(row[column]) for column in 'xywh')
-        good = all(map(math.isfinite, box)) and box[2] >= 1 and box[3] >= 1
-    except (TypeError, ValueError):
+        good = all(abs(side) <= LARGEST for side in box) and box[2] >= 1 and box[3] >= 1
+    except ValueError:
         good = False
     if not good:
         raise files.InputError(
-            '{}, line {}: expected numbers for x, y, w and h, w and h at least 1, got {}'
-            .format(path, line, [row[column] for column in 'xywh']))
+            '{}, line {}: expected numbers up to {:,} for x, y, w and h, w and h at least 1, got {}'
+            .format(path, line, LARGEST, [row[column][:20] for column in 'xywh']))
     source = os.path.normpath(os.path.join(os.path.dirname(path), row['source']))
     if media.is_video(source):
         raise files.InputError('{}, line {}: expected a picture, got a video: {}'.format(

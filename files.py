@@ -39,6 +39,7 @@ SURPLUS = 100000        # lines that a file of ratings may have besides: comment
 ROW_LIMIT = 2 ** 15     # characters of a row of a table
 ROW_AVERAGE = 1000      # ... of all rows, on average, besides
 TABLE_ROOM = 2 ** 20    # ... so many
+MOST_LINES = 2000000    # of a table of which nobody knows how long it should be
 FORMULA = re.compile("('*)[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")  # what spreadsheets run
 WINDOW = 65536          # bytes; where a page is read, Linux maps what it has of so many around it
 LOCK_BYTE = 2 ** 62     # far behind the text: Windows lets nobody read what is locked
@@ -467,6 +468,38 @@ def read_rows(path, remedy='save it anew'):
     except (UnicodeDecodeError, csv.Error) as e:
         raise InputError('{}: expected a CSV table in UTF-8, got {}; {}'.format(
             path, e, remedy)) from e
+
+
+def read_columns(path, names):
+    """Read a table of which some columns are needed, row by row.
+
+    Args:
+        path (str): CSV, in UTF-8, of up to ``MOST_LINES`` lines.
+        names (tuple of str): The columns; there may be others.
+
+    Yields:
+        tuple: The number of a line, and a dict of a row, by column; where a
+        row is short, the rest is empty.
+
+    Raises:
+        InputError: If it is none, a column is missing, or there is no end.
+    """
+    columns = None
+    for number, row in read_rows(path):
+        if columns is None:
+            columns = row
+            missing = [name for name in names if name not in columns]
+            if missing:
+                raise InputError('{}, line 1: expected the columns {}, got none named {}'.format(
+                    path, ','.join(names), ', '.join(missing)))
+        elif number > MOST_LINES:
+            raise InputError('{}: expected up to {:,} lines, got more; sum them up'.format(
+                path, MOST_LINES))
+        elif row:
+            yield number, {**dict.fromkeys(columns, ''), **dict(zip(columns, row))}
+    if columns is None:
+        raise InputError('{}: expected the columns {}, got an empty file'.format(
+            path, ','.join(names)))
 
 
 def write_table(path, columns, rows):

@@ -70,6 +70,7 @@ class Server:
         return self
 
     def __exit__(self, *_):
+        logging.getLogger('waitress').disabled = True  # of an answer that nobody waits for any more
         self._server.close()
 
 

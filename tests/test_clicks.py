@@ -35,7 +35,7 @@ def test_what_is_wrong_is_said_with_its_line(table, line, message):
 
 
 def test_a_missing_column_is_named(table):
-    with pytest.raises(files.InputError, match='got no clicks'):
+    with pytest.raises(files.InputError, match='got none named clicks'):
         clicks.read(table('picture,impressions\n0,1\n'), 3)
 
 

@@ -140,7 +140,7 @@ def test_an_empty_table_gives_no_faces(tmp_path):
 
 def test_a_missing_column_is_said(tmp_path):
     table = write_table(tmp_path / 't.csv', 'a.png,1', columns='source,x')
-    with pytest.raises(files.InputError, match='line 1: .* none named h, w, y'):
+    with pytest.raises(files.InputError, match='line 1: .* none named y, w, h'):
         face_samples.read_scenes([table], 1)
 
 

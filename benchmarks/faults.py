@@ -1,0 +1,575 @@
+"""What becomes of outputs when a command is killed at random moments.
+
+    python benchmarks/faults.py [--kills 200] [--signals 20] [--seed 0] [--commands train ...]
+
+Each command runs on small inputs, unbroken at first, which says what its
+outputs have to be.  Then it runs again and again beside the outputs of an
+earlier run, and is killed (``SIGKILL``), or told to end (``SIGINT``,
+``SIGTERM``), at a moment that is drawn at random from its whole length.  After
+each: every output is the earlier one or the new one, to the byte, and nothing
+else lies under its name.  Then the command goes on (``--resume`` where it has
+that), and is perhaps killed again; once it comes to its end, all is compared
+with the unbroken run.  ``rate.py`` is told ratings meanwhile; what it has
+confirmed must be there.
+
+The commands are imported once, and run in processes forked from that one, so
+that they are killed at work and not while Python starts.  POSIX only.
+"""
+import argparse
+import collections
+import contextlib
+import json
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import urllib.error
+import urllib.request
+
+os.environ.update(OMP_NUM_THREADS='1', OPENBLAS_NUM_THREADS='1', MKL_NUM_THREADS='1')
+
+import cv2  # noqa: E402
+import numpy as np  # noqa: E402
+from PIL import Image  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import crop_faces  # noqa: E402
+import files  # noqa: E402
+import lbp_cascade  # noqa: E402
+import model_file  # noqa: E402, F401
+import net  # noqa: E402, F401
+import plots  # noqa: E402, F401
+import predict  # noqa: E402
+import pretext  # noqa: E402, F401
+import rate  # noqa: E402
+import rate_server  # noqa: E402, F401
+import rate_session  # noqa: E402, F401
+import rating_journal  # noqa: E402
+import report  # noqa: E402, F401
+import train  # noqa: E402
+import train_cascade  # noqa: E402
+import trainer  # noqa: E402, F401
+
+STATUSES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+LONGEST = 300  # seconds that a command may take; on a busy machine, a second of work takes several
+
+
+class Child:
+
+    """A command in a process of its own, in a folder; ``out`` and ``err`` are what it says."""
+
+    def __init__(self, main, arguments, folder):
+        self.folder = folder
+        self.start = time.monotonic()
+        sys.stdout.flush()
+        self.pid = os.fork()
+        if not self.pid:
+            self._run(main, arguments)
+        self.status = None
+
+    def _run(self, main, arguments):
+        status = 70  # a bug
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        try:
+            os.chdir(self.folder)
+            for name, number in ('out', 1), ('err', 2):
+                file = os.open('../' + name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+                os.dup2(file, number)
+            sys.argv = [main.__module__ + '.py', *arguments]
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            main(arguments)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            status = 0
+        except SystemExit as e:
+            status = e.code or 0
+        except KeyboardInterrupt:  # before main
+            status = 130
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            with contextlib.suppress(OSError):
+                sys.stdout.flush()
+                sys.stderr.flush()
+            os._exit(status)
+
+    def wait(self, seconds=LONGEST):
+        """Whether it ends within so many seconds; ``status`` is that of a shell then."""
+        end = time.monotonic() + seconds
+        while self.status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                code = os.waitstatus_to_exitcode(status)
+                self.status = code if code >= 0 else 128 - code
+                self.seconds = time.monotonic() - self.start
+            elif time.monotonic() > end:
+                return False
+            else:
+                time.sleep(.002)
+        return True
+
+    def kill(self, number):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+        if not self.wait():
+            os.kill(self.pid, signal.SIGKILL)
+            self.wait()
+            raise AssertionError('it did not end {} s after signal {}'.format(LONGEST, number))
+
+    def said(self, name):
+        return (self.folder.parent / name).read_text(errors='replace')
+
+
+def apart(function):
+    """Call a function in a process of its own: OpenCV starts threads, which are not forked."""
+    pid = os.fork()
+    if not pid:
+        function()
+        os._exit(0)
+    if os.waitpid(pid, 0)[1]:
+        raise RuntimeError('the inputs could not be made')
+
+
+def read_all(folder):
+    """Bytes of all files in a folder and below, by name, but not those that are hidden."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob('*'))
+            if path.is_file() and not any(
+                part.startswith('.') for part in path.relative_to(folder).parts)}
+
+
+def hidden(folder):
+    return [path.name for path in folder.rglob('.*') if path.name not in ('.lock',)]
+
+
+class Job:
+
+    """A command, what it makes of what, and what must hold."""
+
+    checked = ''
+    ends = True      # by itself
+    is_warm = False  # whether it leaves no threads behind, which would not be forked
+
+    def __init__(self, folder):
+        """Prepare the inputs in a new folder."""
+        self.folder = folder
+        folder.mkdir(parents=True)
+        apart(self.prepare)
+        self.inputs = set(os.listdir(folder))
+
+    def prepare(self):
+        raise NotImplementedError
+
+    def arguments(self):
+        """Of the next run, which goes on with the last if it can."""
+        raise NotImplementedError
+
+    def plant(self):
+        """Lay outputs of an earlier run at the places of ours."""
+        for name, content in self.earlier.items():
+            (self.folder / name).parent.mkdir(exist_ok=True)
+            (self.folder / name).write_bytes(content)
+
+    def clear(self):
+        for path in sorted(self.folder.iterdir()):
+            if path.name not in self.inputs:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def outputs(self):
+        return {name: self.normalise(name, content)
+                for name, content in read_all(self.folder).items()
+                if name.split(os.sep)[0] not in self.inputs}
+
+    def normalise(self, name, content):
+        """What of an output must be the same each time."""
+        return content
+
+    def learn(self):
+        """Run it unbroken, as often as it takes until nothing is compiled any more."""
+        if self.is_warm:
+            self.warm_up()
+        for _ in range(1 if self.is_warm else 2):
+            self.clear()
+            child = self.begin()
+            child.wait()
+            if child.status:
+                raise AssertionError(child.said('err'))
+        self.whole, self.seconds = self.outputs(), child.seconds
+
+    def warm_up(self):
+        """Run it here, so that all processes that follow have what is loaded at its first use."""
+        here, out = os.getcwd(), os.dup(1)
+        os.chdir(self.folder)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        try:
+            self.main(self.arguments())
+            sys.stdout.flush()
+        finally:
+            files._remove_parts.cache_clear()  # a process looks once, and each of them has to
+            os.chdir(here)
+            os.dup2(out, 1)
+
+    def begin(self):
+        return Child(self.main, self.arguments(), self.folder)
+
+    def check_broken(self):
+        """After it was killed: every output is the earlier one or the new one."""
+        for name, content in self.outputs().items():
+            if content not in (self.whole.get(name), self.earlier.get(name)):
+                raise AssertionError('{} is neither the earlier one nor the new one'.format(name))
+        for name in self.earlier:
+            if not (self.folder / name).exists():
+                raise AssertionError('{} is gone'.format(name))
+
+    def check_whole(self):
+        """After it came to its end."""
+        outputs = self.outputs()
+        if outputs != self.whole:
+            raise AssertionError('other outputs than of an unbroken run: {}'.format(', '.join(
+                name for name in {*outputs, *self.whole}
+                if outputs.get(name) != self.whole.get(name))))
+        if hidden(self.folder):
+            raise AssertionError('left behind: {}'.format(hidden(self.folder)))
+
+
+class Crop(Job):
+
+    main = staticmethod(crop_faces.main)
+    checked = 'X.npy and X.csv both earlier or both new; --resume gives the set of an unbroken run'
+    earlier = {}
+
+    def prepare(self):
+        writer = cv2.VideoWriter(str(self.folder / 'a.avi'), cv2.VideoWriter_fourcc(*'MJPG'), 24,
+                                 (160, 120))
+        rng = np.random.default_rng(0)
+        for x, y in rng.integers(8, 80, (16, 2)):  # what shines is a face to this cascade
+            img = rng.integers(0, 90, (120, 160, 3), np.uint8)
+            img[y:y + 24, x:x + 24] = rng.integers(120, 255, 3)
+            writer.write(img)
+        writer.release()
+        (self.folder / 'small.xml').write_text(CASCADE)
+
+    def learn(self):
+        super().learn()
+        other = self.folder.parent / 'earlier'
+        other.mkdir()
+        child = Child(self.main, [str(self.folder / 'a.avi'), '--no_faces', '--size', '24',
+                                  '-o', 'X.npy'], other)
+        child.wait()
+        self.earlier = read_all(other)
+
+    def arguments(self):
+        resumes = (self.folder / 'X.part' / 'run.json').exists()
+        return ['a.avi', '-o', 'X.npy', '--cascade', 'small.xml', '--min_neighbors', '3',
+                '--scale_factor', '1.3', '--size', '24', '--every', '1', '--min_sharpness', '0',
+                '--crops', 'crops', '--sheet', 'sheet.png', '--force', *['--resume'] * resumes]
+
+    def outputs(self):
+        return {name: content for name, content in super().outputs().items()
+                if not name.startswith('X.part')}
+
+    def check_broken(self):
+        if (self.folder / '.X.moves').exists():
+            try:
+                files.read_pictures(str(self.folder / 'X.npy'))
+            except files.InputError:
+                return  # a reader is told how to complete it, and our next run does
+            raise AssertionError('a set that is half old and half new is read')
+        super().check_broken()
+        outputs = self.outputs()
+        pair = outputs.get('X.npy'), outputs.get('X.csv')
+        if pair not in ((self.whole['X.npy'], self.whole['X.csv']),
+                        (self.earlier['X.npy'], self.earlier['X.csv'])):
+            raise AssertionError('X.npy and X.csv do not belong together')
+
+
+class Train(Job):
+
+    main = staticmethod(train.main)
+    checked = ('pred.txt, model.pkl, log, metrics.csv, plots and snapshots whole; --resume gives '
+               'the model of an unbroken run, to the byte')
+    is_warm = True
+    earlier = {'pred.txt': b'1\n', 'model.pkl': b'a model'}
+
+    def prepare(self):
+        save_rated(self.folder)
+
+    def arguments(self):
+        snapshots = sorted(self.folder.glob('result/snapshot_iter_*'),
+                           key=lambda path: int(path.name.split('_')[-1]))
+        return ['X.npy', 'ratings.txt', '--n_iter', '6', '--monitor_step', '2', '-b', '8',
+                '--valid_ratio', '.3', '--arch', 'deep', '--threads', '1',
+                *(['--resume', 'result/' + snapshots[-1].name] if snapshots else [])]
+
+    def normalise(self, name, content):
+        if name == 'result/log':
+            return [{key: value for key, value in entry.items() if key != 'elapsed_time'}
+                    for entry in json.loads(content)]
+        if 'snapshot' in name:
+            return None  # has the time in it
+        if name.endswith('.png'):
+            return None  # drawn from a part of the curve, after --resume
+        return content
+
+    def check_broken(self):
+        for path in self.folder.glob('result/[!.]*'):
+            if path.suffix == '.png':
+                with Image.open(path) as picture:
+                    picture.load()
+            elif path.name.startswith('snapshot'):
+                with np.load(path) as snapshot:
+                    for name in snapshot.files:
+                        snapshot[name]
+        outputs = self.outputs()
+        log = outputs.pop('result/log', [])
+        if log != self.whole['result/log'][:len(log)]:
+            raise AssertionError('result/log is not the start of that of an unbroken run')
+        for name, content in outputs.items():
+            if content not in (self.whole.get(name), self.earlier.get(name)):
+                raise AssertionError('{} is neither the earlier one nor the new one'.format(name))
+        for name in self.earlier:
+            if name not in outputs:
+                raise AssertionError('{} is gone'.format(name))
+
+
+class Predict(Job):
+
+    main = staticmethod(predict.main)
+    checked = 'scores, table, strip and explanation each the earlier one or the new one'
+    is_warm = True
+    earlier = {'pred.txt': b'1\n', 'ranked.csv': b'rank\n', 'strip.png': b'a strip',
+               'why.png': b'why'}
+
+    def prepare(self):
+        save_rated(self.folder)
+        np.random.seed(0)
+        model_file.save(str(self.folder / 'model.pkl'),
+                        net.RankNet(net.DeepCNN((20, 20)), (20, 20), 1 / 255))
+
+    def arguments(self):
+        return ['model.pkl', 'X.npy', '--csv', 'ranked.csv', '--strip', 'strip.png',
+                '--ratings', 'ratings.txt', '--explain', 'why.png', '--explain_n', '1',
+                '--threads', '1']
+
+
+class TrainCascade(Job):
+
+    main = staticmethod(train_cascade.main)
+    checked = 'the file has whole stages, the first ones of an unbroken run; --resume adds the rest'
+    earlier = {}
+
+    def prepare(self):
+        rng = np.random.default_rng(0)
+        for kind, n in ('faces', 12), ('others', 6):
+            (self.folder / kind).mkdir()
+            for i in range(n):
+                side = 24 if kind == 'faces' else 120
+                img = rng.integers(0, 200, (side, side), np.uint8)
+                if kind == 'faces':
+                    img[8:16, 8:16] = 250
+                Image.fromarray(img).save(self.folder / kind / '{}.png'.format(i))
+
+    def arguments(self):
+        resumes = (self.folder / 'c.xml').exists()
+        return ['c.xml', '--faces', 'faces', '--no_faces', 'others', '--stages', '3',
+                '--positives', '100', '--negatives', '200', '--weak', '3', '--search', '4e5',
+                '--check', '0', '--false_alarm', '.2', '--turn', '0', *['--resume'] * resumes]
+
+    def normalise(self, name, content):
+        cascade, _ = lbp_cascade.read(str(self.folder / name))
+        return [[part.tobytes() for part in stage] for stage in cascade.stages]
+
+    def check_broken(self):
+        for content in self.outputs().values():
+            if content != self.whole['c.xml'][:len(content)]:
+                raise AssertionError('its stages are not the first ones of an unbroken run')
+
+
+class Rate(Job):
+
+    main = staticmethod(rate.main)
+    checked = 'every rating that was confirmed is there; ratings.txt is whole'
+    ends = False
+    earlier = {}
+    N, MOST = 12, 40
+
+    def prepare(self):
+        save_rated(self.folder, self.N)
+        (self.folder / 'ratings.txt').unlink()
+
+    def arguments(self):
+        return ['X.npy', 'mine.txt', '--no_browser']
+
+    def learn(self):
+        self.seconds = 1
+        self.whole = {}
+
+    def begin(self):
+        self.confirmed, self.unsure = self.last_confirmed(), None
+        child = super().begin()
+        self.talk = threading.Thread(target=self._talk, args=(child,))
+        self.talk.start()
+        return child
+
+    def last_confirmed(self):
+        if not (self.folder / 'mine.txt.journal').exists():
+            return {}
+        return self.journal()
+
+    def journal(self):
+        X = files.read_pictures(str(self.folder / 'X.npy'))
+        with rating_journal.Journal(str(self.folder / 'mine.txt'), len(X),
+                                    rate.identify(X)) as journal:
+            return dict(enumerate(journal.ratings.tolist()))
+
+    def _talk(self, child):
+        rng = random.Random(child.pid)
+        with contextlib.suppress(OSError, urllib.error.URLError, ValueError):
+            url = self._find_url(child)
+            window = post(url, 'open', {})['window']
+            for _ in range(self.MOST):
+                row, rating = rng.randrange(self.N), rng.randint(1, 5)
+                self.unsure = row, rating
+                post(url, 'rate', {'window': window, 'row': row, 'rating': rating})
+                self.confirmed[row] = rating
+
+    def _find_url(self, child):
+        for _ in range(1000):
+            found = re.search(r'http://\S+', child.said('out'))
+            if found:
+                return found[0]
+            time.sleep(.01)
+        raise ValueError('no address')
+
+    def check_broken(self):
+        self.talk.join()
+        path = self.folder / 'mine.txt'
+        if path.exists():
+            files.read_ratings(str(path), self.N)
+        said = self.journal()
+        for row, rating in self.confirmed.items():
+            if rating == rating and said[row] != rating and (row, said[row]) != self.unsure:
+                raise AssertionError('{} of picture {} is lost: {}'.format(rating, row, said[row]))
+
+    def check_whole(self):
+        self.check_broken()
+
+
+def post(url, path, said):
+    host = re.match(r'http://[^/]+', url)[0]
+    request = urllib.request.Request(url + path, json.dumps(said).encode(), {
+        'Content-Type': 'application/json', 'Origin': host})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)
+
+
+def save_rated(folder, n=20):
+    rng = np.random.default_rng(0)
+    np.save(folder / 'X.npy', rng.integers(0, 256, (n, 3, 20, 20), np.uint8))
+    np.savetxt(folder / 'ratings.txt', np.arange(n) % 5 + 1., '%g')
+
+
+# One LBP feature: what is brighter than all around it.
+CASCADE = """<?xml version="1.0"?>
+<opencv_storage><cascade><stageType>BOOST</stageType><featureType>LBP</featureType>
+<height>24</height><width>24</width><featureParams><maxCatCount>256</maxCatCount></featureParams>
+<stageNum>1</stageNum><stages><_><maxWeakCount>1</maxWeakCount><stageThreshold>0.5</stageThreshold>
+<weakClassifiers><_><internalNodes>0 -1 0 1 0 0 0 0 0 0 0</internalNodes>
+<leafValues>1. -1.</leafValues></_></weakClassifiers></_></stages>
+<features><_><rect>0 0 8 8</rect></_></features></cascade></opencv_storage>
+"""
+
+JOBS = {'crop_faces': Crop, 'rate': Rate, 'train': Train, 'predict': Predict,
+        'train_cascade': TrainCascade}
+
+
+def break_off(job, signals, rng):
+    """Run a command, break it off by each of the signals, and check what is left.
+
+    Returns:
+        collections.Counter: How often it was broken off, survived, and came to its end.
+    """
+    done = collections.Counter()
+    job.clear()
+    job.plant()
+    signals = collections.deque(signals)
+    while signals:
+        child = job.begin()
+        broken = not child.wait(rng.uniform(0, 1.1 * job.seconds))
+        if broken:
+            child.kill(signals[0])
+        number, gone = signals[0], child.status
+        expected = [128 + number] + [0] * (not job.ends and number == signal.SIGINT)
+        if broken and gone in expected:
+            signals.popleft()
+            done['broken off'] += 1
+            if number in STATUSES:
+                check_ended_by_signal(job, child, number)
+            job.check_broken()
+            done['survived'] += 1
+        elif gone:
+            raise AssertionError('status {}: {}'.format(gone, child.said('err')))
+        if gone == 0 and job.ends:
+            done['ran to the end'] += 1
+            job.check_whole()
+            job.clear()
+            job.plant()
+    if job.ends:  # the last one goes on as well
+        child = job.begin()
+        child.wait()
+        job.check_whole()
+        done['ran to the end'] += 1
+    return done
+
+
+def check_ended_by_signal(job, child, number):
+    """Ctrl-C and SIGTERM leave no parts, and one line; none where they come before ``main``."""
+    err = child.said('err')
+    if child.status not in (STATUSES[number], 0) or err.count(': error: ') > 1 or 'Traceback' in err:
+        raise AssertionError('status {}: {}'.format(child.status, err))
+    left = [name for name in hidden(job.folder) if '.part' in name]
+    if left:
+        raise AssertionError('left behind: {}'.format(left))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--kills', type=int, default=200, help='of each command')
+    parser.add_argument('--signals', type=int, default=20, help='SIGINT, and as many SIGTERM')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--commands', nargs='+', default=list(JOBS), choices=list(JOBS))
+    args = parser.parse_args()
+
+    cv2.setNumThreads(0)
+    print('| command | killed | survived | told to end | survived | runs that came to their end | '
+          'what was checked | seconds |\n|---|---|---|---|---|---|---|---|', flush=True)
+    failed = False
+    for name in args.commands:
+        start = time.monotonic()
+        rng = random.Random('{} {}'.format(args.seed, name))
+        kills = told = collections.Counter()
+        problem = ''
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                job = JOBS[name](pathlib.Path(folder) / 'work')
+                job.learn()
+                kills = break_off(job, [signal.SIGKILL] * args.kills, rng)
+                told = break_off(job, [signal.SIGINT, signal.SIGTERM] * args.signals, rng)
+            except AssertionError as e:
+                failed, problem = True, ' FAILED: {}'.format(e)
+        print('| {}.py | {} | {} | {} | {} | {} | {} | {:.0f} |{}'.format(
+            name, kills['broken off'], kills['survived'], told['broken off'], told['survived'],
+            kills['ran to the end'] + told['ran to the end'], job.checked,
+            time.monotonic() - start, problem), flush=True)
+    sys.exit(failed)
+
+
+if __name__ == '__main__':
+    main()
