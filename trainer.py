@@ -27,7 +27,7 @@ import plots
 
 ALPHA = .001   # Adam's, Chainer's default, and so the article's
 SAMPLE = 5000  # pictures that a line of output is of, at most
-FROZEN = 4 * 10 ** 9  # bytes of what a frozen trunk has seen of the pictures to learn from, at most
+FROZEN = 2 * 10 ** 9  # bytes of what a frozen trunk has seen of the pictures to learn from, at most
 
 
 class Recipe(NamedTuple):

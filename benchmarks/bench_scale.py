@@ -1,11 +1,12 @@
 """Memory, speed and waits for data of train.py and predict.py, up to a million pictures.
 
-    python benchmarks/bench_scale.py [--n 10000 100000 1000000] [--parts train predict]
+    python benchmarks/bench_scale.py [--n 10000 100000 1000000] [--parts steps train predict]
 
 Makes sets of 80 x 80 pictures on disk (19.2 GB for the million), one after the
 other, and lets each command read them from there, not from the system's cache,
 in a process of its own.  On two cores the million takes half an hour, nearly
-all of it for scoring; ``--parts`` and ``--n`` run it piece by piece.
+all of it for scoring; ``--n`` and ``--parts`` run it piece by piece, and
+``steps`` is ``train.py`` up to where it scores all pictures.
 """
 import argparse
 import concurrent.futures
@@ -86,7 +87,25 @@ def watch(owner, name):
     return times
 
 
-def train(folder, n, steps):
+class Enough(Exception):
+
+    """What is measured is over."""
+
+
+def steps(folder, n, n_steps):
+    """Run ``train.py`` here, until it would score all pictures."""
+    import trainer
+
+    def score_pictures(model, pictures, rows=None, progress=None):
+        if rows is None:
+            raise Enough
+        return score(model, pictures, rows)
+
+    score, trainer.score_pictures = trainer.score_pictures, score_pictures
+    return train(folder, n, n_steps)
+
+
+def train(folder, n, n_steps):
     """Run ``train.py`` here."""
     import train as command
     import trainer
@@ -96,20 +115,22 @@ def train(folder, n, steps):
     updates = watch(trainer.training.updaters.StandardUpdater, 'update')
     lines = watch(trainer.Monitor, '__call__')
     scorings = watch(trainer, 'score_pictures')  # the last one is of all pictures
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        start = time.perf_counter()
-        command.main(['X.npy', 'ratings.txt', '--n_iter', str(steps)])
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(
+            io.StringIO()), contextlib.suppress(Enough):
+        start, is_whole = time.perf_counter(), False
+        command.main(['X.npy', 'ratings.txt', '--n_iter', str(n_steps)])
+        is_whole = True
     batchsize = trainer.Recipe().batchsize
     # The first batch is not read ahead, and Numba may have to compile then.
     return ['{:,.0f}'.format(peak_memory()),
             '{:,.0f}'.format(batchsize * len(updates[1:]) / sum(updates[1:])),
             '{:.2f}'.format(100 * sum(reads[1:]) / sum(updates[1:])),
             '{:.1f}'.format(np.mean(lines)),
-            '{:,.0f}'.format(n / scorings[-1]),
+            '{:,.0f}'.format(n / scorings[-1]) if is_whole else '',
             '{:,.0f}'.format(time.perf_counter() - start)]
 
 
-def predict(folder, n, steps):
+def predict(folder, n, n_steps):
     """Run ``predict.py`` here, with an untrained model."""
     import model_file
     import net
@@ -149,9 +170,11 @@ def watch_reads(threads):
     return times
 
 
+IN_TRAINING = ['peak MB', 'pictures a second in steps', 'waiting for data, %', 'seconds a line',
+               'pictures a second in scoring', 'seconds in all']
 COLUMNS = {
-    train: ['peak MB', 'pictures a second in steps', 'waiting for data, %', 'seconds a line',
-            'pictures a second in scoring', 'seconds in all'],
+    steps: IN_TRAINING,
+    train: IN_TRAINING,
     predict: ['peak MB', 'pictures a second', 'waiting for data, %', 'seconds in all'],
 }
 
@@ -162,13 +185,13 @@ def main():
     parser.add_argument('--size', type=int, default=80)
     parser.add_argument('--steps', type=int, default=300)
     parser.add_argument('--parts', nargs='+', default=['train', 'predict'],
-                        choices=['train', 'predict'])
+                        choices=['steps', 'train', 'predict'])
     parser.add_argument('--folder', help='for the pictures; else where temporary files go')
     args = parser.parse_args()
 
     parts = [part for part in COLUMNS if part.__name__ in args.parts]
     for part in parts:
-        print('|', part.__name__ + '.py |', ' | '.join(COLUMNS[part]), '|')
+        print('|', part.__name__, '|', ' | '.join(COLUMNS[part]), '|')
     for n in args.n:
         with tempfile.TemporaryDirectory(dir=args.folder) as folder:
             folder = pathlib.Path(folder)
@@ -178,7 +201,7 @@ def main():
                 with concurrent.futures.ProcessPoolExecutor(
                         1, multiprocessing.get_context('spawn')) as process:
                     row = process.submit(part, folder, n, args.steps).result()
-                print('| {}.py, {:,} |'.format(part.__name__, n), ' | '.join(row), '|', flush=True)
+                print('| {}, {:,} |'.format(part.__name__, n), ' | '.join(row), '|', flush=True)
 
 
 if __name__ == '__main__':

@@ -127,6 +127,14 @@ def test_the_bootstrap_interval_of_a_mean_is_that_of_the_textbooks():
     assert low < narrow[0] < narrow[1] < high
 
 
+def test_draws_of_fewer_pictures_give_the_interval_of_all():
+    values = np.random.default_rng(0).normal(5, 2, 4000)
+    low, high = metrics.bootstrap_interval(lambda t, s: t.mean(), values, values, most=250)
+    half = 1.96 * values.std() / 4000 ** .5
+    assert low == pytest.approx(values.mean() - half, abs=.15 * half)
+    assert high == pytest.approx(values.mean() + half, abs=.15 * half)
+
+
 def test_the_bootstrap_draws_ratings_with_their_scores_and_passes_over_nan():
     y = np.array([1., 2, 3])
     assert metrics.bootstrap_interval(pair_accuracy, y, y) == (1, 1)  # nan where all are alike
