@@ -150,6 +150,8 @@ def main(argv=None):
         return
     media.check_opencv()
     check_outputs(args.output, args.crops, args.sheet, args.dropped, args.force, args.append)
+    if args.append and not args.ratings:
+        check_no_ratings(args.output, 'move it away')
     old = OldSet.read(args.output, args.size, args.ratings) if args.append else OldSet.empty()
     part = os.path.splitext(args.output)[0] + '.part'
     paths, others = media.find_sources(
@@ -218,7 +220,7 @@ def edit(output, rows, ratings_path, review, force):
         files.check_output(review, [output, files.table_path(output)])
     if rows:
         if not (ratings_path or force):
-            check_no_ratings(output)
+            check_no_ratings(output, '--force to leave it as it is')
         picture_set.drop(output, rows, ratings_path)
     X = files.read_pictures(output)
     if review:
@@ -229,18 +231,18 @@ def edit(output, rows, ratings_path, review, force):
         ', '.join(filter(None, [output * bool(rows), ratings_path, review]))))
 
 
-def check_no_ratings(output):
+def check_no_ratings(output, way_out):
     """Raise :class:`files.InputError` if ratings beside a set would no longer fit it."""
     path = os.path.join(os.path.dirname(output), 'ratings.txt')
-    if os.path.exists(path):
+    if os.path.exists(path) and os.path.exists(output):
         n = len(files.read_pictures(output))
         try:
             files.read_ratings(path, n)
         except files.InputError:
             return  # of something else
         raise files.InputError('{}: has a rating of each of the {}, which would no longer fit; '
-                               'say --ratings {}, or --force to leave it as it is'.format(
-                                   path, cli.count(n, 'picture'), path))
+                               'say --ratings {}, or {}'.format(
+                                   path, cli.count(n, 'picture'), path, way_out))
 
 
 def check_inputs(paths, crops=None, sheet=None):

@@ -556,6 +556,20 @@ def test_more_pictures_are_added_behind_those_that_are_there(crop, tmp_path):
     assert (tmp_path / 'ratings.txt').read_text() == '4\n# mine\n2\nnan\nnan\n'
 
 
+def test_ratings_that_would_be_too_few_are_asked_for(crop, tmp_path):
+    for seed in range(2):
+        save_blots('{}.png'.format(seed), seed)
+    (tmp_path / 'ratings.txt').write_text('4\n')
+    assert crop('0.png', '--no_faces', '--append')[2] == 0  # there are no rows yet
+    _, err, status = crop('1.png', '--no_faces', '--append')
+    assert status == 1 and err.endswith(
+        'ratings.txt: has a rating of each of the 1 picture, which would no longer fit; say '
+        '--ratings ratings.txt, or move it away\n')
+    assert len(np.load('X.npy')) == 1
+    (tmp_path / 'ratings.txt').write_text('4\n5\n')  # of something else
+    assert crop('1.png', '--no_faces', '--append')[2] == 0
+
+
 def test_what_is_not_there_is_begun(crop):
     save_picture('a.png')
     assert crop('a.png', '--no_faces', '--append')[2] == 0
