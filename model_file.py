@@ -36,7 +36,7 @@ PREDICTORS = {predictor.__name__: predictor for predictor in net.ARCHITECTURES.v
 
 MOST_BYTES = 2 ** 32       # of a file: a model for pictures of 800 x 800
 MOST_PIPED_BYTES = 2 ** 28  # of what is no file, which has to be read at once
-MOST_TEXT = 2 ** 26        # bytes of what a snapshot has reported: 30,000 lines of output
+MOST_TEXT = 2 ** 26        # bytes of what a snapshot has reported: 60,000 lines of output
 
 _ARRAYS = '_reconstruct', '_frombuffer'  # how NumPy pickles them
 
@@ -230,7 +230,7 @@ def _find_weights(record, path, shape):
 
 def _decode_array(record, path, expected_shape):
     """Read an array out of what a pickle says of it, before NumPy sees any of it."""
-    parts = shape = None
+    parts = None
     if isinstance(record, Record) and record.name == _ARRAYS[0]:    # protocols 0 to 4
         parts = record.state
     elif isinstance(record, Record) and record.name == _ARRAYS[1]:  # protocol 5
@@ -297,8 +297,6 @@ def load_snapshot(path, trainer):
 
 def _weight_shapes(trainer):
     """Shapes by where Adam keeps what it knows of an array of weights."""
-    if trainer is None:
-        return {}
     optimizer = trainer.updater.get_optimizer('main')
     return {'updater/optimizer:main' + name: param.shape
             for name, param in optimizer.target.namedparams()}
