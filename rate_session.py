@@ -224,8 +224,7 @@ class StarSession(Session):
             n_rated >= 2 * rating_order.FEWEST or self._score)
         if has_opinion and self._n_drawn % FAVOURITE_EVERY == FAVOURITE_EVERY - 1:
             return int(candidates[self._lesson.scores[candidates].argmax()])
-        weights = self._lesson.crowding() if has_opinion else None
-        return self._taste.most_telling(candidates, weights)
+        return self._taste.most_telling(candidates)
 
     def _take_in(self, indices):
         self._taste.take_in(indices)

@@ -2,10 +2,12 @@
 
 The person's ratings are the mean ratings of 60 people, with noise, rounded to
 stars.  From what has been rated, in either order, the same Gaussian process as
-in ``rate.py`` learns, and ranks pictures that were never shown by the mean
-ratings, without noise::
+in ``rate.py`` learns, and ranks pictures that were never shown; these rankings
+are compared with the mean ratings, without noise.  With ``--model`` a model
+that knows something of the person's taste helps both: one that learnt the
+ratings of another group of people's faces::
 
-    python benchmarks/bench_rating.py
+    python benchmarks/bench_rating.py [--model]
 """
 import argparse
 import os
@@ -26,17 +28,19 @@ import rate_session  # noqa: E402
 import rating_journal  # noqa: E402
 import rating_order  # noqa: E402
 
-COUNTS = [20, 30, 40, 60, 80, 100, 120, 160, 200, 240, 280, 320, 400]
-TARGETS = [.70, .71, .72, .73, .74, .75, .76]
+COUNTS = [15, 20, 30, 40, 60, 80, 100, 120, 160, 200]
+MORE = [240, 320, 400]  # of a random order only: what it takes to get as far
 LEVELS = 5
+GROUP = 'AF'  # whose faces are rated with --model, which learnt the others'
 
 
-def order_of_rate_py(X, stars, n, seed):
+def order_of_rate_py(X, stars, n, score, seed):
     """The rows in which ``rate.py`` shows pictures to this person; no thread, so no chance."""
     with tempfile.TemporaryDirectory() as folder, rating_journal.Journal(
             os.path.join(folder, 'ratings.txt'), len(X), '') as journal:
-        session = rate_session.StarSession(X, journal, LEVELS, seed=seed)
+        session = rate_session.StarSession(X, journal, LEVELS, score, seed)
         session._queue = []  # what is shown until the pictures have been looked at
+        session._measure_curve = lambda rated: []  # which takes long, and has no part in the order
         session._prepare()
         rows = []
         while len(rows) < n:
@@ -47,54 +51,70 @@ def order_of_rate_py(X, stars, n, seed):
         return rows
 
 
-def measure(X, ratings, seed, noise):
-    """Pair accuracy on unseen pictures, in both orders, after each of ``COUNTS``."""
+def measure(X, ratings, scores, seed, noise):
+    """Pair accuracy on unseen pictures, in a random and our order, by the number of ratings."""
     rng = np.random.default_rng(seed)
     rows = rng.permutation(len(X))
     n = len(rows) * 4 // 5
     pool = rows[:n]
     stars = np.clip(np.rint(ratings[pool] + rng.normal(0, noise, n)), 1, LEVELS)
-    orders = rng.permutation(n), np.array(order_of_rate_py(X[pool], stars, max(COUNTS), seed))
-    taste = rating_order.Taste(descriptor.describe(X[rows]))  # of these and the unseen
-    return [[metrics.pair_accuracy(ratings[rows[n:]], taste.learn(
-        order[:count], stars[order[:count]]).scores[n:]) for count in COUNTS] for order in orders]
+    score = None if scores is None else (lambda shown: scores[pool][shown])
+    ours = np.array(order_of_rate_py(X[pool], stars, max(COUNTS), score, seed))
+    taste = rating_order.Taste(  # of these and the unseen
+        descriptor.describe(X[rows]), None if scores is None else scores[rows])
+
+    def accuracies(order, counts):
+        return [metrics.pair_accuracy(ratings[rows[n:]], taste.learn(
+            order[:count], stars[order[:count]]).scores[n:]) for count in counts]
+
+    return accuracies(rng.permutation(n), COUNTS + MORE), accuracies(ours, COUNTS)
+
+
+def learn_from_others(X, ratings, are_others):
+    """Scores of all pictures by one who knows the ratings of some, and does not know the person."""
+    rows = np.flatnonzero(are_others)
+    return rating_order.Taste(descriptor.describe(X)).learn(rows, ratings[rows]).scores
 
 
 def ratings_needed(accuracies, target):
-    """Where a mean curve comes to stay above a target, between the counts on a straight line."""
+    """Where the curve of a random order comes to stay above a target, between its points."""
+    counts = COUNTS + MORE
     above = np.flatnonzero(np.minimum.accumulate(accuracies[::-1])[::-1] >= target)
     if not len(above):
         return np.nan
     i = above[0]
     if i == 0:
-        return COUNTS[0]
+        return counts[0]
     low, high = accuracies[i - 1:i + 1]
-    return COUNTS[i - 1] + (COUNTS[i] - COUNTS[i - 1]) * (target - low) / (high - low)
+    return counts[i - 1] + (counts[i] - counts[i - 1]) * (target - low) / (high - low)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--data', type=pathlib.Path, default=pathlib.Path(
         os.environ.get('RANKNET_DATA', ROOT.parent / 'shared' / 'data')))
-    parser.add_argument('--seeds', type=int, default=10)
+    parser.add_argument('--seeds', type=int, nargs=2, default=[100, 110], metavar=('FROM', 'TO'))
     parser.add_argument('--noise', type=float, default=.4, help='deviation, in stars')
+    parser.add_argument('--model', action='store_true',
+                        help='with a model, of the ratings of other groups of people')
     args = parser.parse_args()
-    X, ratings, _ = bench_quality.load_faces(args.data)
+    X, ratings, groups = bench_quality.load_faces(args.data)
+    scores = None
+    if args.model:
+        scores = learn_from_others(X, ratings, groups != GROUP)[groups == GROUP]
+        X, ratings = X[groups == GROUP], ratings[groups == GROUP]
     curves = []
-    for seed in range(args.seeds):
-        curves.append(measure(X, ratings, seed, args.noise))
-        print('# seed {}: {}'.format(seed, np.round(curves[-1], 3).tolist()), flush=True)
-    at_random, ours = np.mean(curves, axis=0)
-    print('| ratings | random order | rate.py | |\n|---|---|---|---|')
-    errors = np.std(np.subtract(*np.swapaxes(curves, 0, 1)), axis=0, ddof=1) / np.sqrt(args.seeds)
-    for count, before, after, error in zip(COUNTS, at_random, ours, errors):
-        print('| {} | {:.3f} | {:.3f} | {:+.3f} ± {:.3f} |'.format(
-            count, before, after, after - before, error))
-    print('\n| pair accuracy | ratings at random | by rate.py | share |\n|---|---|---|---|')
-    for target in TARGETS:
-        needed = [ratings_needed(curve, target) for curve in (at_random, ours)]
-        print('| {:.2f} | {:.0f} | {:.0f} | {:.2f} |'.format(
-            target, *needed, needed[1] / needed[0]))
+    for seed in range(*args.seeds):
+        curves.append(measure(X, ratings, scores, seed, args.noise))
+        print('# seed {}: {}'.format(seed, [np.round(c, 3).tolist() for c in curves[-1]]),
+              flush=True)
+    at_random, ours = (np.array(one) for one in zip(*curves))
+    print('| ratings | random order | rate.py | | as many at random | share |\n' + '|---' * 6 + '|')
+    errors = (ours - at_random[:, :len(COUNTS)]).std(axis=0, ddof=1) / len(curves) ** .5
+    for count, before, after, error in zip(COUNTS, at_random.mean(0), ours.mean(0), errors):
+        as_many = ratings_needed(at_random.mean(axis=0), after)
+        print('| {} | {:.3f} | {:.3f} | {:+.3f} ± {:.3f} | {:.0f} | {:.2f} |'.format(
+            count, before, after, after - before, error, as_many, count / as_many))
 
 
 if __name__ == '__main__':

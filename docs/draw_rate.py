@@ -1,0 +1,58 @@
+"""Draw rate.png, the page of rate.py with the demo's faces; `make demo` makes these.
+
+    python docs/draw_rate.py demo/X.npy demo/ratings.txt docs/rate.png
+
+A browser is needed: Debian's chromium, or what the variable CHROMIUM names.
+"""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BROWSER = os.environ.get('CHROMIUM') or shutil.which('chromium') or shutil.which('chromium-browser')
+N_RATED = 60
+WIDTH, HEIGHT = 1080, 680
+
+
+def rate(page, ratings):
+    """Rate one picture by its key, and wait for the next."""
+    row = page.get_attribute('#stage img.large', 'data-row')
+    rating = ratings[int(row)]
+    page.keyboard.press('x' if np.isnan(rating) else str(int(rating)))
+    page.wait_for_function(
+        'row => document.querySelector("#stage img.large").dataset.row !== row', arg=row)
+
+
+def main():
+    X_path, ratings_path, out = sys.argv[1:]
+    ratings = np.loadtxt(ratings_path)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as p:
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / 'rate.py'), X_path, os.path.join(folder, 'ratings.txt'),
+             '--no_browser'], stdout=subprocess.PIPE, encoding='utf-8')
+        try:
+            browser = p.chromium.launch(executable_path=BROWSER, args=['--no-sandbox'])
+            page = browser.new_page(viewport={'width': WIDTH, 'height': HEIGHT})
+            page.goto(process.stdout.readline().strip())
+            page.wait_for_selector('#stage img.large')
+            for _ in range(N_RATED):
+                rate(page, ratings)
+                page.wait_for_timeout(900)  # a person's pace
+            page.wait_for_timeout(5000)  # what they tell is told every two seconds
+            page.screenshot(path=out)
+            browser.close()
+        finally:
+            process.kill()
+            process.communicate()
+    Image.open(out).convert('RGB').save(out, optimize=True)
+
+
+if __name__ == '__main__':
+    main()
