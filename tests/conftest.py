@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 import sys
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -17,6 +18,9 @@ import media_samples
 import net
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+hypothesis.settings.register_profile('busy', deadline=None)  # the machine may have more to do
+hypothesis.settings.load_profile('busy')
 
 
 @pytest.fixture
