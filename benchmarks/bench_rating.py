@@ -93,7 +93,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--data', type=pathlib.Path, default=pathlib.Path(
         os.environ.get('RANKNET_DATA', ROOT.parent / 'shared' / 'data')))
-    parser.add_argument('--seeds', type=int, nargs=2, default=[100, 110], metavar=('FROM', 'TO'))
+    parser.add_argument('--seeds', type=int, nargs=2, default=[100, 108], metavar=('FROM', 'TO'))
     parser.add_argument('--noise', type=float, default=.4, help='deviation, in stars')
     parser.add_argument('--model', action='store_true',
                         help='with a model, of the ratings of other groups of people')
