@@ -5,8 +5,7 @@ expected to be liked alike, and what goes on along a main direction of their
 looks, from round to long, say, is expected to be liked more and more, or less
 and less.  The next picture is the one whose rating makes the expected error
 over all pictures smallest: first it lies among many others, then far out on a
-main direction, since there the most is to be told apart: how much that saves
-is in benchmarks/RESULTS.md.
+main direction, since there the most is to be told apart.
 
 Seo, Wallat, Graepel and Obermayer, *Gaussian Process Regression: Active Data
 Selection and Test Point Rejection*, IJCNN 2000, section 3 (after Cohn);
