@@ -95,8 +95,8 @@ class Session:
 
     def pace(self):
         """Usual seconds from one answer to the next, of the last 30; ``None`` at first."""
-        gaps = [min(after - before, LONGEST_PAUSE)
-                for before, after in zip(self._times[-31:], self._times[-30:])]
+        times = self._times[-31:]
+        gaps = [min(after - before, LONGEST_PAUSE) for before, after in zip(times, times[1:])]
         return statistics.median(gaps) if len(gaps) >= 3 else None
 
     def summary(self):

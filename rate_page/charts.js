@@ -9,11 +9,14 @@ export function showHistogram(place, counts, levels) {
   for (let level = 1; level <= levels; level++) if (!values.has(level)) values.set(level, 0);
   const bars = [...values].sort((a, b) => a[0] - b[0]);
   const most = Math.max(1, ...bars.map(bar => bar[1]));
+  const every = bars.length <= 10 ? 1 : bars.length <= 40 ? 5 : 20;  // more labels find no room
+  place.classList.toggle('dense', every > 1);
   place.replaceChildren(...bars.map(([value, n]) => {
     const bar = el('i');
     bar.style.setProperty('--share', n ? Math.max(.04, n / most) : 0);
-    return el('div', {title: `${n} rated ${value}`}, el('small', {}, n || ''), bar,
-              el('span', {}, String(value)));
+    const isLabelled = every === 1 || value === 1 || value % every === 0;
+    return el('div', {title: `${n} rated ${value}`}, el('small', {}, every === 1 && n || ''), bar,
+              el('span', {}, isLabelled ? String(value) : '\u00a0'));
   }));
 }
 

@@ -83,6 +83,13 @@ def test_the_state_tells_what_has_been_rated(session):
     assert set(state['upcoming']).isdisjoint(range(4))
 
 
+def test_the_pace_is_the_usual_time_between_two_of_the_last_answers(session):
+    for times, pace in ([], None), ([0, 2, 4], None), ([0, 2, 4, 9000], 2), (range(9), 1), (
+            [*range(0, 300, 10), *range(300, 364, 2)], 2):
+        session._times = list(times)
+        assert session.pace() == pace
+
+
 def test_the_curve_grows_and_says_how_well_taste_is_known(session, ratings):
     rate(session, ratings, 30)  # the better rated, the redder
     assert [n for n, _ in session.curve] == [10, 20, 30]
