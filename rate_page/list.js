@@ -1,7 +1,7 @@
 // All pictures in order. However many there are, only those in sight are in the page.
 import {$, el, inTurn, pictureUrl} from './page.js';
 
-const CELL = 96, GAP = 8, HEADER = 44, MARGIN = 400;  // pixels
+const CELL = 92, GAP = 8, HEADER = 48, MARGIN = 400;  // pixels; cells grow to fill a line
 const DRAG_FROM = 6;       // pixels
 const LONG_PRESS = 350;    // ms, by touch
 
@@ -47,7 +47,10 @@ export class List {
 
   /** Put headers and rows of cells at their heights. */
   lay() {
-    this.columns = Math.max(1, Math.floor((this.scroller.clientWidth - GAP) / (CELL + GAP)));
+    const width = this.canvas.clientWidth;
+    this.columns = Math.max(1, Math.floor((width + GAP) / (CELL + GAP)));
+    this.cell = (width + GAP) / this.columns - GAP;
+    this.canvas.style.setProperty('--cell', `${this.cell}px`);
     this.lines = [];
     let y = 0;
     for (const group of this.groups) {
@@ -55,7 +58,7 @@ export class List {
       y += HEADER;
       for (let start = 0; start < group.rows.length; start += this.columns) {
         this.lines.push({y, group, start});
-        y += CELL + GAP;
+        y += this.cell + GAP;
       }
     }
     this.canvas.style.height = `${y}px`;
@@ -90,7 +93,7 @@ export class List {
     let low = 0, high = this.lines.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.lines[middle].y + CELL + GAP < y) low = middle + 1;
+      if (this.lines[middle].y + this.cell + GAP < y) low = middle + 1;
       else high = middle;
     }
     return low;
@@ -139,7 +142,7 @@ export class List {
                                  place < l.start + this.columns);
     if (!line) return;
     const {scrollTop, clientHeight} = this.scroller;
-    if (line.y < scrollTop || line.y + CELL > scrollTop + clientHeight) {
+    if (line.y < scrollTop || line.y + this.cell > scrollTop + clientHeight) {
       this.scroller.scrollTop = line.y - clientHeight / 2;
       this.render();
     }
@@ -215,7 +218,7 @@ export class List {
       follow(event);
     };
     const follow = at => {
-      ghost.style.transform = `translate(${at.clientX - CELL / 2}px, ${at.clientY - CELL / 2}px)`;
+      ghost.style.transform = `translate(${at.clientX - 48}px, ${at.clientY - 48}px)`;
       this.mark(at);
     };
     const isTouch = event.pointerType === 'touch';
@@ -260,7 +263,7 @@ export class List {
     }
     line ??= this.lines.findLast(l => l.y <= y);
     if (!line) return null;
-    const column = Math.round((clientX - box.left - GAP) / (CELL + GAP));
+    const column = Math.round((clientX - box.left) / (this.cell + GAP));
     const place = Math.min(line.group.rows.length, Math.max(0, line.start) +
                            (line.start < 0 ? 0 : Math.min(this.columns, Math.max(0, column))));
     return {group: line.group, place};

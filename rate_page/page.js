@@ -107,12 +107,17 @@ function sayMinutes(minutes) {
 }
 
 function sayGain(state) {
-  if (state.gain == null) return 'The share of pairs in your order, predicted: after 10 ratings.';
+  if (state.gain == null) return 'After 10 ratings: how well they predict each other.';
   const last = state.curve.at(-1);
-  const now = last ? `Your other ratings predict ${Math.round(100 * last[1])} % of the pairs. ` : '';
+  const now = last ? `Of two pictures, your other ratings tell the better one in ` +
+    `${percent(last[1])} of all pairs. ` : '';
   if (!state.more) return now;
   if (state.gain < .005) return `${now}Rating ${state.more} more will hardly help.`;
-  return `${now}Rating ${state.more} more will help: about ${Math.ceil(100 * state.gain)} % more.`;
+  return `${now}Rating ${state.more} more may add ${percent(state.gain)}.`;
+}
+
+export function percent(share) {
+  return `${Math.round(100 * share)}\u00a0%`;
 }
 
 // Keys

@@ -1,5 +1,5 @@
 // Two pictures at a time: which is better?
-import {el, inTurn, pictureUrl, preload, say} from './page.js';
+import {el, inTurn, percent, pictureUrl, preload, say} from './page.js';
 
 export class Pairs {
   constructor(stage) {
@@ -79,14 +79,14 @@ export class Pairs {
       return `A first ranking of all after ${Math.max(1, state.left)} more; then each comparison ` +
         'makes it better.';
     }
-    return `All have their place. About ${Math.round(100 * state.expected_error)} % of all pairs ` +
+    return `All have their place. About ${percent(state.expected_error)} of all pairs ` +
       'are still in the wrong order; go on as long as you like.';
   }
 
   // What the list of all pictures asks for
 
   get listHint() {
-    return 'Drag a picture to its place, or choose one and press Shift with an arrow.';
+    return 'Drag a picture to its place, or choose it and press Shift with an arrow.';
   }
 
   groups(groups) {

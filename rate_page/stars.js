@@ -179,7 +179,7 @@ export class Stars {
   // What the list of all pictures asks for
 
   get listHint() {
-    return 'Drag a picture to another rating, or choose one and press its key. Enter looks at it.';
+    return 'Drag a picture to another rating, or choose it and press a key.';
   }
 
   groups(groups) {

@@ -32,6 +32,7 @@ class Rater:
         self.url = self.process.stdout.readline().strip()
         self.context = browser.new_context(**{'viewport': {'width': 1280, 'height': 800},
                                               **context})
+        self.context.set_default_timeout(60000)  # some machines are slow, or busy
         self.troubles = []
         self.page = self.open()
 
@@ -179,7 +180,7 @@ def test_the_mouse_does_all_that_keys_do(rate):
     rater.page.click('.level >> nth=3')
     rater.count('1 / 30')
     rater.page.click('.neighbour.before')
-    assert rater.row() == first
+    rater.page.wait_for_selector('#stage img.large[data-row="{}"]'.format(first))
     rater.page.click('text=Clear')
     rater.count('0 / 30')
     rater.page.click('text=Not a face')
