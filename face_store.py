@@ -149,10 +149,12 @@ class FaceStore:
             if crop.shape != self.shape or crop.dtype != np.uint8:
                 raise ValueError('expected uint8 of shape {}, got {} of shape {}'.format(
                     self.shape, crop.dtype, crop.shape))
-            self._crops.write(crop.tobytes())
-        self._crops.flush()
-        csv.writer(self._table, lineterminator='\n').writerows(faces)
-        self._table.flush()
+        with files.naming(None, self.folder):
+            for crop in crops:
+                self._crops.write(crop.tobytes())
+            self._crops.flush()
+            csv.writer(self._table, lineterminator='\n').writerows(faces)
+            self._table.flush()
         self.faces += faces
 
     def crops(self):
@@ -168,7 +170,8 @@ class FaceStore:
         self.close()
 
     def close(self):
-        self._open.close()
+        with files.naming(None, self.folder):
+            self._open.close()
 
     def remove(self):
         """Remove it all from the disk."""

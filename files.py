@@ -19,6 +19,7 @@ import platform
 import re
 import shutil
 import struct
+import types
 import warnings
 import zlib
 from typing import NamedTuple
@@ -516,7 +517,9 @@ def write_table(path, columns, rows):
 def write_rows(path, columns, rows):
     """As :func:`write_table`, to where it is said: beside the place of a table."""
     with open(path, 'w', newline='', encoding='utf-8') as f:
-        writer = csv.writer(f, lineterminator='\n')
+        # A writer whose lines end in \n alone would put no quotes around a \r in a name.
+        lines = types.SimpleNamespace(write=lambda line: f.write(line[:-2] + '\n'))
+        writer = csv.writer(lines, lineterminator='\r\n')
         writer.writerow(columns)
         writer.writerows(map(_with_quote, row) for row in rows)
 

@@ -291,7 +291,9 @@ def read(path):
     """
     try:
         text = cascade_file.read_text(path)
-        cascade = _parse(cascade_file.parse(text).find('cascade'))
+        if '<cascade' not in text:  # OpenCV takes any name
+            raise ValueError('no cascade')
+        cascade = _parse(cascade_file.parse(cascade_file.clean(text)).find('cascade'))
     except (AttributeError, ValueError, IndexError, TypeError, OverflowError) as e:
         raise files.InputError('{}: expected a cascade of LBP features with stumps, got '
                                'something else or a damaged one'.format(path)) from e
@@ -301,14 +303,9 @@ def read(path):
 
 def _parse(node):
     width, height = int(node.find('width').text), int(node.find('height').text)
-    if not all(cascade_file.SMALLEST <= side <= cascade_file.LARGEST for side in (width, height)):
-        raise ValueError('a window of no size')
     if node.find('featureType').text.strip() != 'LBP':
         raise ValueError('not LBP')
     pool = np.array([rect.text.split() for rect in node.findall('features/_/rect')], np.int32)
-    if ((pool < 0).any() or (pool[:, 2:] < 1).any() or (pool[:, 0] + 3 * pool[:, 2] > width).any()
-            or (pool[:, 1] + 3 * pool[:, 3] > height).any()):
-        raise ValueError('a feature outside the window')
     stages = []
     for stage in node.findall('stages/_'):
         weak = stage.findall('weakClassifiers/_')
@@ -320,10 +317,8 @@ def _parse(node):
         leaves = np.array([w.find('leafValues').text.split() for w in weak], np.float32)
         if leaves.shape[1] != 2:
             raise ValueError('not stumps')
-        threshold = np.float32(stage.find('stageThreshold').text)
-        if not (np.isfinite(leaves).all() and np.isfinite(threshold)):
-            raise ValueError('votes that are no numbers')
-        stages.append(Stage(pool[nodes[:, 2]], subsets, leaves, threshold))
+        stages.append(Stage(pool[nodes[:, 2]], subsets, leaves,
+                            np.float32(stage.find('stageThreshold').text)))
     if not stages:
         raise ValueError('no stage')
     return Cascade(width, height, stages)

@@ -336,10 +336,15 @@ def read_picture(path, max_pixels=MAX_PIXELS):
         raise files.InputError('{}: expected up to {:,} bytes, got more; shrink it, or say '
                                '--max_pixels to crop_faces.py'.format(path, most))
     _check_header(path, io.BytesIO(data), max_pixels)
-    with _without_stderr(), contextlib.suppress(cv2.error):  # an empty file, a huge picture
-        img = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-        if img is not None:
-            return _without_transparency(data, img)
+    try:
+        with _without_stderr():
+            img = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+            if img is not None:
+                return _without_transparency(data, img)
+    except cv2.error as e:
+        if e.code == cv2.Error.STS_NO_MEM:
+            raise MemoryError(path) from e
+        # else an empty file, or one that is too large for OpenCV
     raise _unreadable(path)
 
 

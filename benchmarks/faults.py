@@ -18,6 +18,7 @@ that they are killed at work and not while Python starts.  POSIX only.
 import argparse
 import collections
 import contextlib
+import http.client
 import json
 import os
 import pathlib
@@ -30,7 +31,6 @@ import tempfile
 import threading
 import time
 import traceback
-import urllib.error
 import urllib.request
 
 os.environ.update(OMP_NUM_THREADS='1', OPENBLAS_NUM_THREADS='1', MKL_NUM_THREADS='1')
@@ -431,7 +431,7 @@ class Rate(Job):
 
     def _talk(self, child):
         rng = random.Random(child.pid)
-        with contextlib.suppress(OSError, urllib.error.URLError, ValueError):
+        with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
             url = self._find_url(child)
             window = post(url, 'open', {})['window']
             for _ in range(self.MOST):
@@ -532,7 +532,8 @@ def break_off(job, signals, rng):
 def check_ended_by_signal(job, child, number):
     """Ctrl-C and SIGTERM leave no parts, and one line; none where they come before ``main``."""
     err = child.said('err')
-    if child.status not in (STATUSES[number], 0) or err.count(': error: ') > 1 or 'Traceback' in err:
+    if (child.status not in (STATUSES[number], 0) or err.count(': error: ') > 1
+            or 'Traceback' in err):
         raise AssertionError('status {}: {}'.format(child.status, err))
     left = [name for name in hidden(job.folder) if '.part' in name]
     if left:

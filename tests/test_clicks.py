@@ -77,3 +77,29 @@ def test_one_more_is_twice_the_rate():
 def test_no_click_at_all_is_no_trouble():
     rates, _ = estimate(2, [(0, 10, 0, 0), (1, 1000, 0, 0)])
     assert (rates > 0).all() and rates[0] > rates[1]
+
+
+@pytest.mark.parametrize('content, words', [
+    ('', 'got an empty file'),
+    ('picture,impressions,clicks\n' + 'a' * 40000, 'over 32,768 characters'),
+    ('picture,impressions,clicks\n0,1\0,1\n', 'a character of number 0')])
+def test_crafted_tables_are_refused(table, content, words):
+    with pytest.raises(files.InputError, match=words):
+        clicks.read(table(content), 3)
+
+
+def test_a_table_without_end_is_not_read_into_memory(table, monkeypatch):
+    monkeypatch.setattr(files, 'MOST_LINES', 100)
+    with pytest.raises(files.InputError, match='expected up to 100 lines, got more; sum them up'):
+        clicks.read(table('picture,impressions,clicks\n' + '0,1,1\n' * 200), 3)
+
+
+def test_as_many_positions_as_lines_are_no_trouble(table):
+    lines = ''.join('0,1,1,{}\n'.format(i) for i in range(30000))
+    names = clicks.read(table('picture,impressions,clicks,position\n' + lines), 3)[4]
+    assert len(names) == 30000
+
+
+def test_a_source_with_the_quote_of_a_formula_is_found(table):
+    lines = "picture,impressions,clicks\n'=a.png,2,1\n=a.png,2,1\n"
+    assert clicks.read(table(lines), 1, ['=a.png'])[0].tolist() == [0, 0]

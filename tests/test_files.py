@@ -1,8 +1,12 @@
+import csv
+import itertools
 import os
 import pathlib
 import re
+import struct
 import subprocess
 import sys
+import time
 import tracemalloc
 
 import numpy as np
@@ -138,6 +142,56 @@ def test_a_huge_shape_in_a_small_file_is_refused(tmp_path, saved):
         files.read_pictures, path)
 
 
+def npy(header, version=(1, 0), data=b''):
+    """A ``.npy`` file with any header."""
+    text = header.encode('latin1') if isinstance(header, str) else header
+    return (b'\x93NUMPY' + bytes(version)
+            + struct.pack('<H' if version == (1, 0) else '<I', len(text)) + text + data)
+
+
+def described(shape, descr="'|u1'", order='False'):
+    return "{{'descr': {}, 'fortran_order': {}, 'shape': {}, }}\n".format(descr, order, shape)
+
+
+@pytest.mark.parametrize('header', [
+    described('(-1, 3, 8, 8)'), described('(2, 3, -8, -8)'), described('(True, 3, 8, 8)'),
+    described('(99999999999999999999, 3, 8, 8)'), described('({}, 3, 8, 8)'.format('9' * 4000)),
+    described('(3037000500, 3, 3037000500, 1)'), described('(1.5, 3, 8, 8)'), described('[1, 3]'),
+    described('(1, 3, 8, 8)', "'|O'"), described('(1, 3, 8, 8)', "[('a', '<f4'), ('b', '|O')]"),
+    described('(1, 3, 8, 8)', "[('a', '|u1')]"), described('(1, 3, 8, 8)', "'|V8'"),
+    described('(1, 3, 8, 8)', "'(1000000,1000000)f4'"), described('(1, 3, 8, 8)', "'|V0'"),
+    described('(1, 3, 8, 8)', "('<f4', (2147483647, 2147483647))"),
+    described('(1, 3, 8, 8)', "'f4," + 'f4,' * 3000 + "f4'"), described('()', 'None'),
+    '(' * 9000, '-' * 9000 + '1', '[' * 100 + ']' * 100, '{' * 9000, "'" * 9001,
+    "{'descr': '|u1'}", '1if 1else 2', '\0' * 100, '9' * 9000,
+])
+def test_a_crafted_header_is_refused_in_one_line(tmp_path, header):
+    path = tmp_path / 'X.npy'
+    path.write_bytes(npy(header, data=bytes(192)))
+    assert error_of(files.read_pictures, path).startswith(str(path))
+    assert error_of(files.read_features, path, 1).startswith(str(path))
+
+
+@pytest.mark.parametrize('version', [(1, 0), (2, 0), (3, 0)])
+def test_a_header_is_read_no_further_than_a_good_one_goes(tmp_path, version):
+    path = tmp_path / 'X.npy'
+    path.write_bytes(npy(' ' * 60000, version))
+    if version != (1, 0):  # says that its header has 4 GB; the file has a hole there
+        with open(path, 'r+b') as f:
+            f.seek(8)
+            f.write(struct.pack('<I', 2 ** 32 - 1))
+            f.truncate(2 ** 32)
+    start = time.monotonic()
+    assert 'got a damaged header' in error_of(files.read_pictures, path)
+    assert time.monotonic() - start < 5
+
+
+def test_an_array_of_python_2_is_read_without_a_warning(tmp_path, recwarn):
+    (tmp_path / 'X.npy').write_bytes(npy(described('(2L, 3L, 4L, 4L)'), data=bytes(96)))
+    assert files.read_pictures(tmp_path / 'X.npy').shape == (2, 3, 4, 4)
+    assert not recwarn
+
+
 def test_pictures_of_another_size_are_refused(saved, pictures):
     message = error_of(files.read_pictures, saved(pictures[:, :, :15]), (20, 20))
     assert 'expected pictures of 20 x 20 pixels, got 20 x 15' in message
@@ -230,6 +284,36 @@ def test_other_ratings_are_refused(tmp_path, content, words):
         assert word in message
 
 
+@pytest.mark.parametrize('content, words', [
+    ('1\n2\n3\n'.encode('utf-16'), 'expected text in UTF-8'),
+    ('1\n2\n3\n'.encode('utf-16-le'), "line 1: expected a number, got '1\\x00'"),
+    (b'#' * 5000 + b'\n1\n2\n3\n', 'line 1: expected one number, got over 999 characters'),
+])
+def test_odd_texts_are_no_ratings(tmp_path, content, words):
+    (tmp_path / 'ratings.txt').write_bytes(content)
+    assert words in error_of(files.read_ratings, tmp_path / 'ratings.txt', 3)
+
+
+def test_the_line_ends_of_any_system_are_read(tmp_path):
+    (tmp_path / 'ratings.txt').write_bytes(b'\xef\xbb\xbf1\r2.5 # good\rnan\r')
+    np.testing.assert_array_equal(files.read_ratings(tmp_path / 'ratings.txt', 3), [1, 2.5, np.nan])
+
+
+@pytest.mark.parametrize('line, words', [
+    (b'', 'line 1: expected one number, got over 999 characters'),
+    (b'1\n', 'expected 3 ratings, one a line for each picture, got over 100,003 lines'),
+    (b'# 1\n', 'expected 3 ratings, one a line for each picture, got over 100,003 lines'),
+    (b'\n', 'expected 3 ratings, one a line for each picture, got over 100,003 lines'),
+])
+def test_ratings_are_read_no_further_than_they_can_go(tmp_path, line, words):
+    with open(tmp_path / 'ratings.txt', 'wb') as f:
+        f.write(line * 101000)
+        f.truncate(10 * 2 ** 30)  # 10 GB, all of it one line of zeros
+    start = time.monotonic()
+    assert words in error_of(files.read_ratings, tmp_path / 'ratings.txt', 3)
+    assert time.monotonic() - start < 5
+
+
 def test_scores_are_written_one_a_line_without_loss(tmp_path):
     scores = np.random.RandomState(0).normal(size=5).astype(np.float32)
     files.write_scores(tmp_path / 'pred.txt', scores)
@@ -283,6 +367,36 @@ def test_other_tables_are_refused(tmp_path, content, words):
     message = error_of(files.read_table, tmp_path / 'X.csv', 2)
     for word in words:
         assert word in message
+
+
+@pytest.mark.parametrize('content, words', [
+    (b'source\n' + b'a' * 40000 + b'\n', 'a row of over 32,768 characters'),
+    (b'source\n"' + b'\n' * 40000, 'a row of over 32,768 characters'),
+    (b'source\n' + b'"\n",' * 10000 + b'\n', 'a row of over 32,768 characters'),
+    (b'source\na\0b\n', 'a character of number 0'),
+    ('source\na\n'.encode('utf-16'), 'in UTF-8'),
+    (b'source\n' + b'a\n' * 3, 'expected 1 rows, one for each picture, got 3'),
+    (b'source\n' + b'a\n' * 10 ** 6, 'expected a table of 1 rows, one for each picture, got 2,0'),
+])
+def test_crafted_tables_are_refused(tmp_path, content, words):
+    (tmp_path / 'X.csv').write_bytes(content)
+    assert words in error_of(files.read_table, tmp_path / 'X.csv', 1)
+
+
+NAMES = ['=cmd|/C calc', '+1+1', '-2+3.png', '@SUM(A1)', '\t=1', '\r=1', '\n=1', '\uff1d1', "'=1",
+         "''=1", "'", "''a", "it's", '-.png', '-5', '+3.5e2', '-inf', '', 'a,b', 'a\nb', '第1話']
+
+
+def test_no_cell_is_a_formula_and_all_come_back(tmp_path):
+    path = tmp_path / 'X.csv'
+    files.write_table(path, ['row', 'source'], list(enumerate(NAMES)))
+    assert [row[1] for row in files.read_table(path, len(NAMES))[1]] == NAMES
+    with open(path, newline='', encoding='utf-8') as f:
+        cells = [row[1] for row in itertools.islice(csv.reader(f), 1, None)]
+    for cell, name in zip(cells, NAMES):
+        assert cell in (name, "'" + name)
+        if cell[:1] and cell[0] in '=+-@\t\r\n\uff1d':
+            float(cell)  # numbers stay numbers
 
 
 def test_replacing_leaves_the_old_file_until_the_end(tmp_path):
@@ -352,3 +466,42 @@ def test_pictures_that_have_been_walked_past_are_let_go(tmp_path, monkeypatch, r
     np.testing.assert_array_equal(list(files.walk(X, rows)), X if rows is None else X[rows])
     assert len(released) == (3 if rows is None else 1)
     assert list(files.walk([])) == []
+
+
+@pytest.mark.skipif(os.name != 'posix', reason='cannot ask for a process')
+def test_the_parts_of_killed_processes_are_removed(tmp_path):
+    dead = subprocess.Popen([sys.executable, '-c', ''])
+    dead.wait()
+    for name in ('pred.txt', 'pred.csv', 'other.txt'):
+        root, extension = os.path.splitext(name)
+        for machine, pid in ((files._machine(), dead.pid), (files._machine(), os.getppid()),
+                             ('0' * 8, dead.pid)):
+            (tmp_path / '.{}.{}.{}.part{}'.format(root, machine, pid, extension)).touch()
+    (tmp_path / '.pred.{}.{}.part.txt.bak'.format(files._machine(), dead.pid)).touch()
+    before = set(os.listdir(tmp_path))
+    files.write_scores(tmp_path / 'pred.txt', [1])
+    assert before - set(os.listdir(tmp_path)) == {
+        '.pred.{}.{}.part.txt'.format(files._machine(), dead.pid)}
+
+
+def test_a_file_is_on_the_disk_before_it_takes_its_place(tmp_path, monkeypatch):
+    done = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, 'fsync', lambda file: (done.append('synced'), fsync(file)))
+    monkeypatch.setattr(os, 'replace', lambda *names: (done.append('moved'), replace(*names)))
+    files.write_scores(tmp_path / 'pred.txt', [1])
+    assert done == ['synced', 'moved']
+
+
+def test_a_lock_holds_until_the_file_is_closed(tmp_path):
+    with open(tmp_path / 'lock', 'ab') as first, open(tmp_path / 'lock', 'ab') as second:
+        files.lock(first, 'taken')
+        assert error_of(files.lock, second, 'taken') == 'taken'
+        first.close()
+        files.lock(second, 'taken')
+
+
+def test_an_error_of_writing_names_the_file(tmp_path):
+    with pytest.raises(OSError) as e, files.replacing(tmp_path / 'pred.txt'):
+        raise OSError(28, 'No space left on device')  # as file.write() says it
+    assert e.value.filename == tmp_path / 'pred.txt'

@@ -4,6 +4,7 @@ import re
 import struct
 import sys
 import wave
+import zlib
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import tqdm
 from PIL import Image
 
+import files
 import media
 from media_samples import colour_of, count_up, near, numbers, read, save_picture, save_video
 
@@ -403,3 +405,86 @@ def test_a_missing_opencv_is_one_line(crop, monkeypatch, error, words):
     monkeypatch.setattr(media, 'cv2_error', error, raising=False)
     _, err, status = crop('a.png')
     assert (err, status) == ('crop_faces.py: error: {}\n'.format(words), 1)
+
+
+# What would fill the memory
+
+def png_header(width, height):
+    def chunk(kind, data):
+        return struct.pack('>I', len(data)) + kind + data + struct.pack(
+            '>I', zlib.crc32(kind + data))
+
+    header = chunk(b'IHDR', struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0))
+    return b'\x89PNG\r\n\x1a\n' + header + chunk(b'IDAT', zlib.compress(bytes(9)))
+
+
+def save_bomb(path):
+    """A file that says it is a picture of 50,000 x 50,000 pixels."""
+    kind = path.suffix[1:]
+    if kind in ('png', 'mp4'):
+        path.write_bytes(png_header(50000, 50000))
+        return
+    with io.BytesIO() as f:
+        Image.new('RGB', (64, 48)).save(f, 'gif' if kind == 'gif' else kind)
+        data = bytearray(f.getvalue())
+    if kind == 'jpeg':
+        struct.pack_into('>HH', data, data.index(b'\xff\xc0') + 5, 50000, 50000)
+    elif kind == 'gif':
+        struct.pack_into('<HH', data, 6, 50000, 50000)
+    elif kind == 'bmp':
+        struct.pack_into('<ii', data, 18, 50000, 50000)
+    elif kind == 'ppm':
+        data = data.replace(b'64 48', b'50000 50000')
+    elif kind == 'tiff':
+        for tag in 256, 257:  # its width and height
+            at = data.index(struct.pack('<H', tag), 8)
+            struct.pack_into('<HII', data, at + 2, 4, 1, 50000)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize('name', ['a.png', 'a.jpeg', 'a.gif', 'a.bmp', 'a.ppm', 'a.tiff', 'a.mp4'])
+def test_a_picture_that_says_it_is_huge_is_not_decoded(crop, tmp_path, monkeypatch, name):
+    def fail(*_):
+        raise AssertionError('decoded')
+
+    save_bomb(tmp_path / name)
+    monkeypatch.setattr(cv2, 'imdecode', fail)
+    monkeypatch.setattr(cv2, 'VideoCapture', fail)
+    _, err, status = crop(name, '--no_faces', '--keep_duplicates')
+    assert status == 1 and err == (
+        'crop_faces.py: error: {}: expected up to 50,000,000 pixels, got 50000 x 50000; shrink it, '
+        'or say --max_pixels to crop_faces.py\n'.format(name))
+
+
+def test_the_limit_is_an_option(crop, tmp_path):
+    save_picture(tmp_path / 'a.png', size=(60, 40))
+    save_picture(tmp_path / 'b.png', size=(60, 41))
+    save_video(tmp_path / 'c.mp4', count_up(2))  # 64 x 48
+    out, err, status = crop('a.png', 'b.png', 'c.mp4', '--no_faces', '--max_pixels', 2400)
+    assert out.startswith('1 picture from 1 picture') and status == 0
+    assert re.findall(r'passed over (\S+): expected up to 2,400 pixels', err) == ['b.png', 'c.mp4']
+
+
+def test_an_animation_that_goes_on_and_on_is_not_decoded(crop, tmp_path):
+    frames = [Image.new('RGB', (20, 20), (2 * i, 0, 0)) for i in range(101)]
+    frames[0].save(tmp_path / 'a.webp', save_all=True, append_images=frames[1:], lossless=True)
+    _, err, status = crop('a.webp', '--no_faces', '--max_pixels', 400)
+    assert status == 1 and err == (
+        'crop_faces.py: error: a.webp: expected an animation of up to 40,000 pixels, got 20 x '
+        '20 in 101 frames; cut it, or say --max_pixels to crop_faces.py, a hundredth of that\n')
+
+
+def test_a_picture_of_too_many_bytes_is_not_read(tmp_path):
+    with open(tmp_path / 'a.png', 'wb') as f:
+        f.truncate(2 ** 33)
+    with pytest.raises(files.InputError, match='expected up to 401,048,576 bytes, got more'):
+        media.read_picture(str(tmp_path / 'a.png'))
+
+
+@pytest.mark.skipif(not hasattr(os, 'mkfifo'), reason='has no pipes with names')
+def test_a_pipe_among_pictures_keeps_nobody_waiting(crop, tmp_path):
+    save_picture(tmp_path / 'a.png')
+    os.mkfifo(tmp_path / 'b.png')
+    out, err, status = crop('.', '--no_faces', '--keep_duplicates')
+    assert out.startswith('1 picture from 1 picture') and status == 0
+    assert 'passed over ./b.png: expected a file, got a folder or a device' in err

@@ -268,3 +268,33 @@ def test_each_line_of_the_journal_is_json(path):
         events = [json.loads(line) for line in f]
     assert [sorted(event) for event in events] == [
         ['id', 'mode', 'pictures', 'time'], ['is', 'row', 'time', 'was'], ['written']]
+
+
+@pytest.mark.parametrize('line', [
+    '[' * 100000, '{"row": 1, "is": "inf", "was": "nan"}',
+    '{"row": 1, "is": "1\\n2", "was": "nan"}',
+    '{"row": 99999999999999999999, "is": "1", "was": "1"}', '{"pictures": true}', '[]', '\0'])
+def test_a_crafted_journal_is_refused_with_its_line(path, line):
+    with Journal(path, 3, 'id') as journal:
+        journal.rate(1, 2)
+    with open(path + '.journal', 'r+') as f:
+        first = f.readline()
+        f.seek(0)
+        f.truncate()
+        f.write(first + line + '\n')
+    with pytest.raises(files.InputError, match='journal, line 2: expected what rate.py wrote'):
+        Journal(path, 3, 'id')
+
+
+def test_a_journal_that_takes_back_too_much_is_read(path):
+    with open(path + '.journal', 'w') as f:
+        f.write('{"pictures": 3, "id": "id", "mode": "stars"}\n{"undo": true}\n')
+    with Journal(path, 3, 'id') as journal:
+        assert journal.undo() is None
+
+
+def test_a_journal_without_end_is_not_read(path):
+    with open(path + '.journal', 'wb') as f:
+        f.truncate(2 ** 33)
+    with pytest.raises(files.InputError, match='expected a journal of up to 268,435,456 bytes'):
+        Journal(path, 3, 'id')
