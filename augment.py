@@ -8,9 +8,10 @@ SCALE = .08      # enlarged or shrunk by up to this part
 CONTRAST = .15   # of each picture, by up to this part
 BRIGHTNESS = .3  # up to so many standard deviations of a picture's values
 COLOUR = .1      # contrast of each channel, by up to this part
+DRAWN_TO_MIRROR, DRAWN_TO_VARY = 1, 9  # random numbers that a picture takes
 
 
-def vary(x, rng, strength=1, mirror=True):
+def vary(x, rng, strength=1, mirror=True, before=0):
     """Turn, shift, scale and perhaps mirror pictures; vary their light and colours.
 
     What comes into a picture from beyond its border is mirrored there.
@@ -24,7 +25,11 @@ def vary(x, rng, strength=1, mirror=True):
         strength (float): 1 is what suits crops of faces; 0 changes nothing
             but, perhaps, right and left.
         mirror (bool): Whether half of the pictures are mirrored.
+        before (int): How many pictures come before these in their batch: what
+            would have fallen to them is drawn, and not used.
     """
+    if before:
+        rng.random(before * (DRAWN_TO_MIRROR * mirror + DRAWN_TO_VARY * bool(strength)))
     for img in x.transpose(0, 2, 3, 1):                  # CHW -> HWC
         if mirror and rng.random() < .5:
             img[...] = img[:, ::-1].copy()

@@ -3,26 +3,36 @@ import argparse
 import contextlib
 import errno
 import functools
+import itertools
 import math
 import os
+import re
 import signal
 import sys
 import threading
+import traceback
+import warnings
 
 import numpy as np
 import tqdm
 
 import files
+import ranks
 import threads
 
 
-def command(main):
+def command(main, is_shared=False):
     """Turn the expected failures of a command's ``main`` into one line.
 
     ``main(argv)`` returns nothing.  Input that a command cannot work with and
     the errors of the operating system end with status 1, an interruption with
     130, SIGTERM with 143; wrong usage ends with 2 (``argparse``) and a bug
-    keeps its traceback.
+    keeps its traceback.  Of processes that work together, one that fails ends
+    all.
+
+    Args:
+        main (callable): The command.
+        is_shared (bool): Whether it knows how to work on several processes.
     """
     @functools.wraps(main)
     def run(argv=None):
@@ -31,6 +41,7 @@ def command(main):
         came = []
         try:
             with _signals(came):
+                ranks.join() if is_shared else ranks.stay_alone()
                 main(argv)
                 print(end='', flush=True)
                 if came:
@@ -40,6 +51,8 @@ def command(main):
         except BrokenPipeError:
             # The reader of our output has gone, as in `... | head`.
             _can_print()
+            with ranks.last_word(1):
+                pass
             sys.exit(1)
         except OSError as e:
             where = e.filename or 'standard output' * (not _can_print())
@@ -53,7 +66,15 @@ def command(main):
             number = came[0] if came else signal.SIGINT
             _fail(str(e) or ('interrupted' if number == signal.SIGINT else
                              'ended by {}'.format(signal.Signals(number).name)), 128 + number)
+        except Exception:
+            if ranks.size() == 1:
+                raise
+            with ranks.last_word(1):  # the others would wait for ever
+                traceback.print_exc()
     return run
+
+
+shared_command = functools.partial(command, is_shared=True)
 
 
 REMEDIES = {getattr(errno, name, None): remedy for name, remedy in (
@@ -99,13 +120,30 @@ def _can_print():
 
 
 def _fail(message, status):
-    print('{}: error: {}'.format(os.path.basename(sys.argv[0]), message), file=sys.stderr)
+    with ranks.last_word(status):
+        print('{}: error: {}'.format(os.path.basename(sys.argv[0]), message), file=sys.stderr)
     sys.exit(status)
 
 
 def note(message):
-    """Tell the user something that is not part of a command's output."""
-    tqdm.tqdm.write(message, file=sys.stderr)  # above a progress bar, not into it
+    """Tell the user something that is not part of a command's output.
+
+    Other processes than the first keep it for :func:`pass_notes_on`.
+    """
+    if ranks.is_first():
+        tqdm.tqdm.write(message, file=sys.stderr)  # above a progress bar, not into it
+    else:
+        _kept.append(message)
+
+
+_kept = []
+
+
+def pass_notes_on():
+    """Let the first process tell what the others have noted; all of them must call this."""
+    for message in itertools.chain(*ranks.collect(_kept)):
+        note(message)
+    _kept.clear()
 
 
 def count(n, noun):
@@ -234,13 +272,27 @@ def use_device(specifier, n_threads=None):
     import chainer
 
     threads.use(n_threads)
+    cuda, name = chainer.backends.cuda, _device_here(str(specifier))
     try:
-        device = chainer.get_device(str(specifier))
-        device.use()
+        with warnings.catch_warnings():
+            warnings.filterwarnings('ignore', 'cuDNN is not enabled')
+            device = chainer.get_device(name)
+            device.use()
     except Exception as e:  # of CuPy's many kinds
-        raise files.InputError('--device {}: {}; -1 is the CPU'.format(
-            specifier, str(e).splitlines()[0] or type(e).__name__)) from e
+        why = str(e).split('\n')[0] or type(e).__name__
+        if name.startswith('@cupy') and not cuda.available:
+            why = 'CuPy cannot be imported ({}); python -m pip install -e ".[gpu]"'.format(
+                str(cuda._resolution_error).split('\n')[0])
+        raise files.InputError('--device {}: {}; -1 is the CPU'.format(specifier, why)) from e
+    if device.xp is not np and not cuda.cudnn_enabled:
+        note('there is no cuDNN for CuPy: convolutions take longer; see "GPU" in README.md')
     return device
+
+
+def _device_here(specifier):
+    """The GPU of this process: of several on a machine, each takes the next one."""
+    found = re.fullmatch(r'(@cupy:)?([0-9]+)', specifier)
+    return '@cupy:{}'.format(int(found[2]) + ranks.local_rank()) if found else specifier
 
 
 def announce_compilation():

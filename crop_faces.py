@@ -11,6 +11,7 @@ A run has three stages: the faces of all frames are found and stored on disk;
 of these, the best are chosen; these are written.
 """
 import argparse
+import collections
 import itertools
 import os
 import re
@@ -26,6 +27,7 @@ import files
 import media
 import picture_set
 import plots
+import ranks
 import threads
 from face_choice import KEPT, Fingerprints, Rules, choose, link, measure_sharpness
 from face_finder import DEFAULT_CASCADE, LONG_SIDE
@@ -140,13 +142,16 @@ def parse_args(argv):
     return args
 
 
-@cli.command
+@cli.shared_command
 def main(argv=None):
     args = parse_args(argv)
     start = time.monotonic()
-    picture_set.finish(args.output)
+    if ranks.is_first():
+        picture_set.finish(args.output)
+    ranks.tell(None)  # the others wait for it
     if args.drop or args.review:
-        edit(args.output, args.drop, args.ratings, args.review, args.force)
+        if ranks.is_first():
+            edit(args.output, args.drop, args.ratings, args.review, args.force)
         return
     media.check_opencv()
     check_outputs(args.output, args.crops, args.sheet, args.dropped, args.force, args.append)
@@ -154,8 +159,9 @@ def main(argv=None):
         check_no_ratings(args.output, 'move it away')
     old = OldSet.read(args.output, args.size, args.ratings) if args.append else OldSet.empty()
     part = os.path.splitext(args.output)[0] + '.part'
+    parts = [part + str(n) for n in range(ranks.size())] if ranks.size() > 1 else [part]
     paths, others = media.find_sources(
-        args.sources, leave_out=[args.crops, args.sheet, args.dropped, part])
+        args.sources, leave_out=[args.crops, args.sheet, args.dropped, part, *parts])
     check_inputs(paths, args.crops, args.sheet)
     slot = media.every_nth(args.every) if args.every else media.per_second(args.fps)
     search = [args.cascade, args.scale_factor, args.min_neighbors, args.min_size, args.long_side]
@@ -165,15 +171,20 @@ def main(argv=None):
         return face_finder.face_detector(*search) if detector else face_finder.whole_picture
 
     threads.use(args.threads)
-    run = {'sources': [[path, os.path.getsize(path)] for path in paths],
+    mine = face_finder.share_out(paths, ranks.size())[ranks.rank()]
+    run = {'sources': [[path, os.path.getsize(path)] for path in mine],
            'sampling': [args.fps, args.every], 'search': search, 'no_faces': args.no_faces,
            'size': args.size, 'margin': args.margin, 'max_pixels': args.max_pixels}
     clock = face_finder.Clock()
-    with cli.progress(len(paths), 'frames') as bar, \
-            FaceStore(part, run, args.size, args.resume) as store:
-        frames = media.FrameReader(paths, slot, bar, args.max_pixels)
+    with cli.progress(len(mine), 'frames') as bar, \
+            FaceStore(parts[ranks.rank()], run, args.size, args.resume) as store:
+        frames = media.FrameReader(mine, slot, bar, args.max_pixels, len(paths))
         shots = face_finder.cut_scenes(frames, clock, find_still=not args.keep_duplicates)
-        find_faces(shots, make_detect, store, args.size, args.margin, clock)
+        seen = find_faces(shots, make_detect, store, args.size, args.margin, clock)
+    if ranks.size() > 1:
+        store = gather(store, seen, part, run, frames, clock)
+    if not ranks.is_first():
+        return
     if not store.faces:
         store.remove()
         raise files.InputError(
@@ -329,11 +340,22 @@ def find_faces(shots, make_detect, store, size, margin, clock):
         margin (float): Room on each side of a box, in parts of its side.
         clock (face_finder.Clock): Told how long each stage takes.
 
+    Returns:
+        tuple: How many sources, scenes and looks there were.
+
     Raises:
         KeyboardInterrupt: Says how to go on.
     """
+    seen = 0, 0, 0
+
+    def count():
+        nonlocal seen
+        for shot in shots:
+            seen = shot.number + 1, shot.scene + 1, shot.look + 1
+            yield shot
+
     try:
-        for shot, findings in face_finder.search(shots, make_detect, store.is_past, clock):
+        for shot, findings in face_finder.search(count(), make_detect, store.is_past, clock):
             with clock('writing'):
                 crops = [crop_box(shot.frame.img, found.box, size, margin) for found in findings]
                 store.add([
@@ -343,6 +365,41 @@ def find_faces(shots, make_detect, store, size, margin, clock):
                     for found, crop in zip(findings, crops)], crops)
     except KeyboardInterrupt:
         raise KeyboardInterrupt('interrupted; to go on, say the same again with --resume') from None
+    return seen
+
+
+def gather(store, seen, part, run, frames, clock):
+    """Put what all processes have found together, for the first one to choose from.
+
+    Args:
+        store (FaceStore): What this one has found.
+        seen (tuple of int): How many sources, scenes and looks it has seen.
+        part (str): The folder to put it in.
+        run (dict): Of the store that this makes.
+        frames (media.FrameReader), clock (face_finder.Clock): What it has
+            read, and how long that took; in the first process, all then.
+
+    Returns:
+        FaceStore: ``None`` in the others.
+
+    Raises:
+        InputError: If no file could be read.
+    """
+    counts = {name: getattr(frames, name) for name in frames.COUNTS}
+    everything = ranks.collect((store.folder, store.faces, seen, counts, clock.seconds))
+    cli.pass_notes_on()
+    if not ranks.is_first():
+        return None
+    folders, faces, seen, counts, seconds = zip(*everything)
+    for name in frames.COUNTS:
+        setattr(frames, name, sum(of_one[name] for of_one in counts))
+    clock.seconds = sum(seconds, collections.Counter())
+    media.sum_up(frames.unreadable, frames.n_files)
+    before = np.cumsum([(0, 0, 0), *seen], axis=0).tolist()
+    with FaceStore(part, run, store.shape[1]) as whole:
+        for parts in zip(folders, faces, before):
+            whole.add_store(*parts)
+    return whole
 
 
 def _relative(path):

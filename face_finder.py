@@ -191,11 +191,15 @@ def cut_scenes(frames, clock, find_still=True):
 
 
 def _is_next(last, frame):
-    """Whether a picture is the next one of an image sequence: ``0007.png`` and ``0008.png``."""
+    """Whether a picture is the next one of an image sequence."""
     if last.seconds is not None or frame.seconds is not None or last.img.shape != frame.img.shape:
         return False
-    before, after = (re.fullmatch(r'(.*?)([0-9]+)(\.\w+)', path) for path in
-                     (last.source, frame.source))
+    return _follows(last.source, frame.source)
+
+
+def _follows(last, path):
+    """Whether a name is the next one of a sequence: ``0007.png`` and ``0008.png``."""
+    before, after = (re.fullmatch(r'(.*?)([0-9]+)(\.\w+)', name) for name in (last, path))
     return bool(before and after and before[1] == after[1] and before[3] == after[3]
                 and int(after[2]) == int(before[2]) + 1)
 
@@ -204,6 +208,21 @@ def _thumbnail(img):
     step = max(1, min(img.shape[:2]) // 270)  # some of the pixels do
     gray = cv2.cvtColor(np.ascontiguousarray(img[::step, ::step]), cv2.COLOR_BGR2GRAY)
     return cv2.resize(gray, GRID, interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
+def share_out(paths, n):
+    """Cut a list of files into ``n``, for as many processes; an image sequence stays whole.
+
+    Returns:
+        list of list: About as many bytes in each; some may be empty.
+    """
+    shares = [[] for _ in range(n)]
+    starts = [i for i, path in enumerate(paths) if not (i and _follows(paths[i - 1], path))]
+    ends = np.cumsum([0, *(1 + os.path.getsize(path) for path in paths)])
+    for start, stop in zip(starts, [*starts[1:], len(paths)]):
+        middle = (ends[start] + ends[stop]) / 2
+        shares[int(n * middle / ends[-1])] += paths[start:stop]
+    return shares
 
 
 def search(shots, make_detect, is_wanted, clock):

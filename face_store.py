@@ -68,6 +68,7 @@ class FaceStore:
 
     def __init__(self, folder, run, size, resume=False):
         self.folder = folder
+        self.others = []
         self.shape = files.CHANNELS, size, size
         self.faces = []
         if resume and not os.path.isdir(folder):
@@ -157,6 +158,23 @@ class FaceStore:
             self._table.flush()
         self.faces += faces
 
+    def add_store(self, folder, faces, before):
+        """Add what another store holds of later sources.
+
+        Args:
+            folder (str): That of the store, which is removed with this one.
+            faces (list of Face): Those in it.
+            before (tuple of int): How many sources, scenes and looks came
+                before, which it does not know of.
+        """
+        self.others.append(folder)
+        with open(os.path.join(folder, 'crops'), 'rb') as f:
+            shutil.copyfileobj(f, self._crops)
+        self._crops.flush()
+        number, scene, look = before
+        self.faces += [face._replace(number=face.number + number, scene=face.scene + scene,
+                                     look=face.look + look) for face in faces]
+
     def crops(self):
         """The crops of all faces, shape ``(n, 3, size, size)``; read as they are used."""
         if not self.faces:
@@ -176,7 +194,8 @@ class FaceStore:
     def remove(self):
         """Remove it all from the disk."""
         self.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        for folder in self.folder, *self.others:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _parse(line):

@@ -174,37 +174,38 @@ class FrameReader:
         bar (tqdm.tqdm): Counts the frames, also those not taken.  Its total
             grows when a video says how many it has.
         max_pixels (int): What is larger is passed over.
+        n_files (int): How many files there are in all, if others read the
+            rest; who has all counts then calls :func:`sum_up`.
 
     Attributes:
         grabbed (int): Frames of videos that were decoded so far.
         frames (int): Frames taken from videos so far.
         videos (int): Videos begun.
         pictures (int): Pictures read.
+        unreadable (int): Files passed over.
     """
 
-    def __init__(self, paths, slot, bar, max_pixels=MAX_PIXELS):
+    COUNTS = 'grabbed', 'frames', 'videos', 'pictures', 'unreadable'
+
+    def __init__(self, paths, slot, bar, max_pixels=MAX_PIXELS, n_files=None):
         self.paths = paths
         self.max_pixels = max_pixels
         self.slot = slot
         self.bar = bar
-        self.grabbed = self.frames = self.videos = self.pictures = 0
+        self.n_files = len(paths) if n_files is None else n_files
+        self.grabbed = self.frames = self.videos = self.pictures = self.unreadable = 0
 
     def __iter__(self):
-        unreadable = 0
         for path in self.paths:
             try:
                 yield from self._read(path)
             except files.InputError as e:
-                if len(self.paths) == 1:
+                if self.n_files == 1:
                     raise
-                unreadable += 1
+                self.unreadable += 1
                 cli.note('passed over {}'.format(e))
-        if unreadable == len(self.paths):
-            raise files.InputError('none of the {} could be read'.format(
-                cli.count(unreadable, 'file')))
-        if unreadable:
-            cli.note('{} of {} could not be read'.format(
-                unreadable, cli.count(len(self.paths), 'file')))
+        if self.n_files == len(self.paths):
+            sum_up(self.unreadable, self.n_files)
 
     def describe(self):
         """What has been read, such as ``240 frames of 1 video and 3 pictures``."""
@@ -272,6 +273,15 @@ class FrameReader:
                     self.frames += 1
                     yield Frame(path, index, seconds, img)
         return n, seconds
+
+
+def sum_up(unreadable, n_files):
+    """Tell the user how many files could not be read; raise :class:`files.InputError` if all."""
+    if unreadable == n_files:
+        raise files.InputError('none of the {} could be read'.format(
+            cli.count(unreadable, 'file')))
+    if unreadable:
+        cli.note('{} of {} could not be read'.format(unreadable, cli.count(n_files, 'file')))
 
 
 def _check_readable(path):

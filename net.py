@@ -12,6 +12,7 @@ import chainer.functions as F
 import chainer.links as L
 
 import files
+import ranks
 import threads
 from conv_pool import conv_pool, linear
 
@@ -315,7 +316,7 @@ class RankNet(chainer.Chain):
         chainer.report({'loss': loss}, self)
         return loss
 
-    def loss_of_all_pairs(self, x, t, f=None, unit=None):
+    def loss_of_all_pairs(self, x, t, f=None, unit=None, gather=lambda s: s):
         """Loss of all ``B (B - 1) / 2`` pairs of a batch, from one look at each picture.
 
         Args:
@@ -326,11 +327,13 @@ class RankNet(chainer.Chain):
             unit (float): Pairs count by how far apart their ratings are, in
                 this unit, so that ties do not count; ``None``: all count
                 alike.
+            gather (callable): Makes scores of the whole batch of those of
+                ``x``, which may be a part of it: :func:`parallel.gather`.
 
         Returns:
             chainer.Variable: The mean loss, shape ``()``.
         """
-        loss = self.loss_of_scores(self._predict(x, f), t, unit)
+        loss = self.loss_of_scores(gather(self._predict(x, f)), t, unit)
         chainer.report({'loss': loss}, self)
         return loss
 
@@ -377,7 +380,8 @@ class RankNet(chainer.Chain):
         """What the predictor sees of pictures: :meth:`scale`, on the device of the model."""
         return self.device.send(self.scale(pictures))
 
-    def score(self, X, rows=None, features=None, batchsize=64, progress=None, mirror=False):
+    def score(self, X, rows=None, features=None, batchsize=64, progress=None, mirror=False,
+              is_shared=False):
         """Score pictures, a batch at a time, each read while the one before is scored.
 
         Args:
@@ -392,6 +396,9 @@ class RankNet(chainer.Chain):
             progress: Called with the number of pictures after each batch.
             mirror (bool): Whether a score is the mean of those of the picture
                 and of its mirror image.
+            is_shared (bool): Whether each of the processes that work
+                together (:mod:`ranks`) scores some of the batches; all of
+                them must call this.
 
         Returns:
             numpy.ndarray: A score for each row, shape ``(len(rows),)``,
@@ -403,10 +410,12 @@ class RankNet(chainer.Chain):
             return (scores + self._predict(x[..., ::-1], known)) / 2 if mirror else scores
 
         f = features if features is None or rows is None else features[rows]
-        return self._apply(score, X, rows, batchsize, progress).ravel()
+        return self._apply(score, X, rows, batchsize, progress, is_shared).ravel()
 
     def look(self, X, rows=None, mirror=False):
         """What the trunk sees of such pictures, or of their mirror images.
+
+        Of processes that work together, each looks at some of the batches.
 
         Returns:
             numpy.ndarray: float32, shape ``(len(rows), ...)``.
@@ -414,24 +423,28 @@ class RankNet(chainer.Chain):
         def look(x, part):
             return self.predictor.trunk(x[..., ::-1] if mirror else x)
 
-        return self._apply(look, X, rows)
+        return self._apply(look, X, rows, is_shared=True)
 
-    def _apply(self, function, X, rows, batchsize=64, progress=None):
+    def _apply(self, function, X, rows, batchsize=64, progress=None, is_shared=False):
         n = len(X) if rows is None else len(rows)
         batchsize = min(batchsize, getattr(self.predictor, 'at_once', batchsize))
         parts = [slice(i, min(i + batchsize, n)) for i in range(0, n, batchsize)]
+        if is_shared:  # whole batches: the results are then those of one process, to the bit
+            parts = parts[ranks.part(len(parts))]
         inputs = threads.read_ahead(
             lambda part: self.scale(X[part] if rows is None else files.take(X, rows[part])), parts)
         results = np.empty(0, np.float32)
         with chainer.using_config('train', False), chainer.no_backprop_mode():
             for part, x in zip(parts, inputs):
                 y = chainer.as_array(function(self.device.send(x), part))
-                if part.start == 0:
-                    results = np.empty((n, *y.shape[1:]), np.float32)
-                results[part] = chainer.get_device('@numpy').send(y)
+                first = parts[0].start
+                if part.start == first:
+                    results = np.empty((parts[-1].stop - first, *y.shape[1:]), np.float32)
+                results[part.start - first:part.stop - first] = (
+                    chainer.get_device('@numpy').send(y))
                 if progress:
                     progress(len(x))
-        return results
+        return ranks.gather(results) if is_shared else results
 
 
 class Ensemble:
@@ -446,8 +459,9 @@ class Ensemble:
     def __init__(self, models):
         self.models = models
 
-    def score(self, X, features=None, batchsize=64, progress=None, mirror=False):
+    def score(self, X, features=None, batchsize=64, progress=None, mirror=False,
+              is_shared=False):
         """Score all pictures, as :meth:`RankNet.score`; ``progress`` is told of each model's."""
         scores = [model.score(X, None, features if model.predictor.n_features else None,
-                              batchsize, progress, mirror) for model in self.models]
+                              batchsize, progress, mirror, is_shared) for model in self.models]
         return np.mean(scores, axis=0)

@@ -6,6 +6,7 @@ import numpy as np
 import cli
 import files
 import metrics
+import ranks
 
 ARTICLE_SCALE = 1 / 255
 
@@ -55,17 +56,18 @@ def read_features(path, n, models, model_path):
 
 
 def score_pictures(ensemble, X, X_path, features, batchsize, mirror):
-    """Score all pictures, with a progress bar on a terminal.
+    """Score all pictures, on all processes, with a progress bar on a terminal.
 
     Raises:
         InputError: If a score is not finite, because a picture is not.
     """
-    with cli.progress(len(X) * len(ensemble.models), 'pictures') as bar:
+    total = len(X) * len(ensemble.models) // ranks.size()
+    with cli.progress(total, 'pictures') as bar:
         def progress(n):
             bar.update(n)
             files.release(X)
 
-        scores = ensemble.score(X, features, batchsize, progress, mirror)
+        scores = ensemble.score(X, features, batchsize, progress, mirror, is_shared=True)
     finite = np.isfinite(scores)
     if not finite.all():
         raise files.InputError('{}, row {} (from 0): expected finite pixel values, its score is {};'
@@ -166,7 +168,7 @@ def build_parser():
     return parser
 
 
-@cli.command
+@cli.shared_command
 def main(argv=None):
     args = build_parser().parse_args(argv)
     inputs = [args.model_pkl, *args.ensemble, args.X_test_npy, files.table_path(args.X_test_npy),
@@ -185,6 +187,8 @@ def main(argv=None):
 
     ensemble = net.Ensemble(models)
     scores = score_pictures(ensemble, X, args.X_test_npy, features, args.batchsize, args.mirror)
+    if not ranks.is_first():
+        return
     cli.note_if_collapsed(scores)
     files.write_scores(args.output, scores)
     if args.csv:

@@ -18,6 +18,8 @@ import chainer.links as L
 import augment
 import files
 import fused_adam
+import parallel
+import ranks
 import threads
 from descriptor import describe
 
@@ -45,7 +47,7 @@ class Describer(chainer.Chain):
         super().__init__()
         with self.init_scope():
             self.predictor = predictor
-            self.out = L.Linear(None, size)
+            self.out = L.Linear(len(predictor.l1.W), size)
 
     def forward(self, x):
         return self.out(self.predictor.hidden(self.predictor.trunk(x - MIDDLE)))
@@ -53,12 +55,14 @@ class Describer(chainer.Chain):
     def fold(self):
         """Change the bias of the first convolution, which pads nothing, by what ``MIDDLE`` did."""
         conv1 = self.predictor.conv1
-        conv1.b.array -= MIDDLE * conv1.W.array.sum(axis=(1, 2, 3))
+        conv1.b.array -= conv1.W.array.sum(axis=(1, 2, 3)) * MIDDLE
 
 
 class Task:
 
     """Batches of random pictures of several sets, varied, with what they look like.
+
+    Each of the processes that work together reads a part of a batch.
 
     Args:
         model (net.RankNet): Scales the pictures.
@@ -87,16 +91,18 @@ class Task:
     def read(self, number):
         """Pictures for the predictor and their components, of mean 0 and mean variance 1."""
         rng = np.random.default_rng([self.seed, number])
-        x, known = self._read(rng, self._draw(rng, BATCHSIZE))
+        numbers = self._draw(rng, BATCHSIZE)
+        part = ranks.part(len(numbers))
+        x, known = self._read(rng, numbers[part], part.start)
         return x, (known - self.mean) @ self.components
 
     def _draw(self, rng, n):
         n_all = int(self.ends[-1])
         return rng.choice(n_all, min(n, n_all), replace=False, shuffle=False)
 
-    def _read(self, rng, numbers):
+    def _read(self, rng, numbers, before=0):
         x = self.model.scale(np.stack(self._pictures(numbers)))
-        augment.vary(x, rng, self.strength, self.mirror)
+        augment.vary(x, rng, self.strength, self.mirror, before)
         return x, describe(x * 255)
 
     def _pictures(self, numbers):
@@ -111,7 +117,7 @@ class Task:
         return pictures
 
 
-def learn(model, task, n_iter=N_ITER, progress=None):
+def learn(model, task, n_iter=N_ITER, progress=None, communicator=None):
     """Let a model's predictor learn to describe pictures; its last layer stays as it is.
 
     Args:
@@ -119,6 +125,7 @@ def learn(model, task, n_iter=N_ITER, progress=None):
         task (Task): What it learns from.
         n_iter (int): Steps of Adam.
         progress: Called with 1 after each.
+        communicator: ChainerMN's, of :func:`parallel.connect`.
 
     Returns:
         list of float: The loss at each step: 1 is that of who knows only what
@@ -126,17 +133,20 @@ def learn(model, task, n_iter=N_ITER, progress=None):
     """
     describer = Describer(model.predictor, task.components.shape[1])
     describer.to_device(model.device)
-    optimizer = fused_adam.Adam().setup(describer)
+    parallel.check_batch(min(BATCHSIZE, int(task.ends[-1])))
+    optimizer = parallel.share_gradients(fused_adam.Adam().setup(describer), communicator)
     losses = []
     batches = threads.read_ahead(task.read, range(n_iter))
-    for number, (x, known) in enumerate(batches):
-        optimizer.alpha = ALPHA * (1 - number / n_iter)
-        loss = F.mean_squared_error(describer(model.device.send(x)), model.device.send(known))
-        describer.cleargrads()
-        loss.backward()
-        optimizer.update()
-        losses.append(float(loss.array))
-        if progress:
-            progress(1)
+    with parallel.normalizing(describer):
+        for number, (x, known) in enumerate(batches):
+            optimizer.alpha = ALPHA * (1 - number / n_iter)
+            loss = F.mean_squared_error(parallel.gather(describer(model.device.send(x))),
+                                        model.device.send(ranks.gather(known)))
+            describer.cleargrads()
+            loss.backward()
+            optimizer.update()
+            losses.append(float(loss.array))
+            if progress:
+                progress(1)
     describer.fold()
     return losses

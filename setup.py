@@ -39,5 +39,14 @@ setup(
     extras_require={
         'test': ['pytest>=7,<10', 'hypothesis>=6,<7', 'scipy>=1.11,<2', 'ruff>=0.6,<1',
                  'playwright>=1.40,<2'],  # drives Chromium; tests of the page skip without one
+        'mpi': ['mpi4py>=4,<5',           # several processes; 4 is the first for NumPy 2
+                'mpich>=4.2,<6'],         # an MPI that pip can install; Open MPI's wants options
+                                          # as root and on few cores, and has more to say at an end
+        'gpu': ['cupy-cuda12x==13.6.*',   # the newest with cuDNN, and so the newest that Chainer
+                'nvidia-cudnn-cu12>=8.9,<9',  # can use; CuPy 13 is made for cuDNN 8
+                'nvidia-nccl-cu12>=2.16.5,<3',  # for --communicator pure_nccl
+                'nvidia-cuda-runtime-cu12', 'nvidia-cuda-nvrtc-cu12', 'nvidia-cublas-cu12',
+                'nvidia-cufft-cu12', 'nvidia-curand-cu12', 'nvidia-cusolver-cu12',
+                'nvidia-cusparse-cu12', 'nvidia-nvjitlink-cu12'],  # CUDA 12, by chainer_compat.py
     },
 )

@@ -2,7 +2,8 @@
 
 As many as the ``OMP_NUM_THREADS`` of the user's environment says, else as many
 as the cores that the process may use: of a container with half of a large
-machine, half.  :func:`use` overrides both.
+machine, half.  :func:`use` overrides both.  Processes that :func:`share` their
+cores have so many fewer each.
 """
 import collections
 import concurrent.futures
@@ -15,6 +16,7 @@ import threading
 VERSION_2, VERSION_1 = '/sys/fs/cgroup', '/sys/fs/cgroup/cpu'  # of control groups
 
 _n = None
+_processes = 1
 
 
 def use(n):
@@ -24,14 +26,29 @@ def use(n):
     _executor.cache_clear()
 
 
+def share(n_processes):
+    """Have but a share of the cores from now on, since so many processes work on them."""
+    global _processes
+    _processes = n_processes
+    _default.cache_clear()
+    _executor.cache_clear()
+
+
 def count():
     """The number of threads that compute, at least 1."""
     return _n or _default()
 
 
+def cores():
+    """The cores that the process may use, as the system numbers them."""
+    if hasattr(os, 'sched_getaffinity'):
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
+
+
 @functools.cache
 def _default():
-    return _number_from_environment() or _usable_cores()
+    return _number_from_environment() or max(1, _usable_cores() // _processes)
 
 
 def split(n, n_slices):
@@ -146,8 +163,7 @@ def _number_from_environment():
 
 
 def _usable_cores():
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
-    return max(1, math.ceil(min(cores or 1, _container_limit())))
+    return max(1, math.ceil(min(len(cores()), _container_limit())))
 
 
 def _container_limit():

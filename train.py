@@ -9,6 +9,7 @@ import numpy as np
 
 import cli
 import files
+import ranks
 
 ARTICLE_SCALE = 1 / 255
 
@@ -129,7 +130,7 @@ def load_initial(path, arch, image_scale, features_path):
     return model
 
 
-def look_at(paths, model, train, valid, recipe):
+def look_at(paths, model, train, valid, recipe, communicator=None):
     """Let a model learn what pictures look like, from those that nobody has rated as well.
 
     Pictures that are held out to validate with are not looked at.
@@ -146,7 +147,7 @@ def look_at(paths, model, train, valid, recipe):
         sets.append((X, np.arange(len(X))))
     task = pretext.Task(model, sets, recipe.seed, recipe.augment, recipe.mirror)
     with cli.progress(pretext.N_ITER, 'steps', 'looking') as bar:
-        losses = pretext.learn(model, task, pretext.N_ITER, bar.update)
+        losses = pretext.learn(model, task, pretext.N_ITER, bar.update, communicator)
     cli.note('what pictures look like: {:.0%} of it learnt from {}'.format(
         1 - np.mean(losses[-50:]), cli.count(int(task.ends[-1]), 'picture')))
 
@@ -197,6 +198,10 @@ def build_parser():
     learning.add_argument('--seed', type=cli.seed, default=0,
                           help='same seed, same machine: same model')
     cli.add_device_arguments(learning)
+    learning.add_argument('--communicator', default='naive',
+                          choices=['naive', 'flat', 'non_cuda_aware', 'pure_nccl'],
+                          help="ChainerMN's, by which the processes of mpiexec exchange gradients; "
+                               'naive is for the CPU')
 
     start = parser.add_argument_group('what to start from').add_mutually_exclusive_group()
     start.add_argument('--initmodel', metavar='MODEL',
@@ -247,7 +252,7 @@ def parse_args(argv):
     return args
 
 
-@cli.command
+@cli.shared_command
 def main(argv=None):
     args = parse_args(argv)
     inputs = [args.X_train_npy, files.table_path(args.X_train_npy), args.rank_file,
@@ -256,14 +261,16 @@ def main(argv=None):
                   args.pretrained])]
     for path in (args.output_pred, args.output_model):
         files.check_output(path, inputs)
-    lock = keep_others_out(args.out)
+    lock = keep_others_out(args.out) if ranks.is_first() else None
 
     import model_file  # these here, so that --help does not wait for Chainer
     import net
+    import parallel
     import report
     import trainer
 
     device = cli.use_device(args.device, args.threads)
+    communicator = parallel.connect(args.communicator, device)
     cli.announce_compilation()
     np.random.seed(args.seed)  # of the initial weights
     model = None
@@ -288,18 +295,20 @@ def main(argv=None):
                             not args.no_mirror, args.freeze, args.patience, args.seed)
     report.warn_of_confounders(args.X_train_npy, train)
     if args.unrated and (args.freeze or not args.resume):  # else it is in the snapshot
-        look_at(args.unrated, model, train, valid, recipe)
+        look_at(args.unrated, model, train, valid, recipe, communicator)
     if args.features and not model.predictor.n_features:
         add_features(model, train)
     log = trainer.run(model, train, valid, recipe, args.monitor_step, args.ndcg_k, args.out,
-                      args.resume)
-    with cli.progress(len(train.X), 'pictures', 'scoring') as bar:
+                      args.resume, communicator)
+    with cli.progress(len(train.X) // ranks.size(), 'pictures', 'scoring') as bar:
         scores = trainer.score_pictures(model, train, progress=bar.update)
+    held_out = valid and trainer.score_pictures(model, valid, valid.rows)
+    if not ranks.is_first():
+        return
     cli.note_if_collapsed(scores)
     files.write_scores(args.output_pred, scores)
     model_file.save(args.output_model, model)
-    rows = report.write(args.out, train, valid, scores[train.rows],
-                        valid and trainer.score_pictures(model, valid, valid.rows), args.ndcg_k)
+    rows = report.write(args.out, train, valid, scores[train.rows], held_out, args.ndcg_k)
     report.warn_if_fallen(log, rows)
     lock.close()
 

@@ -23,11 +23,14 @@ import fused_adam
 import metrics
 import model_file
 import net
+import parallel
 import plots
+import ranks
 
 ALPHA = .001   # Adam's, Chainer's default, and so the article's
 SAMPLE = 5000  # pictures that a line of output is of, at most
 FROZEN = 2 * 10 ** 9  # bytes of what a frozen trunk has seen of the pictures to learn from, at most
+AFTER_SNAPSHOT = -200  # priority of an extension; that of Chainer's snapshot is -100
 
 
 class Recipe(NamedTuple):
@@ -289,21 +292,22 @@ def erase_progress_bar():
 def score_pictures(model, pictures, rows=None, progress=None):
     """Score pictures, or raise :class:`files.InputError` if a score is not finite.
 
-    ``progress`` is called with the number of pictures after each batch.
+    Of processes that work together, all must call this.  ``progress`` is
+    called with the number of pictures after each batch.
     """
     def done(n):
         files.release(pictures.X)
         if progress:
             progress(n)
 
-    scores = model.score(pictures.X, rows, pictures.features, progress=done)
+    scores = model.score(pictures.X, rows, pictures.features, progress=done, is_shared=True)
     if not np.isfinite(scores).all():
         raise files.InputError('the network has diverged: a score is not finite; '
                                'choose --image_scale so that pixels lie in 0 to 1')
     return scores
 
 
-def run(model, train, valid, recipe, monitor_step, ndcg_k, out, snapshot=None):
+def run(model, train, valid, recipe, monitor_step, ndcg_k, out, snapshot=None, communicator=None):
     """Train a model as ``train.py`` does.
 
     Args:
@@ -312,13 +316,16 @@ def run(model, train, valid, recipe, monitor_step, ndcg_k, out, snapshot=None):
         recipe (Recipe): How to train.
         monitor_step, ndcg_k, out: The options.
         snapshot (str): Where to go on from; ``None`` begins.
+        communicator: ChainerMN's, of :func:`parallel.connect`.
 
     Returns:
-        list of dict: What has been reported at each line of output.  With
-        validation pictures, the model is left as it was at the best of them.
+        list of dict: What has been reported at each line of output, in the
+        first of the processes.  With validation pictures, the model is left
+        as it was at the best of them.
 
     Raises:
-        InputError: If the network diverges or the snapshot does not fit.
+        InputError: If the network diverges, the snapshot does not fit, or
+            there are more processes than pictures in a batch.
         KeyboardInterrupt: Says how to go on.
     """
     same_run = SameRun(recipe, model, train, valid)
@@ -327,20 +334,21 @@ def run(model, train, valid, recipe, monitor_step, ndcg_k, out, snapshot=None):
         model, train, valid = freeze(model, train, valid, recipe.mirror, recipe.seed)
     monitor = Monitor(model, draw_sample(train, recipe.seed, 'train'), valid, ndcg_k,
                       unit_of(train, recipe), sys.stdout.isatty())
-    trainer = build_trainer(model, train, recipe, out, monitor.best)
+    trainer = build_trainer(model, train, recipe, out, monitor.best, communicator)
     trainer.extend(same_run)
     writer = SnapshotWriter()
     extend_trainer(trainer, monitor, monitor_step, writer)
     if snapshot:
         resume(trainer, snapshot)
     if trainer.updater.iteration < recipe.n_iter and not trainer.stop_trigger.has_waited():
-        run_trainer(trainer, writer, snapshot)
+        with parallel.normalizing(model):
+            run_trainer(trainer, writer, snapshot)
     else:
         cli.note('{}: is of the last step, only the results are written; for more steps, choose a '
                  'larger --n_iter or --patience'.format(snapshot))
     if monitor.best.step:
         monitor.best.restore()
-    return trainer.get_extension('LogReport').log
+    return trainer.get_extension('LogReport').log if ranks.is_first() else []
 
 
 def unit_of(train, recipe):
@@ -384,29 +392,36 @@ def freeze(model, train, valid, mirror, seed=0):
     return head, look(train, mirror), valid and look(valid, False)
 
 
-def build_trainer(model, train, recipe, out, best=None):
-    """Set up Chainer's training loop: random pictures, all their pairs, Adam."""
+def build_trainer(model, train, recipe, out, best=None, communicator=None):
+    """Set up Chainer's training loop: random pictures, all their pairs, Adam.
+
+    Of processes that work together, each has a part of the pictures of a
+    batch, and the ratings of all.
+    """
     def read(rows, rng):
-        ratings = train.ratings[rows]
+        part = ranks.part(len(rows))
+        mine = rows[part]
         if recipe.freeze:
-            is_mirrored = recipe.mirror & (rng.random(len(rows)) < .5)
-            x = model.scale(train.X[rows + len(train.ratings) * is_mirrored])
+            is_mirrored = recipe.mirror & (rng.random(len(rows)) < .5)[part]
+            x = model.scale(train.X[mine + len(train.ratings) * is_mirrored])
         else:
-            x = model.scale(files.take(train.X, rows))
-            augment.vary(x, rng, recipe.augment, recipe.mirror)
-        batch = {'x': x, 't': ratings}
+            x = model.scale(files.take(train.X, mine))
+            augment.vary(x, rng, recipe.augment, recipe.mirror, part.start)
+        batch = {'x': x, 't': train.ratings[rows]}
         if train.features is not None:
-            batch['f'] = train.features[rows]
+            batch['f'] = train.features[mine]
         return batch
 
     def convert(batch, device):
         return {name: model.device.send(array) for name, array in batch.items()}
 
-    optimizer = fused_adam.Adam(ALPHA).setup(model)
+    optimizer = parallel.share_gradients(fused_adam.Adam(ALPHA).setup(model), communicator)
     batches = BatchIterator(train.rows, recipe.batchsize, recipe.seed, read)
+    parallel.check_batch(batches.batchsize)
     updater = training.updaters.StandardUpdater(
         batches, optimizer, convert,
-        loss_func=functools.partial(model.loss_of_all_pairs, unit=unit_of(train, recipe)))
+        loss_func=functools.partial(model.loss_of_all_pairs, unit=unit_of(train, recipe),
+                                    gather=parallel.gather))
     trainer = training.Trainer(updater, StopTrigger(recipe, best), out)
     trainer.extend(Schedule(recipe))
     return trainer
@@ -472,6 +487,10 @@ class LogReport(extensions.LogReport):
                     open(part, 'w') as f:
                 json.dump(self.log, f, indent=4)
 
+    def tell(self):
+        """Let all processes know of the last one: any of them may have to name it."""
+        self.last = ranks.tell(self.last)
+
 
 class PlotReport(extensions.PlotReport):
 
@@ -502,6 +521,14 @@ def extend_trainer(trainer, monitor, step, writer):
         return iteration % step == 0 or iteration == n_iter
 
     trainer.extend(monitor, trigger=trigger)
+    if ranks.is_first():
+        extend_first(trainer, monitor, trigger, writer)
+    trainer.extend(lambda trainer: writer.tell(), name='tell', trigger=trigger,
+                   priority=AFTER_SNAPSHOT)
+
+
+def extend_first(trainer, monitor, trigger, writer):
+    """Add what the first of the processes alone does: log, plots, snapshot, progress bar."""
     trainer.extend(LogReport(trigger))
     for file_name, keys, label in (
             ('loss.png', ['main/loss', 'valid/loss'], 'loss of a pair'),

@@ -92,3 +92,12 @@ def test_twice_the_strength_goes_twice_as_far(x):
     augment.vary(weak, np.random.default_rng(0), 1, mirror=False)
     augment.vary(strong, np.random.default_rng(0), 2, mirror=False)
     assert abs(weak - x).mean() < abs(strong - x).mean()
+
+
+@pytest.mark.parametrize('strength, mirror', [(1, True), (2, False), (0, True), (0, False)])
+def test_a_part_of_a_batch_is_varied_as_in_the_whole(strength, mirror):
+    x = np.random.default_rng(0).random((7, 9, 9, 3)).astype(np.float32).transpose(0, 3, 1, 2)
+    part = x.transpose(0, 2, 3, 1)[3:6].copy().transpose(0, 3, 1, 2)
+    augment.vary(x, np.random.default_rng(1), strength, mirror)
+    augment.vary(part, np.random.default_rng(1), strength, mirror, before=3)
+    np.testing.assert_array_equal(part, x[3:6])

@@ -10,8 +10,8 @@ FLOORS = [
     {'face_check', 'rate_session'},                                # a second look; a person at work
     {'model_file', 'pretrained', 'media', 'face_store', 'picture_set',
      'rating_journal', 'clicks'},                                  # what is read, written
-    {'net', 'fused_adam', 'plots', 'cli', 'lbp_cascade'},          # networks, pictures, the edge
-    {'conv_pool'},                                                 # the networks' fast layers
+    {'net', 'fused_adam', 'parallel', 'plots', 'cli', 'lbp_cascade'},  # networks, pictures, edge
+    {'conv_pool', 'ranks'},                                        # fast layers; several processes
     {'kernels', 'threads', 'augment', 'metrics', 'files', 'chainer_compat', 'descriptor',
      'rating_order', 'comparisons', 'pickle_reader', 'npz_reader',
      'cascade_file'},                                              # leaves
