@@ -1,9 +1,12 @@
-"""What Chainer 7.8.1, last released in 2022, misses on today's Python and NumPy.
+"""What Chainer 7.8.1, last released in 2022, misses on today's Python, NumPy and CuPy.
 
 Import this module right before ``chainer``; nothing else has a use for it.
 What is there already stays as it is.
 """
+import contextlib
+import ctypes
 import importlib.util
+import os
 import sys
 import types
 import warnings
@@ -47,7 +50,30 @@ def _silence_chainer():
                             r'chainer\.functions\.activation\.softplus')
 
 
+# In the order in which they need each other.
+CUDA_LIBRARIES = (
+    'cuda_runtime/lib/libcudart.so.12', 'nvjitlink/lib/libnvJitLink.so.12',
+    'cublas/lib/libcublasLt.so.12', 'cublas/lib/libcublas.so.12', 'cufft/lib/libcufft.so.11',
+    'curand/lib/libcurand.so.10', 'cusparse/lib/libcusparse.so.12',
+    'cusolver/lib/libcusolver.so.11', 'cuda_nvrtc/lib/libnvrtc.so.12', 'cudnn/lib/libcudnn.so.8',
+    'cudnn/lib/libcudnn_ops_infer.so.8', 'cudnn/lib/libcudnn_ops_train.so.8',
+    'cudnn/lib/libcudnn_cnn_infer.so.8', 'cudnn/lib/libcudnn_cnn_train.so.8')
+
+
+def _supply_cuda_libraries():
+    # CuPy 13, the last one with cuDNN, looks for CUDA in the system alone.
+    # What is loaded already it finds as well: so it does what pip installs.
+    nvidia = importlib.util.find_spec('nvidia')
+    if not nvidia or importlib.util.find_spec('cupy') is None:
+        return
+    for folder in nvidia.submodule_search_locations:
+        for name in CUDA_LIBRARIES:
+            with contextlib.suppress(OSError):  # it is not there; CuPy says so if it matters
+                ctypes.CDLL(os.path.join(folder, *name.split('/')))
+
+
 _supply_environment_check()
 _supply_numpy_names()
 _supply_pkg_resources()
+_supply_cuda_libraries()
 _silence_chainer()

@@ -38,3 +38,30 @@ def test_what_is_there_stays_as_it_is(root):
            'import chainer_compat\n'
            'assert sys.modules[here.__name__] is here\n'
            'assert np.sctypes is here and np.float is here\n', root)
+
+
+def test_what_pip_has_installed_of_cuda_is_there_before_cupy(root, tmp_path):
+    (tmp_path / 'cupy.py').write_text('raise ImportError("nothing to see here")')
+    for name in 'cublas/lib/libcublas.so.12', 'cudnn/lib/libcudnn.so.8':
+        path = tmp_path / 'nvidia' / name
+        path.parent.mkdir(parents=True)
+        path.touch()  # no library: is passed over
+    done = python('import ctypes, sys\n'
+                  'sys.path.insert(0, {!r})\n'
+                  'load, tried = ctypes.CDLL, []\n'
+                  'ctypes.CDLL = lambda name, *args: (tried.append(str(name)), load(name, *args))\n'
+                  'import chainer_compat, chainer\n'
+                  'print(*[name for name in tried if name.startswith({!r})], sep="\\n")\n'
+                  .format(str(tmp_path), str(tmp_path)), root, '-W', 'ignore')
+    tried = [os.path.relpath(name, tmp_path / 'nvidia') for name in done.stdout.splitlines()]
+    assert tried.index('cublas/lib/libcublas.so.12') < tried.index('cudnn/lib/libcudnn.so.8')
+
+
+def test_without_cupy_nothing_of_cuda_is_loaded(root, tmp_path):
+    (tmp_path / 'nvidia').mkdir()
+    python('import ctypes, importlib.util, sys\n'
+           'sys.path.insert(0, {!r})\n'
+           'find = importlib.util.find_spec\n'
+           'importlib.util.find_spec = lambda name: name != "cupy" and find(name) or None\n'
+           'ctypes.CDLL = None\n'
+           'import chainer_compat\n'.format(str(tmp_path)), root)
