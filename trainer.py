@@ -471,6 +471,10 @@ class SnapshotWriter(extensions.snapshot_writers.SimpleWriter):
             chainer.serializers.save_npz(part, target, compression=False)  # weights hardly do
         self._post_save()
 
+    def tell(self):
+        """Let all processes know of the last one: any of them may have to name it."""
+        self.last = ranks.tell(self.last)
+
 
 class LogReport(extensions.LogReport):
 
@@ -486,10 +490,6 @@ class LogReport(extensions.LogReport):
             with files.replacing(os.path.join(trainer.out, 'log')) as part, \
                     open(part, 'w') as f:
                 json.dump(self.log, f, indent=4)
-
-    def tell(self):
-        """Let all processes know of the last one: any of them may have to name it."""
-        self.last = ranks.tell(self.last)
 
 
 class PlotReport(extensions.PlotReport):
