@@ -57,6 +57,7 @@ class Server:
 
     def __init__(self, session, title, port=0):
         self.is_over = threading.Event()
+        self._is_closed = False
         self.token = secrets.token_urlsafe(24)
         logging.getLogger('waitress.queue').setLevel(logging.ERROR)  # not of a person's concern
         listener = socket.create_server((HOST, port))
@@ -66,10 +67,18 @@ class Server:
         self.url = 'http://{}:{}/{}/'.format(HOST, self.port, self.token)
 
     def __enter__(self):
-        threading.Thread(target=self._server.run, daemon=True).start()
+        threading.Thread(target=self._run, daemon=True).start()
         return self
 
+    def _run(self):
+        try:
+            self._server.run()
+        except OSError:  # it may look at its sockets once more when they are closed
+            if not self._is_closed:
+                raise
+
     def __exit__(self, *_):
+        self._is_closed = True
         logging.getLogger('waitress').disabled = True  # of an answer that nobody waits for any more
         self._server.close()
 

@@ -155,7 +155,6 @@ class Job:
 
     checked = ''
     ends = True      # by itself
-    is_warm = False  # whether it leaves no threads behind, which would not be forked
 
     def __init__(self, folder):
         """Prepare the inputs in a new folder."""
@@ -192,29 +191,14 @@ class Job:
         return content
 
     def learn(self):
-        """Run it unbroken, as often as it takes until nothing is compiled any more."""
-        if self.is_warm:
-            self.warm_up()
-        for _ in range(1 if self.is_warm else 2):
+        """Run it unbroken: twice, since the first run may compile."""
+        for _ in range(2):
             self.clear()
             child = self.begin()
             child.wait()
-            if child.status:
+            if child.status != 0:
                 raise AssertionError(child.said('err'))
         self.whole, self.seconds = self.outputs(), child.seconds
-
-    def warm_up(self):
-        """Run it here, so that all processes that follow have what is loaded at its first use."""
-        here, out = os.getcwd(), os.dup(1)
-        os.chdir(self.folder)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        try:
-            self.main(self.arguments())
-            sys.stdout.flush()
-        finally:
-            files._remove_parts.cache_clear()  # a process looks once, and each of them has to
-            os.chdir(here)
-            os.dup2(out, 1)
 
     def begin(self):
         return Child(self.main, self.arguments(), self.folder)
@@ -233,7 +217,8 @@ class Job:
         outputs = self.outputs()
         if outputs != self.whole:
             raise AssertionError('other outputs than of an unbroken run: {}'.format(', '.join(
-                name for name in {*outputs, *self.whole}
+                name + ' (the earlier one)' * (outputs.get(name) == self.earlier.get(name))
+                for name in sorted({*outputs, *self.whole})
                 if outputs.get(name) != self.whole.get(name))))
         if hidden(self.folder):
             raise AssertionError('left behind: {}'.format(hidden(self.folder)))
@@ -295,7 +280,6 @@ class Train(Job):
     main = staticmethod(train.main)
     checked = ('pred.txt, model.pkl, log, metrics.csv, plots and snapshots whole; --resume gives '
                'the model of an unbroken run, to the byte')
-    is_warm = True
     earlier = {'pred.txt': b'1\n', 'model.pkl': b'a model'}
 
     def prepare(self):
@@ -343,7 +327,6 @@ class Predict(Job):
 
     main = staticmethod(predict.main)
     checked = 'scores, table, strip and explanation each the earlier one or the new one'
-    is_warm = True
     earlier = {'pred.txt': b'1\n', 'ranked.csv': b'rank\n', 'strip.png': b'a strip',
                'why.png': b'why'}
 
@@ -490,13 +473,16 @@ JOBS = {'crop_faces': Crop, 'rate': Rate, 'train': Train, 'predict': Predict,
         'train_cascade': TrainCascade}
 
 
-def break_off(job, signals, rng):
+def break_off(job, signals, rng, done):
     """Run a command, break it off by each of the signals, and check what is left.
 
-    Returns:
-        collections.Counter: How often it was broken off, survived, and came to its end.
+    Args:
+        job (Job): The command.
+        signals (list of int): In order.
+        rng (random.Random): Draws the moments.
+        done (collections.Counter): Told how often it was broken off, survived,
+            and came to its end.
     """
-    done = collections.Counter()
     job.clear()
     job.plant()
     signals = collections.deque(signals)
@@ -523,10 +509,10 @@ def break_off(job, signals, rng):
             job.plant()
     if job.ends:  # the last one goes on as well
         child = job.begin()
-        child.wait()
+        if not child.wait() or child.status:
+            raise AssertionError('status {}: {}'.format(child.status, child.said('err')))
         job.check_whole()
         done['ran to the end'] += 1
-    return done
 
 
 def check_ended_by_signal(job, child, number):
@@ -555,14 +541,13 @@ def main():
     for name in args.commands:
         start = time.monotonic()
         rng = random.Random('{} {}'.format(args.seed, name))
-        kills = told = collections.Counter()
-        problem = ''
+        kills, told, problem = collections.Counter(), collections.Counter(), ''
         with tempfile.TemporaryDirectory() as folder:
             try:
                 job = JOBS[name](pathlib.Path(folder) / 'work')
                 job.learn()
-                kills = break_off(job, [signal.SIGKILL] * args.kills, rng)
-                told = break_off(job, [signal.SIGINT, signal.SIGTERM] * args.signals, rng)
+                break_off(job, [signal.SIGKILL] * args.kills, rng, kills)
+                break_off(job, [signal.SIGINT, signal.SIGTERM] * args.signals, rng, told)
             except AssertionError as e:
                 failed, problem = True, ' FAILED: {}'.format(e)
         print('| {}.py | {} | {} | {} | {} | {} | {} | {:.0f} |{}'.format(
