@@ -97,7 +97,17 @@ def save(path, model):
         param.cleargrad()
     model.to_device('@numpy')
     with files.replacing(path) as part, open(part, 'wb') as f:
-        pickle.dump(model, f, PROTOCOL)
+        _Pickler(f, PROTOCOL).dump(model)
+
+
+class _Pickler(pickle._Pickler):
+
+    """Python's, but sets come in order: the same model is then the same file, to the byte."""
+
+    def _save_set(self, items):
+        self.save_reduce(set, (sorted(items),), obj=items)
+
+    dispatch = {**pickle._Pickler.dispatch, set: _save_set}
 
 
 def load(path):

@@ -84,6 +84,15 @@ def test_a_model_file_holds_weights_alone(tmp_path, model, pictures):
     assert weights < os.path.getsize(tmp_path / 'model.pkl') < weights + 5000
 
 
+def test_the_same_model_is_the_same_file_in_every_process(tmp_path, root):
+    script = ('import numpy, net, model_file; numpy.random.seed(0);'
+              'model_file.save("{}", net.RankNet(net.CNN((20, 20)), (20, 20), 1 / 255))')
+    for seed in '123':  # of the order of sets
+        subprocess.run([sys.executable, '-c', script.format(seed)], cwd=tmp_path, check=True,
+                       env=dict(os.environ, PYTHONPATH=str(root), PYTHONHASHSEED=seed))
+    assert len({(tmp_path / seed).read_bytes() for seed in '123'}) == 1
+
+
 def test_plain_pickle_reads_a_model_file_where_net_is_importable(tmp_path, model, pictures, root):
     model_file.save(tmp_path / 'model.pkl', model)
     np.save(tmp_path / 'X.npy', pictures)
