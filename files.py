@@ -42,7 +42,6 @@ ROW_AVERAGE = 1000      # ... of all rows, on average, besides
 TABLE_ROOM = 2 ** 20    # ... so many
 MOST_LINES = 2000000    # of a table of which nobody knows how long it should be
 FORMULA = re.compile("('*)[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")  # what spreadsheets run
-WINDOW = 65536          # bytes; where a page is read, Linux maps what it has of so many around it
 LOCK_BYTE = 2 ** 62     # far behind the text: Windows lets nobody read what is locked
 
 
@@ -229,15 +228,11 @@ def take(X, rows):
             and X.flags.c_contiguous):
         return X[rows]
     size = X.strides[0]
-    firsts = X.offset % mmap.ALLOCATIONGRANULARITY + rows.astype(np.int64) * size
-    starts = firsts // WINDOW * WINDOW  # of what reading a picture maps, too
-    ends = -(-(firsts + size) // WINDOW) * WINDOW
-    for first in firsts.tolist():
+    for first in (X.offset % mmap.ALLOCATIONGRANULARITY + rows.astype(np.int64) * size).tolist():
         start = first // mmap.PAGESIZE * mmap.PAGESIZE
         X.base.madvise(mmap.MADV_WILLNEED, start, first + size - start)
     taken = X[rows]
-    for start, end in zip(starts.tolist(), ends.tolist()):
-        X.base.madvise(mmap.MADV_DONTNEED, start, end - start)
+    release(X)  # all of it: what is mapped around a page that is read may be megabytes
     return taken
 
 

@@ -3,6 +3,7 @@
 A CNN gives each picture one score; RankNet trains it on pairs of random
 pictures so that the better rated picture of a pair scores higher.
 """
+import contextlib
 import os
 
 import numpy as np
@@ -152,19 +153,25 @@ def look_at(paths, model, train, valid, recipe, communicator=None):
         1 - np.mean(losses[-50:]), cli.count(int(task.ends[-1]), 'picture')))
 
 
+@contextlib.contextmanager
 def keep_others_out(folder):
-    """Make the folder of a run; until the file that is returned is closed, it is this run's alone.
+    """Make the folder of a run, and let no other run write to it meanwhile.
+
+    Of processes that work together the first does so for all.
 
     Raises:
         InputError: If another run has it, or nothing can be written to it.
     """
+    if not ranks.is_first():
+        yield
+        return
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, '.lock')
     files.check_output(path)
-    file = open(path, 'ab')
-    files.lock(file, '{}: another train.py is writing to it; choose another folder with --out'
-               .format(folder))
-    return file
+    with open(path, 'ab') as file:
+        files.lock(file, '{}: another train.py is writing to it; choose another folder with --out'
+                   .format(folder))
+        yield
 
 
 def build_parser():
@@ -252,19 +259,24 @@ def parse_args(argv):
     return args
 
 
-@cli.shared_command
-def main(argv=None):
-    args = parse_args(argv)
-    inputs = [args.X_train_npy, files.table_path(args.X_train_npy), args.rank_file,
-              *(args.valid or []), *(args.unrated or []), *filter(None, [
-                  args.resume, args.features, args.valid_features, args.initmodel,
-                  args.pretrained])]
-    for path in (args.output_pred, args.output_model):
-        files.check_output(path, inputs)
-    lock = keep_others_out(args.out) if ranks.is_first() else None
-
-    import model_file  # these here, so that --help does not wait for Chainer
+def load_sets(args, model):
+    """The rated pictures to train on, and to validate with: ``None`` if there are none."""
     import net
+
+    train = load_rated(args.X_train_npy, args.rank_file, args.features, net.SMALLEST,
+                       model and model.image_size, model and model.predictor.n_features)
+    if args.valid_ratio:
+        groups = read_groups(args.X_train_npy, len(train.X))
+        return hold_out(train, args.valid_ratio, args.seed, groups)
+    if not args.valid:
+        return train, None
+    return train, load_rated(*args.valid, args.valid_features, net.SMALLEST, train.X.shape[2:],
+                             args.features and train.features.shape[1])
+
+
+def learn(args):
+    """Train a model as the options say, and write what comes of it."""
+    import model_file  # these here, so that --help does not wait for Chainer
     import parallel
     import report
     import trainer
@@ -276,15 +288,7 @@ def main(argv=None):
     model = None
     if args.initmodel:
         model = load_initial(args.initmodel, args.arch, args.image_scale, args.features)
-    train = load_rated(args.X_train_npy, args.rank_file, args.features, net.SMALLEST,
-                       model and model.image_size, model and model.predictor.n_features)
-    valid = None
-    if args.valid_ratio:
-        groups = read_groups(args.X_train_npy, len(train.X))
-        train, valid = hold_out(train, args.valid_ratio, args.seed, groups)
-    elif args.valid:
-        valid = load_rated(*args.valid, args.valid_features, net.SMALLEST, train.X.shape[2:],
-                           args.features and train.features.shape[1])
+    train, valid = load_sets(args, model)
     model = model or make_model(args.arch or 'cnn', train, args.image_scale, args.pretrained)
     model.to_device(device)
     cli.note_if_odd_scale(args.X_train_npy, train.X, model.image_scale)
@@ -310,7 +314,19 @@ def main(argv=None):
     model_file.save(args.output_model, model)
     rows = report.write(args.out, train, valid, scores[train.rows], held_out, args.ndcg_k)
     report.warn_if_fallen(log, rows)
-    lock.close()
+
+
+@cli.shared_command
+def main(argv=None):
+    args = parse_args(argv)
+    inputs = [args.X_train_npy, files.table_path(args.X_train_npy), args.rank_file,
+              *(args.valid or []), *(args.unrated or []), *filter(None, [
+                  args.resume, args.features, args.valid_features, args.initmodel,
+                  args.pretrained])]
+    for path in (args.output_pred, args.output_model):
+        files.check_output(path, inputs)
+    with keep_others_out(args.out):
+        learn(args)
 
 
 if __name__ == '__main__':

@@ -111,7 +111,7 @@ def test_training_prints_the_articles_lines_and_writes_its_files(run, rated_file
     assert sorted(os.listdir(rated_files)) == [
         'X.npy', 'model.pkl', 'pred.txt', 'ratings.txt', 'result']
     assert sorted(os.listdir(rated_files / 'result')) == [
-        'log', 'loss.png', 'metrics.csv', 'ranking.png', 'snapshot_iter_6']
+        '.lock', 'log', 'loss.png', 'metrics.csv', 'ranking.png', 'snapshot_iter_6']
 
 
 def test_pred_holds_the_scores_of_all_training_pictures_in_input_order(run, rated_files, pictures):
