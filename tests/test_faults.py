@@ -252,11 +252,10 @@ def test_a_note_that_is_not_ours_moves_nothing(tmp_path, content):
 # Two at once
 
 def test_two_commands_do_not_write_to_the_same_place(run, folder):
-    lock = train.keep_others_out(str(folder / 'result'))
-    assert error_of(run(*TRAIN)) == (
-        'train.py: error: result: another train.py is writing to it; choose another folder with '
-        '--out')
-    lock.close()
+    with train.keep_others_out(str(folder / 'result')):
+        message = error_of(run(*TRAIN))
+    assert message == ('train.py: error: result: another train.py is writing to it; choose another '
+                       'folder with --out')
     with face_store.FaceStore(str(folder / 'Y.part'), {}, 80):
         media_samples.save_picture(folder / 'a.png')
         message = error_of(run('crop_faces.py', 'a.png', '--no_faces', '-o', 'Y.npy'))
