@@ -20,6 +20,7 @@ SIZES = 'PMI_SIZE', 'OMPI_COMM_WORLD_SIZE', 'MV2_COMM_WORLD_SIZE'
 RANKS = 'PMI_RANK', 'OMPI_COMM_WORLD_RANK', 'MV2_COMM_WORLD_RANK'
 INSTALL = 'python -m pip install "mpi4py>=4,<5" "mpich>=4.2,<6"'  # as in setup.py
 PAUSE = .02  # seconds between two looks at whether the others are done
+HEARD = 1    # seconds after which mpiexec has passed on what was said
 
 _world = None  # MPI's communicator of all processes; None: alone
 _local = 0, 1  # which of the processes on this machine it is, and how many they are
@@ -177,5 +178,6 @@ def last_word(status):
     yield
     sys.stdout.flush()
     sys.stderr.flush()
+    time.sleep(HEARD)  # or it might end before
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # MPI would add lines of its own
     _world.Abort(status)
