@@ -279,7 +279,10 @@ class RankNet(chainer.Chain):
     With ``d = s_i - s_j`` and ``S`` = 1, 0, -1 for a pair whose first picture
     is rated higher, equal, lower, a pair costs ``(1 - S) d / 2 +
     log(1 + exp(-d))``; a batch costs the mean of its pairs.  Burges et al.,
-    *Learning to Rank using Gradient Descent*, ICML 2005.
+    *Learning to Rank using Gradient Descent*, ICML 2005.  Where it is told a
+    unit of ratings, scores are to be as far apart as ratings, not only in
+    their order: Cortes, Mohri and Rastogi, *Magnitude-Preserving Ranking
+    Algorithms*, ICML 2007.
 
     Args:
         predictor (chainer.Chain): Maps pictures ``(B, 3, H, W)`` to scores
@@ -324,9 +327,9 @@ class RankNet(chainer.Chain):
             t: Their ratings, ``B`` numbers.
             f: What is known of them, shape ``(B, n_features)``, float32;
                 ``None`` where nothing is.
-            unit (float): Pairs count by how far apart their ratings are, in
-                this unit, so that ties do not count; ``None``: all count
-                alike.
+            unit (float): A pair costs the square of what ``d`` is away from
+                the difference of the ratings in this unit; ``None``: what
+                RankNet says.
             gather (callable): Makes scores of the whole batch of those of
                 ``x``, which may be a part of it: :func:`parallel.gather`.
 
@@ -341,10 +344,10 @@ class RankNet(chainer.Chain):
         """Mean loss of all pairs of scores ``s``, shape ``(B, 1)``; else as above."""
         i, j = self.device.send(np.triu_indices(len(s), 1))
         t = self.xp.asarray(chainer.as_array(t), np.float64)  # unsigned ones have no differences
-        loss = self._losses(s[i] - s[j], t[i], t[j])
-        if unit is not None:
-            loss *= (abs(t[i] - t[j]) / unit).astype(np.float32)[:, None]
-        return F.mean(loss)
+        d = s[i] - s[j]
+        if unit is None:
+            return F.mean(self._losses(d, t[i], t[j]))
+        return F.mean((d - ((t[i] - t[j]) / unit).astype(np.float32)[:, None]) ** 2)
 
     def _losses(self, d, t_i, t_j):
         S = self._preference(t_i, t_j)                   # (pairs, 1), as d

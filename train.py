@@ -195,8 +195,9 @@ def build_parser():
     learning.add_argument('--batchsize', '-b', type=cli.int_from(2, 1000), default=32,
                           help='pictures to a step, which learns from all their pairs; 2 is one '
                                'pair, as in the article')
-    learning.add_argument('--weigh', action='store_true',
-                          help='let pairs count by how far apart their ratings are')
+    learning.add_argument('--loss', choices=['ranknet', 'magnitude'], default='ranknet',
+                          help="the article's, or one that learns how far apart pictures are as "
+                               'well: for many ratings in fine steps')
     learning.add_argument('--schedule', choices=['linear', 'constant'], default='linear',
                           help='whether the learning rate falls to 0')
     learning.add_argument('--augment', type=cli.strength, default='1', metavar='STRENGTH',
@@ -295,7 +296,7 @@ def learn(args):
     if args.valid:
         cli.note_if_odd_scale(args.valid[0], valid.X, model.image_scale)
 
-    recipe = trainer.Recipe(args.n_iter, args.batchsize, args.weigh, args.schedule, args.augment,
+    recipe = trainer.Recipe(args.n_iter, args.batchsize, args.loss, args.schedule, args.augment,
                             not args.no_mirror, args.freeze, args.patience, args.seed)
     report.warn_of_confounders(args.X_train_npy, train)
     if args.unrated and (args.freeze or not args.resume):  # else it is in the snapshot

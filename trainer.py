@@ -36,7 +36,7 @@ AFTER_SNAPSHOT = -200  # priority of an extension; that of Chainer's snapshot is
 class Recipe(NamedTuple):
     """How a model is trained: the options of ``train.py``, with their defaults.
 
-    With ``weigh``, pairs count by how far apart their ratings are; ``augment``
+    ``loss`` is RankNet's or that of magnitudes, see :class:`net.RankNet`; ``augment``
     is the strength of :func:`augment.vary`, which ``mirror`` belongs to;
     ``schedule`` says what becomes of Adam's alpha, one of
     ``SCHEDULES``; with ``freeze`` a predictor's trunk stays as it is, and
@@ -46,7 +46,7 @@ class Recipe(NamedTuple):
 
     n_iter: int = 1000
     batchsize: int = 32
-    weigh: bool = False
+    loss: str = 'ranknet'
     schedule: str = 'linear'
     augment: float = 1
     mirror: bool = True
@@ -352,8 +352,8 @@ def run(model, train, valid, recipe, monitor_step, ndcg_k, out, snapshot=None, c
 
 
 def unit_of(train, recipe):
-    """What the differences of ratings are measured in, where pairs count by them: their mean."""
-    if not recipe.weigh:
+    """What the differences of ratings are measured in, where they are to be learnt: their mean."""
+    if recipe.loss == 'ranknet':
         return None
     ratings = np.sort(train.ratings[train.rows])
     n = len(ratings)

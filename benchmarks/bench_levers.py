@@ -76,6 +76,20 @@ class LambdaRank(Lever):
         return F.mean(weights * self.model._losses(s[i] - s[j], t[i], t[j]))
 
 
+class Weighed(Lever):
+
+    """A pair counts by how far apart the two are rated, so that ties do not count."""
+
+    def prepare(self, optimizer):
+        self.model.loss_of_scores = self.loss_of_scores
+
+    def loss_of_scores(self, s, t, unit=None):
+        i, j = np.triu_indices(len(s), 1)
+        weights = abs(t[i] - t[j])
+        weights = (weights / weights.mean()).astype(np.float32)[:, None]
+        return F.mean(weights * self.model._losses(s[i] - s[j], t[i], t[j]))
+
+
 class SoftTargets(Lever):
 
     """How surely one is liked better grows with how far apart the two are rated.
@@ -180,6 +194,7 @@ class Erasing(Lever):
 LEVERS = {
     'none': Lever,
     "LambdaRank's weights": LambdaRank,
+    'pairs weighed': Weighed,
     'soft targets': SoftTargets,
     'warm-up': WarmUp,
     'weight decay': WeightDecay,

@@ -195,7 +195,8 @@ SHORT_LOOK = 'import pretext, train; pretext.N_ITER = 3; train.main()'
 
 @needs_mpi
 @pytest.mark.parametrize('options', [
-    ['--arch', 'deep', '--weigh', '--features', 'F.npy', '--valid_ratio', .3, '--patience', 1],
+    ['--arch', 'deep', '--loss', 'magnitude', '--features', 'F.npy', '--valid_ratio', .3,
+     '--patience', 1],
     ['--unrated', 'X.npy', '--freeze'],
 ])
 def test_every_way_of_training_can_be_shared(run, mpirun, mixed_files, options):

@@ -234,14 +234,13 @@ def test_loss_of_all_pairs_is_the_mean_over_every_pair(model, pictures, t):
 
 
 @pytest.mark.parametrize('dtype', ['u1', 'i8', 'f8'])
-def test_pairs_weighed_by_how_far_apart_they_are_rated(dtype):
+def test_scores_that_are_to_be_as_far_apart_as_ratings(dtype):
     s, t = np.array([[.3], [1.1], [-.4]], np.float32), np.array([1, 4, 2], dtype)
-    # Apart by 3, 1, 2, which is 1.5, .5, 1 in units of 2.
-    expected = (1.5 * articles_loss(.3, 1.1, 1, 4) + .5 * articles_loss(.3, -.4, 1, 2)
-                + articles_loss(1.1, -.4, 4, 2)) / 3
+    # Ratings differ by -3, -1, 2, which is -1.5, -.5, 1 in units of 2; scores by -.8, .7, 1.5.
+    expected = (.7 ** 2 + 1.2 ** 2 + .5 ** 2) / 3
     ranknet = net.RankNet(Identity())
     assert float(ranknet.loss_of_scores(s, t, unit=2).array) == pytest.approx(expected)
-    assert float(ranknet.loss_of_scores(s, t * 0, unit=2).array) == 0
+    assert float(ranknet.loss_of_scores(t[:, None] / np.float32(2), t, unit=2).array) == 0
     large = t.astype(float) * 1e300
     assert float(ranknet.loss_of_scores(s, large, unit=2e300).array) == pytest.approx(expected)
 

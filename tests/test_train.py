@@ -484,7 +484,8 @@ def test_a_trunk_of_others_is_frozen_and_its_head_trained(learn, rated_files, mo
 
 
 def test_validation_leaves_its_metrics_and_a_strip(run, rated_files):
-    done = run('train.py', 'X.npy', 'ratings.txt', *SHORT, '--valid_ratio', .2, '--weigh')
+    done = run('train.py', 'X.npy', 'ratings.txt', *SHORT, '--valid_ratio', .2,
+               '--loss', 'magnitude')
     assert 'held out, 6 pictures, with 95 % intervals: NDCG@100 ' in done.stderr
     assert 'warning: the held-out pictures are too few to tell' in done.stderr
     assert {'metrics.csv', 'held_out.png'} <= set(os.listdir(rated_files / 'result'))

@@ -188,7 +188,7 @@ def test_what_has_waited_long_enough_trains_no_further(rated, tmp_path, monkeypa
 @pytest.mark.parametrize('change, name', [
     (dict(recipe=dict(mirror=False)), '--no_mirror'),
     (dict(recipe=dict(augment=2.)), '--augment'),
-    (dict(recipe=dict(weigh=True)), '--weigh'),
+    (dict(recipe=dict(loss='magnitude')), '--loss'),
     (dict(valid=None), 'pictures to validate with'),
     (dict(ratings=1), 'pictures'),
     (dict(features=1), '--features'),
@@ -293,9 +293,9 @@ def test_a_step_is_of_varied_pictures(rated, tmp_path):
     assert_close(weights_of(model), one_step_by_hand(expected, x, rated.ratings[rows]))
 
 
-def test_a_step_of_weighed_pairs(rated, tmp_path):
+def test_a_step_by_how_far_apart_pictures_are(rated, tmp_path):
     model, expected = fresh_model(), fresh_model()
-    recipe = trainer.ARTICLE._replace(n_iter=1, batchsize=8, weigh=True)
+    recipe = trainer.ARTICLE._replace(n_iter=1, batchsize=8, loss='magnitude')
     log = run(model, rated, recipe, tmp_path, valid=rated)
     rows = np.random.default_rng([0, 0]).choice(30, 8, replace=False, shuffle=False)
     apart = abs(rated.ratings[:, None] - rated.ratings)
