@@ -65,7 +65,7 @@ METHODS = {
     'ours, --loss magnitude': Method('--loss magnitude', where={'faces': (277, 1000)}),
     'ours, --unrated': Method('--unrated X_more.npy', where=FEW),
     'ours, --n_iter 400': Method('--n_iter 400', where={'faces': (100,)}),
-    'ours, long': Method('-b 64 --n_iter 5000 --loss magnitude', '--mirror', ALL),
+    'ours, long': Method('-b 64 --n_iter 3000 --loss magnitude', '--mirror', ALL),
     'ours, deep and long': Method('--arch deep -b 64 --n_iter 3000 --loss magnitude', '--mirror',
                                   ALL),
     'ours, long and deep averaged': Ensemble(('ours, long', 'ours, deep and long')),
