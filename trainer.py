@@ -125,10 +125,13 @@ class SameRun(training.Extension):
         train, valid (files.RatedPictures): ``valid`` may be ``None``.
     """
 
+    STORED_AS = {'--loss': '--weigh'}  # which was the choice when the first snapshots were taken
+
     def __init__(self, recipe, model, train, valid):
         marks = {'--' + name: value for name, value in recipe._asdict().items()
                  if name not in ('n_iter', 'patience')}  # more of these goes on further
         marks['--no_mirror'] = not marks.pop('--mirror')
+        marks['--loss'] = recipe.loss != 'ranknet' and recipe.loss
         for name, part in ('pictures', train), ('pictures to validate with', valid):
             known = [] if part is None else [part.rows, part.ratings[part.rows]]
             marks[name] = [zlib.crc32(array) for array in known]
@@ -145,7 +148,7 @@ class SameRun(training.Extension):
 
     def serialize(self, serializer):
         for name, mark in self.marks.items():
-            if serializer(name, mark) != mark:
+            if serializer(self.STORED_AS.get(name, name), mark) != mark:
                 raise files.InputError('the snapshot is of a run with other {}; to go on, say the '
                                        'same options and files'.format(name))
 
