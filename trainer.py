@@ -36,8 +36,8 @@ AFTER_SNAPSHOT = -200  # priority of an extension; that of Chainer's snapshot is
 class Recipe(NamedTuple):
     """How a model is trained: the options of ``train.py``, with their defaults.
 
-    ``loss`` is RankNet's or that of magnitudes, see :class:`net.RankNet`; ``augment``
-    is the strength of :func:`augment.vary`, which ``mirror`` belongs to;
+    ``loss`` is ``'ranknet'`` or ``'magnitude'``, see :class:`net.RankNet`;
+    ``augment`` is the strength of :func:`augment.vary`, which ``mirror`` belongs to;
     ``schedule`` says what becomes of Adam's alpha, one of
     ``SCHEDULES``; with ``freeze`` a predictor's trunk stays as it is, and
     pictures are not varied but mirrored;

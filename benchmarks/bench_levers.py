@@ -54,43 +54,46 @@ class Lever:
         """After the last."""
 
 
-class LambdaRank(Lever):
+class PairLoss(Lever):
+
+    """Another mean loss of all pairs."""
+
+    def prepare(self, optimizer):
+        self.model.loss_of_scores = self.loss_of_scores
+
+
+class Weighed(PairLoss):
+
+    """A pair counts by how far apart the two are rated, so that ties do not count."""
+
+    def loss_of_scores(self, s, t, unit=None):
+        i, j = np.triu_indices(len(s), 1)
+        weights = self.weigh(s.array.ravel(), t, i, j)
+        weights = (weights / weights.mean()).astype(np.float32)[:, None]
+        return F.mean(weights * self.model._losses(s[i] - s[j], t[i], t[j]))
+
+    def weigh(self, s, t, i, j):
+        """What each pair counts, in any unit."""
+        return abs(t[i] - t[j])
+
+
+class LambdaRank(Weighed):
 
     """A pair counts by what NDCG would lose if the two were exchanged.
 
     Burges, *From RankNet to LambdaRank to LambdaMART: An Overview*, 2010,
-    section 4.  The weights of a batch are 1 on average.
+    section 4.
     """
 
-    def prepare(self, optimizer):
-        self.model.loss_of_scores = self.loss_of_scores
-
-    def loss_of_scores(self, s, t, unit=None):
-        i, j = np.triu_indices(len(s), 1)
+    def weigh(self, s, t, i, j):
         gains = 2 ** (t - self.ratings.max())
         places = np.empty(len(s))
-        places[np.argsort(-s.array.ravel(), kind='stable')] = np.arange(len(s))
+        places[np.argsort(-s, kind='stable')] = np.arange(len(s))
         discounts = 1 / np.log2(places + 2)
-        weights = abs((gains[i] - gains[j]) * (discounts[i] - discounts[j]))
-        weights = (weights / weights.mean()).astype(np.float32)[:, None]
-        return F.mean(weights * self.model._losses(s[i] - s[j], t[i], t[j]))
+        return abs((gains[i] - gains[j]) * (discounts[i] - discounts[j]))
 
 
-class Weighed(Lever):
-
-    """A pair counts by how far apart the two are rated, so that ties do not count."""
-
-    def prepare(self, optimizer):
-        self.model.loss_of_scores = self.loss_of_scores
-
-    def loss_of_scores(self, s, t, unit=None):
-        i, j = np.triu_indices(len(s), 1)
-        weights = abs(t[i] - t[j])
-        weights = (weights / weights.mean()).astype(np.float32)[:, None]
-        return F.mean(weights * self.model._losses(s[i] - s[j], t[i], t[j]))
-
-
-class SoftTargets(Lever):
+class SoftTargets(PairLoss):
 
     """How surely one is liked better grows with how far apart the two are rated.
 
@@ -99,9 +102,6 @@ class SoftTargets(Lever):
     """
 
     STEEPNESS = 3  # per standard deviation of the ratings
-
-    def prepare(self, optimizer):
-        self.model.loss_of_scores = self.loss_of_scores
 
     def loss_of_scores(self, s, t, unit=None):
         i, j = np.triu_indices(len(s), 1)
