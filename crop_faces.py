@@ -21,18 +21,24 @@ from typing import NamedTuple
 
 import numpy as np
 
-import cli
-import face_finder
-import files
-import media
-import picture_set
-import plots
-import ranks
-import threads
-from face_choice import KEPT, Fingerprints, Rules, choose, link, measure_sharpness
-from face_finder import DEFAULT_CASCADE, LONG_SIDE
-from face_store import Face, FaceStore
-from media import cv2  # None where it cannot be imported: media.check_opencv() says why
+from picture_ranknet.console import cli
+from picture_ranknet.faces import face_finder
+from picture_ranknet.faces.face_choice import (
+    KEPT,
+    Fingerprints,
+    Rules,
+    choose,
+    link,
+    measure_sharpness,
+)
+from picture_ranknet.faces.face_finder import DEFAULT_CASCADE, LONG_SIDE
+from picture_ranknet.faces.face_store import Face, FaceStore
+from picture_ranknet.machine import ranks, threads
+from picture_ranknet.pictures import media, plots
+from picture_ranknet.pictures.media import (
+    cv2,  # None where it cannot be imported: media.check_opencv() says why
+)
+from picture_ranknet.storage import files, picture_set
 
 MAX_ENLARGEMENT = 2.5  # of a face; beyond, little of it can be seen
 MIN_SHARPNESS = 15     # grey levels; see face_choice.measure_sharpness()

@@ -6,15 +6,14 @@ seen and, where there are any, of features ``f`` that are known of the pictures.
 """
 import numpy as np
 
-import chainer_compat  # noqa: F401  (before chainer)
+import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
 import chainer
 import chainer.functions as F
 import chainer.links as L
 
-import files
-import ranks
-import threads
-from conv_pool import conv_pool, linear
+from picture_ranknet.fast.conv_pool import conv_pool, linear
+from picture_ranknet.machine import ranks, threads
+from picture_ranknet.storage import files
 
 SMALLEST = 13  # pixels; of 12, the second pooling leaves nothing
 

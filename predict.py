@@ -3,10 +3,10 @@ import os
 
 import numpy as np
 
-import cli
-import files
 import metrics
-import ranks
+from picture_ranknet.console import cli
+from picture_ranknet.machine import ranks
+from picture_ranknet.storage import files
 
 ARTICLE_SCALE = 1 / 255
 
@@ -23,7 +23,7 @@ def settle_scale(model, image_scale, model_path):
 
 def load_model(path, args, device):
     """Load a trained model that is ready to score."""
-    import model_file  # here, so that --help does not wait for Chainer
+    from picture_ranknet.models import model_file  # here, so that --help does not wait for Chainer
 
     model = model_file.load(path)
     settle_scale(model, args.image_scale, path)
@@ -111,7 +111,9 @@ def write_ranking(path, scores, columns, rows):
 
 def draw_strip(path, X, scores, ratings, n):
     """Draw the ``n`` best pictures, under the person's own order if known."""
-    import plots  # here, so that who draws nothing does not wait for it
+    from picture_ranknet.pictures import (
+        plots,  # here, so that who draws nothing does not wait for it
+    )
 
     rated = np.arange(len(X)) if ratings is None else np.flatnonzero(~np.isnan(ratings))
     plots.draw_ranking(path, X, rated, scores, ratings, n)
@@ -119,8 +121,8 @@ def draw_strip(path, X, scores, ratings, n):
 
 def draw_explanations(path, ensemble, X, features, scores, n, mirror):
     """Draw the ``n`` best pictures with what raised their scores."""
-    import explain
-    import plots
+    from picture_ranknet.models import explain
+    from picture_ranknet.pictures import plots
 
     order = metrics.rank(scores)[:n]
     with cli.progress(len(order), 'pictures', 'explaining') as bar:

@@ -5,11 +5,9 @@ import webbrowser
 
 import numpy as np
 
-import cli
-import clicks
-import comparisons
-import files
-import rating_journal
+from picture_ranknet.console import cli
+from picture_ranknet.rating import clicks, comparisons, rating_journal
+from picture_ranknet.storage import files
 
 MOST_LEVELS = 100
 ARTICLE_SCALE = 1 / 255
@@ -29,7 +27,7 @@ def load_scorer(path, X):
     Raises:
         InputError: If it is no model of such pictures.
     """
-    import model_file  # here, so that --help does not wait for Chainer
+    from picture_ranknet.models import model_file  # here, so that --help does not wait for Chainer
 
     model = model_file.load(path)
     cli.check_features(model.predictor.n_features, None, path)
@@ -109,7 +107,7 @@ def parse_args(argv):
 
 def start_session(args, X, journal):
     """The session that the options ask for."""
-    import rate_session  # here, so that --help does not wait for OpenCV
+    from picture_ranknet.rating import rate_session  # here, so that --help does not wait for OpenCV
 
     if args.pairs:
         return rate_session.PairSession(X, journal, args.seed)
@@ -119,7 +117,7 @@ def start_session(args, X, journal):
 
 def serve(session, title, port, opens_browser):
     """Show the page until the person has done enough, or stops it with Ctrl-C."""
-    import rate_server
+    from picture_ranknet.rating import rate_server
 
     try:
         server = rate_server.Server(session, title, port)

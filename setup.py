@@ -1,15 +1,20 @@
 """Packaging.  Chainer's own package needs care to build: see README.md, "Install"."""
-from setuptools import setup
+import os
+
+from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
+CASCADE = 'lbpcascade_animefice.xml'
 
-class build_modules(build_py):
 
-    """Leaves setup.py out, which lies in the folder of the modules."""
+class build_with_cascade(build_py):
 
-    def find_package_modules(self, package, package_dir):
-        modules = super().find_package_modules(package, package_dir)
-        return [module for module in modules if module[1] != 'setup']
+    """Copies the cascade, which lies beside the package in a checkout, into the installed one."""
+
+    def run(self):
+        super().run()
+        if not self.editable_mode:
+            self.copy_file(CASCADE, os.path.join(self.build_lib, 'picture_ranknet', CASCADE))
 
 
 setup(
@@ -19,10 +24,11 @@ setup(
     long_description=open('README.md', encoding='utf-8').read(),
     long_description_content_type='text/markdown',
     python_requires='>=3.9,<3.14',       # Chainer 7.8.1 has been tried on these
-    packages=[''],                       # one flat folder: py_modules would leave out the cascade
-    package_dir={'': '.'},
-    cmdclass={'build_py': build_modules},
-    package_data={'': ['*.xml', 'rate_page/*']},
+    py_modules=['net', 'metrics', 'crop_faces', 'rate', 'train', 'predict', 'train_cascade'],
+    packages=find_packages(include=['picture_ranknet', 'picture_ranknet.*']),
+    package_data={'picture_ranknet.rating': ['page/*']},
+    cmdclass={'build_py': build_with_cascade},
+    entry_points={'console_scripts': ['picture-ranknet = picture_ranknet.__main__:main']},
     install_requires=[
         'chainer==7.8.1',                # the last; chainer_compat.py is made for it
         'numpy>=1.26,<3',                # older ones do not work with current OpenCV

@@ -8,9 +8,9 @@ import os
 
 import numpy as np
 
-import cli
-import files
-import ranks
+from picture_ranknet.console import cli
+from picture_ranknet.machine import ranks
+from picture_ranknet.storage import files
 
 ARTICLE_SCALE = 1 / 255
 
@@ -103,7 +103,7 @@ def add_features(model, train):
 def make_model(arch, train, image_scale, pretrained_path=None):
     """An untrained ranker for such pictures, with a trunk that others have trained if so said."""
     import net
-    import pretrained
+    from picture_ranknet.models import pretrained
 
     image_size = train.X.shape[2:]
     predictor = net.ARCHITECTURES[arch](image_size)
@@ -119,8 +119,8 @@ def load_initial(path, arch, image_scale, features_path):
         InputError: If it is none, has another architecture than that, or
             wants features and there is no path to them.
     """
-    import model_file
     import net
+    from picture_ranknet.models import model_file
 
     model = model_file.load(path)
     if arch and type(model.predictor) is not net.ARCHITECTURES[arch]:
@@ -136,7 +136,7 @@ def look_at(paths, model, train, valid, recipe, communicator=None):
 
     Pictures that are held out to validate with are not looked at.
     """
-    import pretext
+    from picture_ranknet.learning import pretext
 
     held_out = valid.rows if valid and valid.X is train.X else []
     sets = [(train.X, np.setdiff1d(np.arange(len(train.X)), held_out))]
@@ -277,10 +277,10 @@ def load_sets(args, model):
 
 def learn(args):
     """Train a model as the options say, and write what comes of it."""
-    import model_file  # these here, so that --help does not wait for Chainer
-    import parallel
-    import report
-    import trainer
+    from picture_ranknet.learning import parallel, report, trainer
+    from picture_ranknet.models import (
+        model_file,  # these here, so that --help does not wait for Chainer
+    )
 
     device = cli.use_device(args.device, args.threads)
     communicator = parallel.connect(args.communicator, device)

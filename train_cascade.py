@@ -25,20 +25,19 @@ import zlib
 
 import numpy as np
 
-import chainer_compat  # noqa: F401  (before chainer)
+import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
 import chainer
 import chainer.functions as F
 import chainer.links as L
 
-import cli
-import face_check
-import face_samples
-import files
-import lbp_cascade
-import media
-from face_check import FaceCheck, Layer
-from face_samples import VALIDATION, Augmentation
-from lbp_cascade import CODES, Cascade, Stage
+from picture_ranknet.console import cli
+from picture_ranknet.faces import face_check, lbp_cascade
+from picture_ranknet.faces.face_check import FaceCheck, Layer
+from picture_ranknet.faces.lbp_cascade import CODES, Cascade, Stage
+from picture_ranknet.faces.training import face_samples
+from picture_ranknet.faces.training.face_samples import VALIDATION, Augmentation
+from picture_ranknet.pictures import media
+from picture_ranknet.storage import files
 
 TRIM = .99            # share of the weight that a weak classifier is learnt from
 ENOUGH = 200          # other windows that a stage is still trained with

@@ -26,10 +26,10 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import cli  # noqa: E402
-import crop_faces  # noqa: E402
-import face_finder  # noqa: E402
-import media  # noqa: E402
+import crop_faces
+from picture_ranknet.console import cli
+from picture_ranknet.faces import face_finder
+from picture_ranknet.pictures import media
 
 SIDES = 160, 220, 320, 480
 NEIGHBORS = {'classic': (1, 2, 3, 5), 'ours, in OpenCV': (3, 5, 8, 12),

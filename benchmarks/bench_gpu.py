@@ -20,11 +20,11 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench_speed import make_pictures, torch_network  # noqa: E402
+from bench_speed import make_pictures, torch_network
 
-import cli  # noqa: E402
-import fused_adam  # noqa: E402
-import net  # noqa: E402
+import net
+from picture_ranknet.console import cli
+from picture_ranknet.fast import fused_adam
 
 WARM = 3  # steps before those that count: kernels are compiled, algorithms chosen
 

@@ -16,16 +16,18 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / 'benchmarks')]
 
-import bench_quality  # noqa: E402
+import bench_quality
 
-import chainer_compat  # noqa: E402, F401  (before chainer)
-import chainer.functions as F  # noqa: E402
+import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
+import chainer.functions as F
 
-import augment  # noqa: E402
-import conv_pool  # noqa: E402
-import files  # noqa: E402
-import net  # noqa: E402
-import trainer  # noqa: E402
+import net
+from picture_ranknet.fast import conv_pool
+from picture_ranknet.learning import (
+    augment,
+    trainer,
+)
+from picture_ranknet.storage import files
 
 
 class Lever:

@@ -18,8 +18,8 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import model_file  # noqa: E402
-import net  # noqa: E402
+import net
+from picture_ranknet.models import model_file
 
 
 def save_pictures(path, n, size, blocksize=1000):

@@ -32,10 +32,10 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / 'benchmarks')]
 
-import bench_training  # noqa: E402
+import bench_training
 
-import metrics  # noqa: E402
-import pretext  # noqa: E402
+import metrics
+from picture_ranknet.learning import pretext
 
 PYTHON = sys.executable
 EVERYWHERE = {'faces': (100, 277, 1000, 0), 'cast': (100, 0)}  # numbers of ratings; 0: all

@@ -20,13 +20,15 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import bench_quality  # noqa: E402
+import bench_quality
 
-import descriptor  # noqa: E402
-import metrics  # noqa: E402
-import rate_session  # noqa: E402
-import rating_journal  # noqa: E402
-import rating_order  # noqa: E402
+import metrics
+from picture_ranknet.pictures import descriptor
+from picture_ranknet.rating import (
+    rate_session,
+    rating_journal,
+    rating_order,
+)
 
 COUNTS = [15, 20, 30, 40, 60, 80, 100, 120, 160, 200]
 MORE = [240, 320, 400]  # of a random order only: what it takes to get as far

@@ -25,7 +25,7 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import files  # noqa: E402
+from picture_ranknet.storage import files
 
 N_DRAWINGS = 256
 
@@ -94,7 +94,7 @@ class Enough(Exception):
 
 def steps(folder, n, n_steps):
     """Run ``train.py`` here, until it would score all pictures."""
-    import trainer
+    from picture_ranknet.learning import trainer
 
     def score_pictures(model, pictures, rows=None, progress=None):
         if rows is None:
@@ -108,7 +108,7 @@ def steps(folder, n, n_steps):
 def train(folder, n, n_steps):
     """Run ``train.py`` here."""
     import train as command
-    import trainer
+    from picture_ranknet.learning import trainer
 
     os.chdir(folder)
     reads = watch(trainer.BatchIterator, '__next__')
@@ -132,10 +132,10 @@ def train(folder, n, n_steps):
 
 def predict(folder, n, n_steps):
     """Run ``predict.py`` here, with an untrained model."""
-    import model_file
     import net
     import predict as command
-    import threads
+    from picture_ranknet.machine import threads
+    from picture_ranknet.models import model_file
 
     os.chdir(folder)
     size = files.read_pictures('X.npy').shape[2:]

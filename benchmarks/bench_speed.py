@@ -26,7 +26,7 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import threads  # noqa: E402
+from picture_ranknet.machine import threads
 
 SIZE = 80
 REPEATS = 3       # at each turn, after one that does not count
@@ -45,10 +45,10 @@ def scale(pictures):
 
 def import_chainer(kernels=True):
     """Chainer, with our kernels or as it is."""
-    import chainer_compat  # noqa: F401
+    import picture_ranknet.machine.chainer_compat  # noqa: F401
     import chainer
 
-    import conv_pool
+    from picture_ranknet.fast import conv_pool
     if not kernels:
         conv_pool.kernels = None
     return chainer
@@ -58,9 +58,9 @@ def import_chainer(kernels=True):
 # some pictures or the scoring of some.
 
 def ours_training(batchsize):
-    import files
     import net
-    import trainer
+    from picture_ranknet.learning import trainer
+    from picture_ranknet.storage import files
     X, ratings = make_pictures()
     np.random.seed(0)
     model = net.RankNet(net.CNN(), (SIZE, SIZE), 1 / 255)
@@ -308,9 +308,8 @@ def run_scoring(turns):
 def run_limits(turns):
     """What the machine can do, and what share of it our layers reach."""
     chainer = import_chainer()
-    import conv_pool
-    import fused_adam
     import net
+    from picture_ranknet.fast import conv_pool, fused_adam
 
     def median(function):
         times = []
@@ -414,7 +413,10 @@ import sys, time
 start = time.perf_counter()
 sys.path[:0] = [{root!r}, {root!r} + '/benchmarks']
 import numpy as np
-import chainer_compat, chainer, bench_training, conv_pool, files, metrics, net
+import picture_ranknet.machine.chainer_compat
+import chainer, bench_training, metrics, net
+from picture_ranknet.fast import conv_pool
+from picture_ranknet.storage import files
 conv_pool.kernels = None
 X, r = np.load('X.npy'), np.loadtxt('r.txt')
 V, v = np.load('V.npy'), np.loadtxt('v.txt')

@@ -21,15 +21,15 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import chainer_compat  # noqa: E402, F401  (before chainer)
-import chainer  # noqa: E402
-import chainer.functions as F  # noqa: E402
+import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
+import chainer
+import chainer.functions as F
 
-import conv_pool  # noqa: E402
-import files  # noqa: E402
-import metrics  # noqa: E402
-import net  # noqa: E402
-import trainer  # noqa: E402
+import metrics
+import net
+from picture_ranknet.fast import conv_pool
+from picture_ranknet.learning import trainer
+from picture_ranknet.storage import files
 
 N_VALID = 200
 LEVELS = .65, .70, .74

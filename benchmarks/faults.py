@@ -35,29 +35,33 @@ import urllib.request
 
 os.environ.update(OMP_NUM_THREADS='1', OPENBLAS_NUM_THREADS='1', MKL_NUM_THREADS='1')
 
-import cv2  # noqa: E402
-import numpy as np  # noqa: E402
-from PIL import Image  # noqa: E402
+import cv2
+import numpy as np
+from PIL import Image
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import crop_faces  # noqa: E402
-import files  # noqa: E402
-import lbp_cascade  # noqa: E402
-import model_file  # noqa: E402, F401
-import net  # noqa: E402, F401
-import plots  # noqa: E402, F401
-import predict  # noqa: E402
-import pretext  # noqa: E402, F401
-import rate  # noqa: E402
-import rate_server  # noqa: E402, F401
-import rate_session  # noqa: E402, F401
-import rating_journal  # noqa: E402
-import report  # noqa: E402, F401
-import train  # noqa: E402
-import train_cascade  # noqa: E402
-import trainer  # noqa: E402, F401
+import crop_faces
+import net  # noqa: F401
+import predict
+import rate
+import train
+import train_cascade
+from picture_ranknet.faces import lbp_cascade
+from picture_ranknet.learning import (
+    pretext,  # noqa: F401
+    report,  # noqa: F401
+    trainer,  # noqa: F401
+)
+from picture_ranknet.models import model_file  # noqa: F401
+from picture_ranknet.pictures import plots  # noqa: F401
+from picture_ranknet.rating import (
+    rate_server,  # noqa: F401
+    rate_session,  # noqa: F401
+    rating_journal,
+)
+from picture_ranknet.storage import files
 
 STATUSES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 LONGEST = 300  # seconds that a command may take; on a busy machine, a second of work takes several

@@ -32,13 +32,15 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / 'tests')]
 
-import chainer_compat  # noqa: E402,F401  (before chainer)
-import chainer  # noqa: E402
+import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
+import chainer
 
-import files  # noqa: E402
-import model_file  # noqa: E402
-import model_samples  # noqa: E402
-import pretrained  # noqa: E402
+from picture_ranknet.models import (
+    model_file,
+    pretrained,
+)
+from picture_ranknet.storage import files
+from support import model_samples
 
 MOST_SECONDS = 10
 MOST_MIB = 1024

@@ -10,13 +10,13 @@ import hypothesis
 import numpy as np
 import pytest
 
-import chainer_compat  # noqa: F401  (before chainer)
+import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
 import chainer
 
-import cli
 import crop_faces
-import media_samples
 import net
+from picture_ranknet.console import cli
+from support import media_samples
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

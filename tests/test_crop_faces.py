@@ -17,10 +17,19 @@ import pytest
 from PIL import Image
 
 import crop_faces
-import face_finder
-import files
-import plots
-from media_samples import CASCADE, SKIN, colour_of, count_up, near, read, save_picture, save_video
+from picture_ranknet.faces import face_finder
+from picture_ranknet.pictures import plots
+from picture_ranknet.storage import files
+from support.media_samples import (
+    CASCADE,
+    SKIN,
+    colour_of,
+    count_up,
+    near,
+    read,
+    save_picture,
+    save_video,
+)
 
 CLASSIC = 'lbpcascade_animeface.xml'
 NIGHT = (10, 20, 40)  # RGB, as SKIN

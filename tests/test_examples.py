@@ -9,12 +9,12 @@ import pytest
 import backdrops
 import draw_cast
 import face
-import face_finder
 import hair
 import rate_cast
 import wardrobe
 from cast import EXPRESSIONS, TEST_CAST, TRAIN_CAST, Character, coolness, taste
 from draw_cast import script_of
+from picture_ranknet.faces import face_finder
 
 
 def character(**looks):

@@ -9,12 +9,11 @@ import sys
 import numpy as np
 import pytest
 
-import face_store
-import files
-import media_samples
-import model_file
-import picture_set
 import train
+from picture_ranknet.faces import face_store
+from picture_ranknet.models import model_file
+from picture_ranknet.storage import files, picture_set
+from support import media_samples
 
 resource = pytest.importorskip('resource')  # not on Windows
 
@@ -178,7 +177,7 @@ def test_signals_end_a_training_and_leave_no_parts(folder, root, number, status,
 
 
 def test_a_second_sigterm_does_not_disturb_the_first(tmp_path, root):
-    script = ('import cli, os, signal, sys, time\n'
+    script = ('import os, signal, sys, time\nfrom picture_ranknet.console import cli\n'
               '@cli.command\n'
               'def main(argv):\n'
               '    try:\n'
@@ -217,7 +216,7 @@ def test_a_set_that_is_half_moved_is_completed_and_not_read(run, root, tmp_path,
     path = str(tmp_path / 'X.npy')
     picture_set.write(path, X, [['source'], *([str(i)] for i in range(5))])
     (tmp_path / 'ratings.txt').write_text('1\n2\n3\n4\n5\n')
-    script = ('import os, picture_set, signal\n'
+    script = ('import os, signal\nfrom picture_ranknet.storage import picture_set\n'
               'replace, n = os.replace, {}\n'
               'def fail(source, target):\n'
               '    global n\n'
@@ -265,7 +264,8 @@ def test_two_commands_do_not_write_to_the_same_place(run, folder):
 
 
 def test_two_writers_of_one_file_leave_one_of_the_two(tmp_path, root):
-    script = 'import files, numpy\nfor _ in range(100):\n    files.write_scores("p", [{}] * 999)'
+    script = ('import numpy\nfrom picture_ranknet.storage import files\n'
+              'for _ in range(100):\n    files.write_scores("p", [{}] * 999)')
     writers = [subprocess.Popen([sys.executable, '-c', script.format(i)], cwd=tmp_path,
                                 env=dict(os.environ, PYTHONPATH=str(root))) for i in (1, 2)]
     seen = set()

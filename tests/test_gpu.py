@@ -4,15 +4,13 @@ import re
 import numpy as np
 import pytest
 
-import chainer_compat  # noqa: F401  (before chainer)
+import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
 import chainer
 
-import augment
-import files
-import model_file
 import net
-import pretext
-import trainer
+from picture_ranknet.learning import augment, pretext, trainer
+from picture_ranknet.models import model_file
+from picture_ranknet.storage import files
 
 
 def has_gpu():

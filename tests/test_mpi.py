@@ -12,11 +12,10 @@ import sys
 import numpy as np
 import pytest
 
-import face_finder
-import media_samples
-import model_file
-import ranks
-import threads
+from picture_ranknet.faces import face_finder
+from picture_ranknet.machine import ranks, threads
+from picture_ranknet.models import model_file
+from support import media_samples
 
 MPIEXEC = shutil.which('mpiexec', path=os.pathsep.join(
     [str(pathlib.Path(sys.executable).parent), os.environ.get('PATH', '')]))
@@ -92,7 +91,8 @@ def test_alone_all_work_is_ones_own():
 
 
 def test_who_is_alone_needs_no_mpi(root):
-    code = ('import sys, ranks, train, predict, trainer\n'
+    code = ('import sys, train, predict\nfrom picture_ranknet.machine import ranks\n'
+            'from picture_ranknet.learning import trainer\n'
             'ranks.join(); print("mpi4py" in sys.modules)')
     done = subprocess.run([sys.executable, '-c', code], env=dict(os.environ, PYTHONPATH=str(root)),
                           capture_output=True, text=True)
@@ -156,7 +156,7 @@ def test_the_line_is_that_of_setup_py(root):
 
 @needs_mpi
 def test_a_step_is_that_of_one_process(mpirun):
-    done = mpirun(4, 'tests/one_step.py')
+    done = mpirun(4, 'tests/support/one_step.py')
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ['cnn 0 equal', 'cnn 3 equal', 'deep 0 equal']
 
@@ -190,7 +190,8 @@ def test_a_run_goes_on_with_another_number_of_processes(run, mpirun, mixed_files
     assert (mixed_files / 'half' / 'snapshot_iter_6').exists()
 
 
-SHORT_LOOK = 'import pretext, train; pretext.N_ITER = 3; train.main()'
+SHORT_LOOK = ('import train; from picture_ranknet.learning import pretext;'
+              'pretext.N_ITER = 3; train.main()')
 
 
 @needs_mpi
@@ -199,11 +200,11 @@ SHORT_LOOK = 'import pretext, train; pretext.N_ITER = 3; train.main()'
      '--patience', 1],
     ['--unrated', 'X.npy', '--freeze'],
 ])
-def test_every_way_of_training_can_be_shared(run, mpirun, mixed_files, options):
+def test_every_way_of_training_can_be_shared(run, mpirun, mixed_files, root, options):
     np.save(mixed_files / 'F.npy', np.random.default_rng(0).normal(size=(30, 2)))
     (mixed_files / 'learn.py').write_text(SHORT_LOOK)
     alone = run(mixed_files / 'learn.py', *TRAIN, '--n_iter', 4, *options, '-om', 'alone',
-                env=dict(os.environ, PYTHONPATH=str(pathlib.Path(ranks.__file__).parent)))
+                env=dict(os.environ, PYTHONPATH=str(root)))
     done = mpirun(2, mixed_files / 'learn.py', *TRAIN, '--n_iter', 4, *options)
     assert done.returncode == 0, done.stderr
     np.testing.assert_allclose(numbers_of(done), numbers_of(alone), atol=.02)
@@ -283,7 +284,8 @@ def test_what_all_find_wrong_is_said_once(mpirun, tmp_path):
 ])
 def test_one_that_fails_ends_all_with_its_message(mpirun, tmp_path, end, status, words):
     (tmp_path / 'lone.py').write_text(
-        'import cli, files, ranks\n'
+        'from picture_ranknet.console import cli\n'
+        'from picture_ranknet.machine import ranks\nfrom picture_ranknet.storage import files\n'
         '@cli.shared_command\n'
         'def main(argv=None):\n'
         '    if ranks.rank() == 1:\n'

@@ -3,7 +3,7 @@ import pickle
 import numpy as np
 import pytest
 
-import chainer_compat  # noqa: F401  (before chainer)
+import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
 import chainer
 import chainer.functions as F
 from chainer import gradient_check

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 import metrics
-import model_file
 import net
 import predict
+from picture_ranknet.models import model_file
 
 
 @pytest.fixture

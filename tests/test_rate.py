@@ -11,7 +11,7 @@ import urllib.request
 import numpy as np
 import pytest
 
-import model_file
+from picture_ranknet.models import model_file
 
 
 @pytest.fixture

@@ -10,15 +10,14 @@ import time
 import numpy as np
 import pytest
 
-import chainer_compat  # noqa: F401  (before chainer)
+import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
 import chainer
 
-import files
-import model_file
 import net
-import pretext
 import train
-import trainer
+from picture_ranknet.learning import pretext, trainer
+from picture_ranknet.models import model_file
+from picture_ranknet.storage import files
 
 SHORT = ['--n_iter', 6, '--monitor_step', 3, '-b', 8]
 

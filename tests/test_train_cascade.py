@@ -6,17 +6,15 @@ import cv2
 import numpy as np
 import pytest
 
-import chainer_compat  # noqa: F401  (before chainer)
+import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
 import chainer
 
-import face_check
-import face_finder
-import face_samples
-import files
-import lbp_cascade
 import train_cascade
-from lbp_cascade import Cascade
-from media_samples import CASCADE
+from picture_ranknet.faces import face_check, face_finder, lbp_cascade
+from picture_ranknet.faces.lbp_cascade import Cascade
+from picture_ranknet.faces.training import face_samples
+from picture_ranknet.storage import files
+from support.media_samples import CASCADE
 
 SMALL = ['--stages', 3, '--positives', 300, '--negatives', 300, '--features', .05, '--weak', 20,
          '--check', 0, '--search', 1e6, '--hit_rate', .98]

@@ -1,0 +1,203 @@
+"""What has been found so far, on disk: a run that ends early can go on from there.
+
+A store is a folder beside ``X.npy`` with four files: ``run.json`` says of
+which run it is, ``crops`` holds the crops, one after the other, and
+``faces.csv`` a line for each; who has locked ``lock`` is at work.  Faces are
+only ever added, crop first; after a crash, what is there of the last frame is
+cut off and found again.  What a power cut leaves may have gaps: nothing here
+waits for the disk.
+"""
+import contextlib
+import csv
+import io
+import json
+import os
+import shutil
+from typing import NamedTuple, Optional
+
+import numpy as np
+
+from picture_ranknet.storage import files
+
+
+class Face(NamedTuple):
+    """A face in a frame.
+
+    ``number`` is that of the source, ``look`` counts the frames that were
+    searched, both from 0; ``seconds`` is ``None`` in a picture, ``confidence``
+    where nobody knows it; ``sharpness`` is that of the crop, in grey levels.
+    """
+
+    number: int
+    source: str
+    frame: int
+    seconds: Optional[float]
+    scene: int
+    look: int
+    x: int
+    y: int
+    w: int
+    h: int
+    confidence: Optional[float]
+    sharpness: float
+
+
+NAMES = 'run.json', 'faces.csv', 'crops'
+TYPES = int, str, int, float, int, int, int, int, int, int, float, float
+
+
+class FaceStore:
+
+    """The faces of a run, on disk.
+
+    Args:
+        folder (str): Is made if it is not there.
+        run (dict): What makes the faces be what they are: sources, options.
+        size (int): Side of a crop in pixels.
+        resume (bool): Whether to go on with what is there; otherwise that is
+            thrown away.
+
+    Attributes:
+        faces (list of Face): In the order of the sources and their frames.
+
+    Raises:
+        InputError: If there is nothing to go on with, it is of another run, or
+            there is something else, which is not thrown away, or another process
+            is at work there.
+    """
+
+    def __init__(self, folder, run, size, resume=False):
+        self.folder = folder
+        self.others = []
+        self.shape = files.CHANNELS, size, size
+        self.faces = []
+        if resume and not os.path.isdir(folder):
+            self._check_run(run)
+        if not resume:
+            self._check_ours()
+        os.makedirs(folder, exist_ok=True)
+        with contextlib.ExitStack() as stack:
+            lock = stack.enter_context(open(self._path('lock'), 'ab'))
+            files.lock(lock, '{}: another crop_faces.py is at work there; wait for it, or choose '
+                             'another --output'.format(folder))
+            if resume:
+                self._check_run(run)
+            else:
+                self._begin(run)
+            for name in NAMES[1:]:
+                open(self._path(name), 'ab').close()
+            self._restore()
+            self._table = stack.enter_context(
+                open(self._path('faces.csv'), 'a', newline='', encoding='utf-8'))
+            self._crops = stack.enter_context(open(self._path('crops'), 'ab'))
+            self._open = stack.pop_all()
+
+    def _begin(self, run):
+        for name in NAMES:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(self._path(name))
+        with files.replacing(self._path('run.json')) as part, \
+                open(part, 'w', encoding='utf-8') as f:
+            json.dump(run, f, indent=1)
+
+    def _path(self, name):
+        return os.path.join(self.folder, name)
+
+    def _check_ours(self):
+        found = os.listdir(self.folder) if os.path.isdir(self.folder) else []
+        if not all(name in (*NAMES, 'lock') or files.is_part_of(name, self._path('run.json'))
+                   for name in found):
+            raise files.InputError('{}: expected what an interrupted run has left, got something '
+                                   'else; move it away'.format(self.folder))
+
+    def _check_run(self, run):
+        try:
+            with open(self._path('run.json'), encoding='utf-8') as f:
+                before = dict(json.load(f))
+        except (OSError, ValueError, TypeError, RecursionError) as e:
+            raise files.InputError('{}: there is no run to go on with; leave --resume out'.format(
+                self.folder)) from e
+        # Through JSON, as that of before: a tuple becomes a list.
+        now = json.loads(json.dumps(run))
+        for name in now:
+            if before.get(name) != now[name]:
+                raise files.InputError('{}: is of a run with other {}; to go on, say the same '
+                                       'again'.format(self.folder, name))
+
+    def _restore(self):
+        """Read what is there, without what a crash has left of the last frame."""
+        with open(self._path('faces.csv'), 'rb') as f:
+            lines = f.read().split(b'\n')[:-1]  # one that has no end is not complete
+        picture = int(np.prod(self.shape))
+        n = min(len(lines), os.path.getsize(self._path('crops')) // picture)
+        faces = []
+        with contextlib.suppress(ValueError, TypeError, csv.Error):  # damaged from here on
+            faces.extend(map(_parse, lines[:n]))
+        last = faces[-1:]
+        while faces and (faces[-1].number, faces[-1].frame) == (last[0].number, last[0].frame):
+            faces.pop()
+        self.faces = faces
+        os.truncate(self._path('faces.csv'), sum(len(line) + 1 for line in lines[:len(faces)]))
+        os.truncate(self._path('crops'), len(faces) * picture)
+
+    def is_past(self, number, frame):
+        """Whether a frame comes behind all those whose faces are here."""
+        return not self.faces or (number, frame) > (self.faces[-1].number, self.faces[-1].frame)
+
+    def add(self, faces, crops):
+        """Add the faces of one frame; crops are ``uint8``, shape ``(3, size, size)``."""
+        for crop in crops:
+            if crop.shape != self.shape or crop.dtype != np.uint8:
+                raise ValueError('expected uint8 of shape {}, got {} of shape {}'.format(
+                    self.shape, crop.dtype, crop.shape))
+        with files.naming(None, self.folder):
+            for crop in crops:
+                self._crops.write(crop.tobytes())
+            self._crops.flush()
+            csv.writer(self._table, lineterminator='\n').writerows(faces)
+            self._table.flush()
+        self.faces += faces
+
+    def add_store(self, folder, faces, before):
+        """Add what another store holds of later sources.
+
+        Args:
+            folder (str): That of the store, which is removed with this one.
+            faces (list of Face): Those in it.
+            before (tuple of int): How many sources, scenes and looks came
+                before, which it does not know of.
+        """
+        self.others.append(folder)
+        with open(os.path.join(folder, 'crops'), 'rb') as f:
+            shutil.copyfileobj(f, self._crops)
+        self._crops.flush()
+        number, scene, look = before
+        self.faces += [face._replace(number=face.number + number, scene=face.scene + scene,
+                                     look=face.look + look) for face in faces]
+
+    def crops(self):
+        """The crops of all faces, shape ``(n, 3, size, size)``; read as they are used."""
+        if not self.faces:
+            return np.empty((0, *self.shape), np.uint8)
+        return np.memmap(self._path('crops'), np.uint8, 'r', shape=(len(self.faces), *self.shape))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        with files.naming(None, self.folder):
+            self._open.close()
+
+    def remove(self):
+        """Remove it all from the disk."""
+        self.close()
+        for folder in self.folder, *self.others:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _parse(line):
+    values, = csv.reader(io.StringIO(line.decode('utf-8')))
+    return Face(*(None if value == '' else type_(value) for type_, value in zip(TYPES, values)))

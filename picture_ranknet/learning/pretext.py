@@ -1,0 +1,150 @@
+"""Learning to look without ratings: a network describes pictures before it ranks any.
+
+From a picture that has been varied, a predictor's trunk and hidden layer learn
+to tell its histograms of oriented gradients and its colours.  Ratings are not
+needed for that, so crops that nobody has rated serve as well.  Dalal and
+Triggs, *Histograms of Oriented Gradients for Human Detection*, CVPR 2005; as
+something to learn from: Wei et al., *Masked Feature Prediction for
+Self-Supervised Visual Pre-Training*, CVPR 2022.  What is told are the first
+principal components: the many small ones are hardly more than noise.
+"""
+import numpy as np
+
+import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
+import chainer
+import chainer.functions as F
+import chainer.links as L
+
+from picture_ranknet.fast import fused_adam
+from picture_ranknet.learning import augment, parallel
+from picture_ranknet.machine import ranks, threads
+from picture_ranknet.pictures.descriptor import describe
+from picture_ranknet.storage import files
+
+N_ITER = 1000
+BATCHSIZE = 32
+ALPHA = .001     # Adam's; falls to 0
+COMPONENTS = 256
+MIDDLE = np.float32(.5)  # of the values of pictures, as the predictor sees them
+MOST_MEASURED = 2000  # pictures of which the components are taken
+
+
+class Describer(chainer.Chain):
+
+    """A predictor that tells a description where it would tell a score.
+
+    Pictures come with a mean of about 0, which is learnt from faster:
+    :meth:`fold` then lets the predictor see them as they are.
+
+    Args:
+        predictor (net.Predictor): Whose trunk and hidden layer learn.
+        size (int): Numbers of a description.
+    """
+
+    def __init__(self, predictor, size):
+        super().__init__()
+        with self.init_scope():
+            self.predictor = predictor
+            self.out = L.Linear(len(predictor.l1.W), size)
+
+    def forward(self, x):
+        return self.out(self.predictor.hidden(self.predictor.trunk(x - MIDDLE)))
+
+    def fold(self):
+        """Change the bias of the first convolution, which pads nothing, by what ``MIDDLE`` did."""
+        conv1 = self.predictor.conv1
+        conv1.b.array -= conv1.W.array.sum(axis=(1, 2, 3)) * MIDDLE
+
+
+class Task:
+
+    """Batches of random pictures of several sets, varied, with what they look like.
+
+    Each of the processes that work together reads a part of a batch.
+
+    Args:
+        model (net.RankNet): Scales the pictures.
+        sets (list of tuple): Pictures, shape ``(N, 3, H, W)``, and the rows
+            of those to take.
+        seed (int): What batches follow from.
+        strength, mirror: See :func:`augment.vary`.
+    """
+
+    def __init__(self, model, sets, seed, strength=1, mirror=True):
+        self.model = model
+        self.sets = sets
+        self.seed = seed
+        self.strength = strength
+        self.mirror = mirror
+        self.ends = np.cumsum([len(rows) for _, rows in sets])
+        rng = np.random.default_rng(seed)
+        numbers = self._draw(rng, MOST_MEASURED)
+        known = np.concatenate([self._read(rng, numbers[i:i + BATCHSIZE])[1]
+                                for i in range(0, len(numbers), BATCHSIZE)])
+        self.mean = known.mean(axis=0)
+        _, S, V = np.linalg.svd(known - self.mean, full_matrices=False)
+        variances = S[:COMPONENTS] ** 2 / len(known)
+        self.components = V[:COMPONENTS].T / max(np.sqrt(variances.mean()), 1e-6)
+
+    def read(self, number):
+        """Pictures for the predictor and their components, of mean 0 and mean variance 1."""
+        rng = np.random.default_rng([self.seed, number])
+        numbers = self._draw(rng, BATCHSIZE)
+        part = ranks.part(len(numbers))
+        x, known = self._read(rng, numbers[part], part.start)
+        return x, (known - self.mean) @ self.components
+
+    def _draw(self, rng, n):
+        n_all = int(self.ends[-1])
+        return rng.choice(n_all, min(n, n_all), replace=False, shuffle=False)
+
+    def _read(self, rng, numbers, before=0):
+        x = self.model.scale(np.stack(self._pictures(numbers)))
+        augment.vary(x, rng, self.strength, self.mirror, before)
+        return x, describe(x * 255)
+
+    def _pictures(self, numbers):
+        pictures = [None] * len(numbers)
+        indices = np.searchsorted(self.ends, numbers, side='right')
+        for index, (X, rows) in enumerate(self.sets):
+            places = np.flatnonzero(indices == index)
+            # Counted from the end of the rows.
+            taken = files.take(X, rows[numbers[places] - self.ends[index]])
+            for place, picture in zip(places, taken):
+                pictures[place] = picture
+        return pictures
+
+
+def learn(model, task, n_iter=N_ITER, progress=None, communicator=None):
+    """Let a model's predictor learn to describe pictures; its last layer stays as it is.
+
+    Args:
+        model (net.RankNet): On its device.
+        task (Task): What it learns from.
+        n_iter (int): Steps of Adam.
+        progress: Called with 1 after each.
+        communicator: ChainerMN's, of :func:`parallel.connect`.
+
+    Returns:
+        list of float: The loss at each step: 1 is that of who knows only what
+        pictures look like on average.
+    """
+    describer = Describer(model.predictor, task.components.shape[1])
+    describer.to_device(model.device)
+    parallel.check_batch(min(BATCHSIZE, int(task.ends[-1])))
+    optimizer = parallel.share_gradients(fused_adam.Adam().setup(describer), communicator)
+    losses = []
+    batches = threads.read_ahead(task.read, range(n_iter))
+    with parallel.normalizing(describer):
+        for number, (x, known) in enumerate(batches):
+            optimizer.alpha = ALPHA * (1 - number / n_iter)
+            loss = F.mean_squared_error(parallel.gather(describer(model.device.send(x))),
+                                        model.device.send(ranks.gather(known)))
+            describer.cleargrads()
+            loss.backward()
+            optimizer.update()
+            losses.append(float(loss.array))
+            if progress:
+                progress(1)
+    describer.fold()
+    return losses

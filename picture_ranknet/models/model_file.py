@@ -1,0 +1,367 @@
+"""Model files and snapshots: writing them, and reading them without trust.
+
+``model.pkl`` is a pickle, and ``pickle.load`` runs whatever a pickle says.
+:func:`load` reads one as data (:mod:`pickle_reader`): each name in the file
+must be one that a :class:`net.RankNet` needs, and stands for an inert record
+of what was passed to it, never for the real class or function; NumPy's are no
+exception, since ``ndarray`` and ``dtype`` make arrays of forged pointers if
+asked to.  The bytes of the weights are then read out of the records and put
+into a network made here, which takes memory for weights that are there.  For
+that reason it also reads what today's Chainer could not: the pickles that the
+article's script made with Chainer 1.  A snapshot is a zip file of arrays, which
+:mod:`npz_reader` reads.
+"""
+import functools
+import json
+import math
+import mmap
+import os
+import pickle
+import stat
+
+import numpy as np
+
+import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
+import chainer
+
+import net
+from picture_ranknet.storage import files, npz_reader, pickle_reader
+from picture_ranknet.storage.pickle_reader import CLASS, MENTIONED, LongText, Record, Use
+
+PROTOCOL = 4  # what pickle.dump takes by default on Python 3.8 to 3.13
+
+PREDICTORS = {predictor.__name__: predictor for predictor in net.ARCHITECTURES.values()}
+
+MOST_BYTES = 2 ** 32       # of a file: a model for pictures of 800 x 800
+MOST_PIPED_BYTES = 2 ** 28  # of what is no file, which has to be read at once
+MOST_TEXT = 2 ** 26        # bytes of what a snapshot has reported: 60,000 lines of output
+
+_ARRAYS = '_reconstruct', '_frombuffer'  # how NumPy pickles them
+
+_NAMES = {
+    **dict.fromkeys([
+        ('net', 'RankNet'), ('net', 'CNN'), ('net', 'DeepCNN'), ('net', 'Features'),
+        ('net', 'ResNet50'), ('net', 'VGG16'), ('net', 'VGG16Layers'),
+        ('__main__', 'RankNet'), ('__main__', 'CNN'),
+        ('chainer.links.connection.convolution_2d', 'Convolution2D'),
+        ('chainer.links.connection.linear', 'Linear'),
+        ('chainer.links.normalization.batch_normalization', 'BatchNormalization'),
+        ('chainer.links.model.vision.resnet', 'ResNet50Layers'),
+        ('chainer.links.model.vision.resnet', 'BuildingBlock'),
+        ('chainer.links.model.vision.resnet', 'BottleneckA'),
+        ('chainer.links.model.vision.resnet', 'BottleneckB'),
+        ('chainer.initializers.constant', 'Constant'),
+        ('chainer.initializers.normal', 'LeCunNormal'),
+        ('chainer.initializers.normal', 'HeNormal'),
+        ('chainer.backends._cpu', 'CpuDevice'),
+        ('chainer.optimizer', 'Hyperparameter'),
+        ('chainer.optimizer', '_Hookable'),
+        ('chainer.optimizers.adam', 'AdamRule'),
+        ('fused_adam', 'AdamRule'),
+    ], CLASS),
+    ('chainer.variable', 'Variable'): Use((4,)),  # of Chainer 1, whose flags are called
+    ('chainer.flag', 'Flag'): Use((1,)),
+    ('chainer.variable', '_create_variable'): Use((4, 5)),
+    ('chainer.variable', '_recover_parameter'): Use((5, 6, 7)),
+    ('numpy', 'ndarray'): MENTIONED,
+    ('numpy', 'dtype'): Use((1, 2, 3), state=tuple),
+    ('numpy.core.multiarray', '_reconstruct'): Use((3,), state=tuple),
+    ('numpy._core.multiarray', '_reconstruct'): Use((3,), state=tuple),
+    ('numpy.core.multiarray', 'scalar'): Use((2,)),
+    ('numpy._core.multiarray', 'scalar'): Use((2,)),
+    ('numpy.core.numeric', '_frombuffer'): Use((4,)),
+    ('numpy._core.numeric', '_frombuffer'): Use((4,)),
+}
+
+
+class ModelFileError(files.InputError):
+
+    """A model file or snapshot is not one of ours, or is damaged."""
+
+
+def save(path, model):
+    """Pickle a model, without gradients and without the optimizer's state.
+
+    The file can be read by :func:`load` and, where ``net.py`` can be
+    imported, by plain ``pickle.load``.
+
+    Args:
+        path (str): The file to write.
+        model (net.RankNet): On any device; the file's model is on the CPU.
+    """
+    model = model.copy(mode='share')  # the weights are, and only those
+    for param in model.params():
+        param.update_rule = None
+        param.cleargrad()
+    model.to_device('@numpy')
+    with files.replacing(path) as part, open(part, 'wb') as f:
+        _Pickler(f, PROTOCOL).dump(model)
+
+
+class _Pickler(pickle._Pickler):
+
+    """Python's, but sets come in order: the same model is then the same file, to the byte."""
+
+    def _save_set(self, items):
+        self.save_reduce(set, (sorted(items),), obj=items)
+
+    dispatch = {**pickle._Pickler.dispatch, set: _save_set}
+
+
+def load(path):
+    """Read a model without running any code of the file.
+
+    Args:
+        path (str): A file that :func:`save`, ``pickle.dump(model, f)`` or the
+            article's own script wrote, with Chainer 1 or 7, Python 3 and any
+            NumPy.
+
+    Returns:
+        net.RankNet: On the CPU; its ``image_scale`` is ``None`` if the file
+        does not say what it was trained with.
+
+    Raises:
+        ModelFileError: If the file is none of these.
+    """
+    with open(path, 'rb') as f:
+        try:
+            content = _map(f)
+            return _build_model(pickle_reader.read(content, _NAMES), len(content))
+        except ValueError as e:
+            reason = str(e)
+        except Exception as e:  # a damaged pickle can raise anything
+            reason = '{}: {}'.format(type(e).__name__, pickle_reader.show(str(e)))
+    raise ModelFileError('{}: expected a model made by train.py, but {}; nothing of it was run'
+                         .format(path, reason))
+
+
+def _map(f):
+    """All of an open file, which lies where it is until it is needed."""
+    status = os.fstat(f.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        content = f.read(MOST_PIPED_BYTES + 1)
+        if len(content) > MOST_PIPED_BYTES:
+            raise ValueError('it has more than {:,} bytes'.format(MOST_PIPED_BYTES))
+        return content
+    if status.st_size > MOST_BYTES:
+        raise ValueError('it has more than {:,} bytes'.format(MOST_BYTES))
+    return mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) if status.st_size else b''
+
+
+def _build_model(record, n_bytes):
+    ranknet = _state_of(record, 'RankNet')
+    predictor = ranknet.get('predictor')
+    if not isinstance(predictor, Record) or predictor.name not in PREDICTORS:
+        raise ValueError('its predictor is none of {}'.format(', '.join(PREDICTORS)))
+    image_size = _check_image_size(ranknet.get('image_size'))
+    image_scale = _check_image_scale(ranknet.get('image_scale'))
+    n_features = _check_n_features(_state_of(predictor).get('n_features', 0))
+    model = _make_small_model(PREDICTORS[predictor.name], image_size, image_scale, n_features,
+                              n_bytes)
+    for prefix, link in sorted(model.namedlinks()):
+        for name in sorted(link._params | link._persistent):
+            value = getattr(link, name)
+            if isinstance(chainer.as_array(value), np.ndarray):  # a count of batches is of no use
+                path = prefix + '/' + name
+                weights = _find_weights(record, path, _expected_shape(model, path, value.shape))
+                if name in link._params:
+                    value.cleargrad()
+                    value.array = weights
+                else:
+                    setattr(link, name, weights)
+    return model
+
+
+def _make_small_model(predictor, image_size, image_scale, n_features, n_bytes):
+    """A model whose largest arrays are still small: who says how large has to show the weights."""
+    if 2 * predictor.n_trained > n_bytes:  # of 16 bits, at least
+        raise ValueError('it lacks weights of its {}'.format(predictor.__name__))
+    model = net.RankNet(predictor((net.SMALLEST, net.SMALLEST)), image_size, image_scale)
+    if n_features:
+        model.predictor.add_features(1)
+        model.predictor.n_features = model.predictor.features.l.in_size = n_features
+    model.predictor.l1.in_size = model.predictor.n_seen(image_size)
+    return model
+
+
+def _expected_shape(model, path, small):
+    if path == '/predictor/l1/W':
+        return small[0], model.predictor.l1.in_size
+    if path.startswith('/predictor/features/'):
+        return (*small[:-1], model.predictor.n_features)
+    return small
+
+
+def _state_of(record, name=None):
+    if not isinstance(record, Record) or not isinstance(record.state, dict):
+        raise ValueError('it holds something else')
+    if name and record.name != name:
+        raise ValueError('it holds a {}'.format(record.name))
+    return record.state
+
+
+def _check_image_size(size):
+    if size is None:  # the article's own script, whose pictures all were so
+        return 80, 80
+    if not (isinstance(size, tuple) and len(size) == 2
+            and all(type(side) is int and net.SMALLEST <= side <= 10000 for side in size)):
+        raise ValueError('its image size is no pair of whole numbers in range')
+    return size
+
+
+def _check_image_scale(scale):
+    if scale is not None and not (type(scale) is float and 0 < scale < math.inf):
+        raise ValueError('its image scale is no number above 0')
+    return scale
+
+
+def _check_n_features(n):
+    if not (type(n) is int and 0 <= n <= files.MOST_FEATURES):
+        raise ValueError('its number of features is none')
+    return n
+
+
+def _find_weights(record, path, shape):
+    for name in path.strip('/').split('/'):
+        record = _state_of(record).get(name)
+        if not isinstance(record, Record):
+            raise ValueError('it has no {}'.format(path))
+    if record.name not in _ARRAYS:  # a parameter, around its array
+        record = record.args[0] if record.args else None
+    view = _decode_array(record, path, shape)
+    with np.errstate(over='ignore'):  # of 64 bits; what is too large is said below
+        weights = np.array(view, np.float32, order='C')
+    if not np.isfinite(weights).all():
+        raise ValueError('its weights {} hold nan or inf'.format(path))
+    return weights
+
+
+def _decode_array(record, path, expected_shape):
+    """Read an array out of what a pickle says of it, before NumPy sees any of it."""
+    parts = None
+    if isinstance(record, Record) and record.name == _ARRAYS[0]:    # protocols 0 to 4
+        parts = record.state
+    elif isinstance(record, Record) and record.name == _ARRAYS[1]:  # protocol 5
+        data, dtype, shape, order = record.args
+        parts = None, shape, dtype, order == 'F', data
+    if type(parts) is not tuple or len(parts) != 5:
+        raise ValueError('it has no weights {}'.format(path))
+    _, shape, dtype, fortran_order, data = parts
+    if type(shape) is not tuple or shape != expected_shape:
+        raise ValueError('its weights {} do not have the shape {}'.format(
+            path, ' x '.join(map(str, expected_shape))))
+    dtype = _decode_dtype(dtype, path)
+    data = _decode_bytes(data, math.prod(expected_shape) * dtype.itemsize, path)
+    array = np.frombuffer(data, dtype)
+    return array.reshape(expected_shape, order='F' if fortran_order else 'C')
+
+
+def _decode_dtype(record, path):
+    if (isinstance(record, Record) and record.name == 'dtype' and type(record.state) is tuple
+            and len(record.state) > 1):
+        code, byte_order = record.args[0], record.state[1]
+        if code in ('f2', 'f4', 'f8') and byte_order in ('<', '>'):
+            return np.dtype(byte_order + code)
+    raise ValueError('its weights {} are no floating-point numbers'.format(path))
+
+
+def _decode_bytes(data, n_bytes, path):
+    if isinstance(data, LongText) and len(data.raw) <= 8 * n_bytes:  # of low protocols
+        data = data.decode()
+    elif type(data) is str:  # of Python 2
+        data = data.encode('latin1')
+    if type(data) not in (bytes, memoryview) or len(data) != n_bytes:
+        raise ValueError('its weights {} have too many or too few bytes'.format(path))
+    return data
+
+
+def load_snapshot(path, trainer):
+    """Put a trainer into the state in which a snapshot was taken.
+
+    Unlike :func:`chainer.serializers.load_npz`, this unpickles nothing, and
+    takes what the trainer expects only.
+
+    Args:
+        path (str): A ``snapshot_iter_N`` of ``train.py``.
+        trainer (chainer.training.Trainer): Set up as the one of the snapshot.
+
+    Raises:
+        ModelFileError: If the file is no snapshot, is damaged or does not fit
+            the trainer.
+    """
+    with open(path, 'rb') as f:
+        try:
+            _SnapshotReader(npz_reader.Npz(f), _weight_shapes(trainer)).load(trainer)
+            return
+        except files.InputError:  # of another run
+            raise
+        except ValueError as e:
+            reason = str(e)
+        except Exception as e:
+            reason = '{}: {}'.format(type(e).__name__, pickle_reader.show(str(e)))
+    raise ModelFileError('{}: expected a snapshot that train.py took of the same network on '
+                         'pictures of the same size, but {}'.format(path, reason))
+
+
+def _weight_shapes(trainer):
+    """Shapes by where Adam keeps what it knows of an array of weights."""
+    optimizer = trainer.updater.get_optimizer('main')
+    return {'updater/optimizer:main' + name: param.shape
+            for name, param in optimizer.target.namedparams()}
+
+
+class _SnapshotReader(chainer.serializers.NpzDeserializer):
+
+    """Chainer's, of arrays that are seen to be what the trainer has in their place."""
+
+    def __init__(self, npz, weight_shapes, path=''):
+        super().__init__(npz, path)
+        self.weight_shapes = weight_shapes
+
+    def __getitem__(self, key):
+        return _SnapshotReader(self.npz, self.weight_shapes, self.path + key.strip('/') + '/')
+
+    def __call__(self, key, value):
+        path = self.path + key.lstrip('/')
+        if value is None:  # what Adam knows, before its first step
+            shape, kinds = self.weight_shapes[path.rpartition('/')[0]], 'f'
+        elif hasattr(value, 'dtype'):
+            shape, kinds = value.shape, value.dtype.kind
+        else:
+            shape, kinds = (), {int: 'iu', float: 'f', str: 'U'}[type(value)]
+        if path not in self.npz:  # not a KeyError: Chainer goes on without some
+            raise ValueError('it has no {}'.format(path))
+        array = self.npz.read(path, functools.partial(_check_array, path, shape, kinds))
+        _check_values(path, array)
+        return chainer.serializers.NpzDeserializer({path: array}, self.path)(key, value)
+
+
+def _check_array(path, expected_shape, kinds, shape, dtype):
+    if shape != expected_shape or dtype.kind not in kinds:
+        raise ValueError('{} is {} of shape {}, not of {}'.format(
+            path, dtype.name, shape, expected_shape))
+    if dtype.kind == 'U' and dtype.itemsize > MOST_TEXT:
+        raise ValueError('{} is a text of {:,} bytes'.format(path, dtype.itemsize))
+
+
+def _check_values(path, array):
+    if array.dtype.kind == 'f' and not np.isfinite(array).all():
+        raise ValueError('{} holds nan or inf'.format(path))
+    if array.dtype.kind in 'iu' and array.min() < 0:
+        raise ValueError('{} is negative'.format(path))
+    if array.dtype.kind == 'U' and not _is_report(json.loads(str(array))):
+        raise ValueError('{} is no report of a training'.format(path))
+
+
+def _is_report(value):
+    """Whether this is a list of names, LogReport's list of lines or PlotReport's dict of curves."""
+    if type(value) is dict:
+        return all(type(curve) is list and all(type(point) is list and _are_numbers(point, 2)
+                                               for point in curve) for curve in value.values())
+    return type(value) is list and all(
+        type(line) is str or type(line) is dict and _are_numbers(line.values(), len(line))
+        for line in value)
+
+
+def _are_numbers(values, n):
+    return len(values) == n and all(type(value) in (int, float) for value in values)

@@ -1,0 +1,131 @@
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+from picture_ranknet.faces import cascade_file, face_finder, lbp_cascade
+from picture_ranknet.storage import files
+from support import media_samples
+
+# Of those that come with OpenCV: trees, tilted features, a window that is no square, an old one.
+SHIPPED = ['frontalface_default', 'frontalface_alt2', 'lefteye_2splits', 'smile', 'fullbody',
+           'license_plate_rus_16stages']
+
+LAUGHS = """<?xml version="1.0"?>
+<!DOCTYPE lolz [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>
+<opencv_storage><cascade>&b;</cascade></opencv_storage>"""
+OUTSIDE = """<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]>
+<opencv_storage><cascade>&a;</cascade></opencv_storage>"""
+
+HAAR = """<opencv_storage><cascade type_id="opencv-cascade-classifier">
+<stageType>BOOST</stageType><featureType>HAAR</featureType><height>20</height><width>20</width>
+<stageParams><maxWeakCount>1</maxWeakCount></stageParams>
+<featureParams><maxCatCount>0</maxCatCount></featureParams><stageNum>1</stageNum>
+<stages><_><maxWeakCount>1</maxWeakCount><stageThreshold>-1.5e+00</stageThreshold>
+<weakClassifiers><_><internalNodes>1 0 0 1.5e-03 -1 -2 1 .5</internalNodes>
+<leafValues>1. -1. .25</leafValues></_></weakClassifiers></_></stages>
+<features><_><rects><_>2 2 4 4 -1.</_><_>2 4 4 2 2.</_></rects></_>
+<_><rects><_>5 2 4 4 -1.</_><_>6 3 2 2 4.</_></rects><tilted>1</tilted></_></features>
+</cascade></opencv_storage>"""
+CHECK = """<face_check><_><stride>1</stride>
+<weights type_id="opencv-nd-matrix"><sizes>4 1 32 32</sizes><dt>c</dt><data>{}</data></weights>
+<scales type_id="opencv-matrix"><rows>1</rows><cols>4</cols><dt>f</dt><data>1 1 1 1</data></scales>
+<biases type_id="opencv-matrix"><rows>1</rows><cols>4</cols><dt>f</dt><data>0 0 0 0</data></biases>
+</_></face_check></opencv_storage>""".format('1 ' * 4096)
+LBP = media_samples.CASCADE
+CHECKED = LBP.replace('</opencv_storage>', CHECK)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / 'c.xml'
+
+
+def damage(text, old, new):
+    assert old in text
+    return text.replace(old, new)
+
+
+@pytest.mark.parametrize('text', [
+    '', 'hello', '{"cascade": 1}', '%YAML:1.0\n---\na: 1\n', LAUGHS, OUTSIDE, LBP[:300], LBP[:-30],
+    '<opencv_storage/>', '<a><cascade/></a>', '<opencv_storage><cascade/></opencv_storage>',
+    '<opencv_storage>' + '<a>' * 100000 + '</a>' * 100000 + '</opencv_storage>',
+    damage(LBP, '<rect>0 0 8 8', '<rect>1 0 8 8'), damage(LBP, '<rect>0 0 8 8', '<rect>0 0 8 9'),
+    damage(LBP, '<rect>0 0 8 8', '<rect>-1 0 8 8'), damage(LBP, '<rect>0 0 8 8', '<rect>0 0 8 0'),
+    damage(LBP, '<rect>0 0 8 8', '<rect>0 0 8 -8'), damage(LBP, '<rect>0 0 8 8', '<rect>0 0 8'),
+    damage(LBP, '<rect>0 0 8 8', '<rect>1073741824 0 1073741824 8'),
+    damage(LBP, '0 -1 0 1 0', '0 -1 1 1 0'), damage(LBP, '0 -1 0 1 0', '0 -1 -1 1 0'),
+    damage(LBP, '0 -1 0 1 0', '0 -2 0 1 0'), damage(LBP, '0 -1 0 1 0', '1 -1 0 1 0'),
+    damage(LBP, '0 -1 0 1 0', '0 -1 0 1'), damage(LBP, '0 -1 0 1 0', '0 -1 0 4294967296 0'),
+    damage(LBP, '1. -1.', '1. nan'), damage(LBP, '1. -1.', '1. 1e999'), damage(LBP, '1. -1.', '1.'),
+    damage(LBP, '<stageThreshold>0.5', '<stageThreshold>inf'),
+    damage(LBP, '<width>24', '<width>0'), damage(LBP, '<width>24', '<width>-24'),
+    damage(LBP, '<width>24', '<width>2147483647'), damage(LBP, '<width>24</width>', ''),
+    damage(LBP, '<width>24', '<width>' + '9' * 10000), damage(LBP, 'LBP', 'HOG'),
+    damage(LBP, '>256<', '>0<'), damage(LBP, '>256<', '>1000000000<'),
+    damage(LBP, '<_><rect>0 0 8 8</rect></_>', ''),
+    damage(HAAR, '1 0 0 1.5e-03', '0 0 9 1.5e-03'), damage(HAAR, '-1 -2 1 .5', '0 1 1 .5'),
+    damage(HAAR, '-1 -2 1 .5', '-1 -3 1 .5'), damage(HAAR, '2 2 4 4 -1.', '2 2 19 4 -1.'),
+    damage(HAAR, '5 2 4 4 -1.', '3 2 4 4 -1.'), damage(HAAR, '2 4 4 2 2.', '2 4 4 2 nan'),
+    damage(HAAR, '<_>2 2 4 4 -1.</_>', '<_>2 2 4 4 -1.</_>' * 4),
+    damage(CHECKED, '<sizes>4 1 32 32', '<sizes>100000 100000 32 32'),
+    damage(CHECKED, '<sizes>4 1 32 32', '<sizes>4 1 32 31'),
+    damage(CHECKED, '<data>1 1 1 1<', '<data>1 1 1 nan<'),
+    damage(CHECKED, '<data>1 1 1 1 1', '<data>1 300 1 1 1'),
+    damage(CHECKED, '<dt>c<', '<dt>1000000000c<'), damage(CHECKED, '<stride>1', '<stride>0'),
+])
+def test_no_damaged_cascade_gets_to_opencv(path, text):
+    path.write_text(text)
+    start = time.monotonic()
+    with pytest.raises(files.InputError) as e:
+        face_finder.read_cascade(str(path))
+    assert str(e.value).startswith('{}: expected a cascade of OpenCV, got something else or a '
+                                   'damaged one: '.format(path))
+    assert '\n' not in str(e.value) and len(str(e.value)) < 500 and time.monotonic() - start < 5
+    if 'HAAR' not in text and 'face_check' not in text:
+        with pytest.raises(files.InputError, match='expected a cascade of LBP features'):
+            lbp_cascade.read(str(path))
+
+
+def test_a_huge_file_is_no_cascade(path):
+    with open(path, 'wb') as f:
+        f.truncate(2 ** 33)
+    with pytest.raises(files.InputError, match='it has over 16,777,216 bytes'):
+        face_finder.read_cascade(str(path))
+
+
+@pytest.mark.parametrize('text', [LBP, HAAR, CHECKED, LBP.replace('8 8<', '8.  8<')])
+def test_good_ones_are_written_anew(path, text):
+    path.write_text(text)
+    _, check = face_finder.read_cascade(str(path))
+    assert bool(check) == ('face_check' in text)
+    clean = cascade_file.clean(text)
+    assert cascade_file.clean(clean) == clean
+
+
+def opencv_reads(path):
+    """A cascade as OpenCV itself reads the file, or ``None``."""
+    storage = cv2.FileStorage(path, cv2.FILE_STORAGE_READ)
+    cascade = cv2.CascadeClassifier()
+    return cascade if cascade.read(storage.getFirstTopLevelNode()) else None
+
+
+@pytest.mark.parametrize('path', [
+    *(cv2.data.haarcascades + 'haarcascade_{}.xml'.format(name) for name in SHIPPED),
+    face_finder.DEFAULT_CASCADE, 'lbpcascade_animeface.xml'], ids=lambda path: path.split('/')[-1])
+def test_cascades_find_what_they_found(request, root, path):
+    if path == 'lbpcascade_animeface.xml':
+        path = str(request.getfixturevalue('real_data') / path)
+    expected = opencv_reads(str(root / path))
+    if expected is None:  # of the kind of OpenCV 1
+        with pytest.raises(files.InputError):
+            face_finder.read_cascade(path)
+        return
+    found = face_finder.read_cascade(str(root / path))[0]
+    rng = np.random.default_rng(0)
+    img = cv2.resize(rng.integers(0, 256, (20, 20), np.uint8), (160, 160))
+    boxes = [sorted(map(tuple, cascade.detectMultiScale(img, 1.1, 0))) for cascade in
+             (expected, found)]
+    assert boxes[0] == boxes[1] and found.getOriginalWindowSize() == (
+        expected.getOriginalWindowSize())

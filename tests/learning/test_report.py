@@ -1,0 +1,149 @@
+import csv
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from picture_ranknet.learning import report
+from picture_ranknet.storage import files
+
+
+@pytest.fixture
+def rated(pictures, ratings):
+    return files.RatedPictures(pictures, ratings, np.arange(30))
+
+
+def read(path):
+    with open(path, newline='') as f:
+        return list(csv.DictReader(f))
+
+
+def halves(rated):
+    return rated._replace(rows=np.arange(0, 30, 2)), rated._replace(rows=np.arange(1, 30, 2))
+
+
+def test_the_metrics_are_written_with_intervals_of_what_was_held_out(tmp_path, rated, capsys):
+    train, valid = halves(rated)
+    noise = np.random.default_rng(0).normal(size=15)
+    report.write(tmp_path, train, valid, train.ratings[train.rows],
+                 valid.ratings[valid.rows] + noise, 10)
+    rows = {(row['pictures'], row['metric']): row for row in read(tmp_path / 'metrics.csv')}
+    assert len(rows) == 10
+    assert rows['train', 'pair accuracy'] == {
+        'pictures': 'train', 'metric': 'pair accuracy', 'value': '1.0000', 'low': '', 'high': ''}
+    for metric in 'NDCG@10', 'pair accuracy', 'Kendall tau', 'Spearman', 'Pearson':
+        low, value, high = (float(rows['valid', metric][name]) for name in ('low', 'value', 'high'))
+        assert low < value < high
+    err = capsys.readouterr().err
+    assert 'held out, 15 pictures, with 95 % intervals: NDCG@10 0.' in err
+    assert '| Spearman {:.3f} ('.format(float(rows['valid', 'Spearman']['value'])) in err
+
+
+def test_what_was_held_out_is_drawn_in_both_orders(tmp_path, rated):
+    train, valid = halves(rated)
+    report.write(tmp_path, train, valid, train.ratings[train.rows], np.arange(15.), 10)
+    with Image.open(tmp_path / 'held_out.png') as image:
+        assert image.size[0] == 2 * 24 + 15 * (80 + 8) - 8
+
+
+def test_without_held_out_pictures_there_is_nothing_to_say(tmp_path, rated, capsys):
+    (tmp_path / 'held_out.png').touch()  # of another run
+    report.write(tmp_path, rated, None, rated.ratings, None, 10)
+    assert [row['pictures'] for row in read(tmp_path / 'metrics.csv')] == ['train'] * 5
+    assert not (tmp_path / 'held_out.png').exists() and not capsys.readouterr().err
+
+
+def measured(train, valid, low, high):
+    return [report.Row('train', 'pair accuracy', train),
+            report.Row('valid', 'pair accuracy', valid, low, high)]
+
+
+@pytest.mark.parametrize('n, rows, words', [
+    (20, measured(.85, .8, .75, .85), []),
+    (19, measured(1, 1, 1, 1), ['too few to tell']),
+    (20, measured(.85, .8, .69, .91), ['too few to tell']),
+    (20, measured(.85, .8, np.nan, np.nan), ['too few to tell']),
+    (20, measured(1, .8, .75, .85), ['by heart: 100% of their pairs are in the right order, but']),
+    (20, measured(1, .6, .3, .9), ['too few to tell', 'by heart']),
+])
+def test_what_is_warned_of(n, rows, words):
+    warnings = list(report.warnings_of(rows, n))
+    assert len(warnings) == len(words)
+    for warning, expected in zip(warnings, words):
+        assert expected in warning
+
+
+def log_of(*accuracies):
+    return [{'iteration': step, 'train/pair_accuracy': train, 'valid/pair_accuracy': valid}
+            for step, (train, valid) in enumerate(accuracies, 1)]
+
+
+@pytest.mark.parametrize('log, high, warns', [
+    ([], .82, False),
+    ([{'iteration': 1, 'train/pair_accuracy': .5}], .82, False),
+    (log_of((.6, .7), (.7, .8), (.8, .79)), .805, False),
+    (log_of((.6, .7), (.7, .8), (.6, .75)), .82, False),  # neither gets better
+    (log_of((.6, .7), (.7, .8), (.9, .75)), .82, True),
+    (log_of((.6, .7), (.7, .8), (.9, .75)), .86, False),  # may be chance
+    (log_of((.6, .7), (.7, .8), (.9, .75)), np.nan, False),
+])
+def test_a_fall_of_the_held_out_pictures_is_told(capsys, log, high, warns):
+    report.warn_if_fallen(log, measured(.7, .8, 1.6 - high, high))
+    err = capsys.readouterr().err
+    assert ('drift apart: from step 2 to 3, the pair accuracy of the held-out ones fell from '
+            '0.800 to 0.750 while the other rose; the model is that of step 2' in err) == warns
+
+
+def write_table(path, sizes):
+    files.write_table(path, ['row', 'w', 'h'], [(n, size, 2 * size) for n, size in
+                                                enumerate(sizes)])
+
+
+def test_ratings_that_go_with_size_are_told(tmp_path, rated, capsys):
+    write_table(tmp_path / 'X.csv', 100 - 10 * rated.ratings)
+    report.warn_of_confounders(tmp_path / 'X.npy', rated)
+    assert 'the ratings go with the size of the crops in their frames (Spearman -1.00)' \
+        in capsys.readouterr().err
+
+
+def test_ratings_that_go_with_blur_are_told(tmp_path, rated, capsys):
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 256, rated.X.shape)
+    for picture, rating in zip(X, rated.ratings):
+        side = int(6 - rating)  # the better rated, the finer
+        picture[...] = picture[:, ::side, ::side].repeat(side, 1).repeat(side, 2)[:, :20, :20]
+    report.warn_of_confounders(tmp_path / 'X.npy', rated._replace(X=X.astype(np.uint8)))
+    assert 'the ratings go with the sharpness of the pictures (Spearman 0.9' \
+        in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('write', [
+    lambda path: None,
+    lambda path: write_table(path, np.random.default_rng(1).integers(50, 90, 30)),
+    lambda path: write_table(path, range(3)),
+    lambda path: write_table(path, ['nan', *range(29)]),
+    lambda path: write_table(path, ['1e200', *range(29)]),
+    lambda path: path.write_text('x\n' * 31),
+    lambda path: path.write_bytes(b'\xff\xfe\x00'),
+])
+def test_nothing_is_told_where_nothing_is_known_or_related(tmp_path, rated, capsys, write):
+    write(tmp_path / 'X.csv')
+    report.warn_of_confounders(tmp_path / 'X.npy', rated)
+    assert not capsys.readouterr().err
+
+
+def test_few_ratings_that_go_with_size_by_chance_are_no_reason_to_warn(tmp_path, rated, capsys):
+    few = rated._replace(rows=np.array([0, 1, 2, 3, 4]))
+    write_table(tmp_path / 'X.csv', 10 * rated.ratings)
+    report.warn_of_confounders(tmp_path / 'X.npy', few)
+    assert not capsys.readouterr().err
+
+
+def test_a_blurred_picture_is_less_sharp_whatever_its_contrast():
+    rng = np.random.default_rng(0)
+    sharp = rng.random((3, 40, 40))
+    blurred = (sharp + np.roll(sharp, 1, 1) + np.roll(sharp, 1, 2)) / 3
+    assert report.measure_sharpness(blurred) < .7 * report.measure_sharpness(sharp)
+    assert report.measure_sharpness(7 + sharp / 9) == pytest.approx(
+        report.measure_sharpness(sharp))
+    assert report.measure_sharpness(np.full((3, 9, 9), 4, np.uint8)) == 0

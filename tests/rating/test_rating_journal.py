@@ -1,0 +1,300 @@
+"""The journal: what a person says is on disk, whatever happens, and can be taken back."""
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from picture_ranknet.rating.rating_journal import PAIRS, STARS, Comparison, Journal, Rating
+from picture_ranknet.storage import files
+
+
+@pytest.fixture
+def path(tmp_path):
+    return str(tmp_path / 'ratings.txt')
+
+
+def read(path):
+    with open(path, encoding='utf-8') as f:
+        return f.read()
+
+
+def test_a_new_file_has_a_line_for_each_picture(path):
+    with Journal(path, 4, 'id') as journal:
+        journal.rate(2, 5)
+        journal.reject(3)
+    assert read(path) == 'nan\nnan\n5\nnan  # no face\n'
+    np.testing.assert_array_equal(files.read_ratings(path, 4), [np.nan, np.nan, 5, np.nan])
+
+
+def test_nothing_is_written_where_nothing_was_said(path):
+    with Journal(path, 4, 'id'):
+        pass
+    assert not os.path.exists(path)
+
+
+def test_what_a_person_wrote_is_continued_and_its_comments_stay(path):
+    with open(path, 'w') as f:
+        f.write('# mine\n3.50  # so so\n\nnan\n1\n')
+    with Journal(path, 3, 'id') as journal:
+        np.testing.assert_array_equal(journal.ratings, [3.5, np.nan, 1])
+        journal.rate(1, 4)
+        journal.rate(0, 2)
+    assert read(path) == '# mine\n2  # so so\n\n4\n1\n'
+
+
+def test_a_rejected_picture_is_rejected_still_and_may_be_rated_after_all(path):
+    with Journal(path, 2, 'id') as journal:
+        journal.reject(1)
+    with Journal(path, 2, 'id') as journal:
+        assert journal.rejected == {1}
+        journal.rate(1, 3)
+        assert journal.rejected == set()
+    assert read(path) == 'nan\n3\n'
+
+
+def test_undo_has_no_limit_and_outlives_the_process(path):
+    with Journal(path, 3, 'id') as journal:
+        journal.rate(0, 1)
+        journal.rate(0, 2)
+        journal.reject(1)
+    with Journal(path, 3, 'id') as journal:
+        journal.rate(1, 5)
+        assert journal.undo() == Rating(1, '5', 'nan  # no face')
+        assert journal.rejected == {1}
+        assert [journal.undo() for _ in range(4)] == [
+            Rating(1, 'nan  # no face', 'nan'), Rating(0, '2', '1'), Rating(0, '1', 'nan'), None]
+        assert np.isnan(journal.ratings).all() and not journal.rejected
+    assert read(path) == 'nan\n' * 3
+
+
+def test_what_was_said_after_the_last_writing_is_not_lost(path):
+    journal = Journal(path, 3, 'id')
+    journal.rate(0, 1)
+    journal.write()
+    journal.rate(1, 2)
+    journal.rate(0, 4)
+    journal.undo()
+    journal._file.close()  # as if the process had been killed here
+    assert read(path) == '1\nnan\nnan\n'
+    with Journal(path, 3, 'id') as journal:
+        np.testing.assert_array_equal(journal.ratings, [1, 2, np.nan])
+    assert read(path) == '1\n2\nnan\n'
+
+
+def test_a_line_that_a_crash_cut_short_is_taken_off(path):
+    with Journal(path, 3, 'id') as journal:
+        journal.rate(0, 1)
+    with open(path + '.journal', 'ab') as f:
+        f.write(b'{"row": 1, "is"')
+    with Journal(path, 3, 'id') as journal:
+        journal.rate(1, 2)
+    with Journal(path, 3, 'id') as journal:
+        np.testing.assert_array_equal(journal.ratings, [1, 2, np.nan])
+
+
+@pytest.mark.parametrize('line', [
+    '{"row": 7, "is": "1", "was": "nan"}', '{"row": 1, "is": "one", "was": "nan"}', '[]', 'x',
+    '{"row": true, "is": "1", "was": "nan"}', '{"left": 0, "right": 1, "better": 2}',
+    '{"pictures": "3", "id": "", "mode": "stars"}', '{}'])
+def test_a_damaged_journal_is_refused_with_its_line(path, line):
+    with Journal(path, 3, 'id'):
+        pass
+    with open(path + '.journal', 'a') as f:
+        f.write(line + '\n')
+    with pytest.raises(files.InputError, match='journal, line 2: expected what rate.py wrote'):
+        Journal(path, 3, 'id')
+
+
+def test_two_processes_do_not_rate_at_once(path):
+    with Journal(path, 3, 'id'):
+        with pytest.raises(files.InputError, match='another rate.py'):
+            Journal(path, 3, 'id')
+    with Journal(path, 3, 'id'):
+        pass
+
+
+def test_ratings_of_another_number_of_pictures_are_refused(path):
+    with open(path, 'w') as f:
+        f.write('1\n2\n')
+    with pytest.raises(files.InputError, match='expected 3 ratings'):
+        Journal(path, 3, 'id')
+
+
+def test_an_appended_set_goes_on_without_the_former_history(path):
+    with Journal(path, 2, 'id') as journal:
+        journal.rate(0, 3)
+    with open(path, 'a') as f:
+        f.write('nan\n')
+    with Journal(path, 3, 'other') as journal:
+        assert not journal.are_same_pictures
+        assert journal.undo() is None  # rows are others now
+        journal.rate(2, 1)
+    assert read(path) == '3\nnan\n1\n'
+
+
+def test_what_is_not_written_yet_is_not_given_to_other_pictures(path):
+    journal = Journal(path, 2, 'id')
+    journal.rate(0, 3)
+    journal._file.close()
+    with pytest.raises(files.InputError, match='speaks of 2 pictures, but there are 3'):
+        Journal(path, 3, 'other')
+
+
+def test_stars_and_pairs_do_not_mix(path):
+    with Journal(path, 2, 'id', PAIRS) as journal:
+        journal.compare(0, 1, 1)
+    with pytest.raises(files.InputError, match='was made with --pairs'):
+        Journal(path, 2, 'id', STARS)
+    other = path + '2'
+    with open(other, 'w') as f:
+        f.write('1\n2\n')
+    with pytest.raises(files.InputError, match='was not made with --pairs'):
+        Journal(other, 2, 'id', PAIRS)
+
+
+def test_comparisons_come_back_and_are_undone(path):
+    with Journal(path, 3, 'id', PAIRS) as journal:
+        journal.compare(0, 1, 1)
+        journal.compare(1, 2, None)
+    with Journal(path, 3, 'id', PAIRS) as journal:
+        assert journal.comparisons == [Comparison(0, 1, 1), Comparison(1, 2, None)]
+        assert journal.undo() == Comparison(1, 2, None)
+    with Journal(path, 3, 'id', PAIRS) as journal:
+        assert journal.comparisons == [Comparison(0, 1, 1)]
+
+
+@pytest.mark.skipif(not hasattr(signal, 'SIGKILL'), reason='needs limits of POSIX')
+def test_a_full_disk_spoils_nothing(path):
+    import resource
+
+    with Journal(path, 3, 'id') as journal:
+        journal.rate(0, 1)
+        size = os.path.getsize(path + '.journal')
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10, limits[1]))
+        try:
+            with pytest.raises(OSError):
+                journal.rate(1, 2)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert os.path.getsize(path + '.journal') == size
+        assert np.isnan(journal.ratings[1])
+        journal.rate(2, 3)
+    assert read(path) == '1\nnan\n3\n'
+
+
+words = st.lists(st.one_of(
+    st.tuples(st.just('rate'), st.integers(0, 3), st.sampled_from([None, 1, 2, 3])),
+    st.tuples(st.just('reject'), st.integers(0, 3)), st.tuples(st.just('undo')),
+    st.tuples(st.just('write')), st.tuples(st.just('restart')), st.tuples(st.just('kill'))),
+    max_size=25)
+
+
+@settings(max_examples=60, deadline=None)
+@given(words)
+def test_whatever_is_said_and_whenever_it_ends_nothing_is_lost(tmp_path_factory, said):
+    path = str(tmp_path_factory.mktemp('journal') / 'ratings.txt')
+    journal = Journal(path, 4, 'id')
+    states = [{row: 'nan' for row in range(4)}]  # a slow second implementation
+    for name, *args in said:
+        if name == 'rate':
+            journal.rate(*args)
+            states.append({**states[-1], args[0]: 'nan' if args[1] is None else str(args[1])})
+        elif name == 'reject':
+            journal.reject(*args)
+            states.append({**states[-1], args[0]: 'nan  # no face'})
+        elif name == 'undo':
+            journal.undo()
+            states = states[:-1] or states
+        elif name == 'write':
+            journal.write()
+        else:
+            if name == 'restart':
+                journal.write()
+            journal._file.close()
+            journal = Journal(path, 4, 'id')
+    with journal:
+        journal.rate(0, 1)
+    assert read(path).splitlines() == ['1', *(states[-1][row] for row in range(1, 4))]
+
+
+RATE_FOREVER = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from picture_ranknet.rating.rating_journal import Journal
+with Journal(sys.argv[2], 50, 'id') as journal:
+    for number in range(10 ** 6):
+        journal.rate(number % 50, number % 5 + 1)
+        print(number, flush=True)
+        if number % 7 == 0:
+            journal.write()
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, 'SIGKILL'), reason='needs kill -9')
+def test_kill_9_at_any_moment_loses_at_most_the_key_being_pressed(path, root):
+    clock = random.Random(0)
+    expected = {}
+    for _ in range(8):
+        process = subprocess.Popen([sys.executable, '-c', RATE_FOREVER, str(root), path],
+                                   stdout=subprocess.PIPE, encoding='utf-8')
+        first = process.stdout.readline()
+        time.sleep(clock.random() * .1)
+        process.kill()
+        numbers = [int(line) for line in (first + process.communicate()[0]).split()]
+        expected.update((number % 50, number % 5 + 1) for number in numbers)
+        pressed = (numbers[-1] + 1) % 50, (numbers[-1] + 1) % 5 + 1  # perhaps on disk, not told yet
+        if os.path.exists(path):
+            files.read_ratings(path, 50)  # always valid
+        with Journal(path, 50, 'id') as journal:
+            found = {row: rating for row, rating in enumerate(journal.ratings.tolist())
+                     if rating == rating}
+        assert found in (expected, {**expected, pressed[0]: pressed[1]})
+        expected = found
+
+
+def test_each_line_of_the_journal_is_json(path):
+    with Journal(path, 2, 'id') as journal:
+        journal.rate(0, 1)
+    with open(path + '.journal') as f:
+        events = [json.loads(line) for line in f]
+    assert [sorted(event) for event in events] == [
+        ['id', 'mode', 'pictures', 'time'], ['is', 'row', 'time', 'was'], ['written']]
+
+
+@pytest.mark.parametrize('line', [
+    '[' * 100000, '{"row": 1, "is": "inf", "was": "nan"}',
+    '{"row": 1, "is": "1\\n2", "was": "nan"}',
+    '{"row": 99999999999999999999, "is": "1", "was": "1"}', '{"pictures": true}', '[]', '\0'])
+def test_a_crafted_journal_is_refused_with_its_line(path, line):
+    with Journal(path, 3, 'id') as journal:
+        journal.rate(1, 2)
+    with open(path + '.journal', 'r+') as f:
+        first = f.readline()
+        f.seek(0)
+        f.truncate()
+        f.write(first + line + '\n')
+    with pytest.raises(files.InputError, match='journal, line 2: expected what rate.py wrote'):
+        Journal(path, 3, 'id')
+
+
+def test_a_journal_that_takes_back_too_much_is_read(path):
+    with open(path + '.journal', 'w') as f:
+        f.write('{"pictures": 3, "id": "id", "mode": "stars"}\n{"undo": true}\n')
+    with Journal(path, 3, 'id') as journal:
+        assert journal.undo() is None
+
+
+def test_a_journal_without_end_is_not_read(path):
+    with open(path + '.journal', 'wb') as f:
+        f.truncate(2 ** 33)
+    with pytest.raises(files.InputError, match='expected a journal of up to 268,435,456 bytes'):
+        Journal(path, 3, 'id')

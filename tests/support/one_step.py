@@ -1,0 +1,61 @@
+"""A step of training on the processes of mpiexec, and the same in each alone: are they equal?
+
+Run by test_mpi.py; says ``equal`` for each network.
+"""
+import numpy as np
+
+import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
+import chainer
+
+import net
+from picture_ranknet.console import cli
+from picture_ranknet.learning import parallel
+from picture_ranknet.machine import ranks
+
+B = 10  # pictures; no number of processes but 1, 2, 5 and 10 divides it
+
+
+def make(arch, n_features):
+    np.random.seed(0)
+    chainer.config.dtype = np.float64  # of rounding, next to nothing is left
+    model = net.RankNet(net.ARCHITECTURES[arch]((20, 20)), (20, 20), 1 / 255)
+    if n_features:
+        model.predictor.add_features(n_features)
+    return model
+
+
+def arrays(model):
+    serializer = chainer.serializers.DictionarySerializer()
+    serializer.save(model)
+    return {name: array for name, array in serializer.target.items()
+            if isinstance(array, np.ndarray)}
+
+
+@cli.shared_command
+def main(argv=None):
+    rng = np.random.default_rng(0)
+    communicator = parallel.connect('naive', chainer.get_device('@numpy'))
+    for arch, n_features in ('cnn', 0), ('cnn', 3), ('deep', 0):
+        together, alone = make(arch, n_features), make(arch, n_features)
+        before = arrays(make(arch, n_features))
+        optimizer = parallel.share_gradients(
+            chainer.optimizers.SGD(.5).setup(together), communicator)
+        expected = chainer.optimizers.SGD(.5).setup(alone)
+        for _ in range(2):
+            x = rng.random((B, 3, 20, 20))
+            f = rng.normal(size=(B, n_features)) if n_features else None
+            t = rng.permutation(B)
+            part = ranks.part(B)
+            with parallel.normalizing(together):
+                optimizer.update(together.loss_of_all_pairs, x[part], t,
+                                 f if f is None else f[part], 2., parallel.gather)
+            expected.update(alone.loss_of_all_pairs, x, t, f, 2.)
+        for name, array in arrays(together).items():
+            moved = abs(arrays(alone)[name] - before[name]).max()
+            np.testing.assert_allclose(array, arrays(alone)[name], 0, 1e-9 * moved + 1e-12, name)
+        same, = {array.tobytes() for array in ranks.collect(together.predictor.l1.W.array)}
+        print(arch, n_features, 'equal')
+
+
+if __name__ == '__main__':
+    main()
