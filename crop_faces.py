@@ -21,7 +21,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from picture_ranknet.console import cli
+from picture_ranknet.console import messages, options
+from picture_ranknet.console.command import shared_command
+from picture_ranknet.errors import InputError
 from picture_ranknet.faces import face_finder
 from picture_ranknet.faces.face_choice import (
     KEPT,
@@ -38,67 +40,68 @@ from picture_ranknet.pictures import media, plots
 from picture_ranknet.pictures.media import (
     cv2,  # None where it cannot be imported: media.check_opencv() says why
 )
-from picture_ranknet.storage import files, picture_set
+from picture_ranknet.storage import arrays, atomic, picture_set, ratings_txt, tables
+from picture_ranknet.text import count
 
 MAX_ENLARGEMENT = 2.5  # of a face; beyond, little of it can be seen
 MIN_SHARPNESS = 15     # grey levels; see face_choice.measure_sharpness()
 
 
 def build_parser():
-    parser = cli.parser('crop_faces.py', 'Crop the faces in videos and pictures for rating.')
+    parser = options.parser('crop_faces.py', 'Crop the faces in videos and pictures for rating.')
     parser.add_argument('sources', nargs='*', metavar='source',
                         help='videos, pictures and folders of them')
     parser.add_argument('--output', '-o', default='X.npy', metavar='NPY',
-                        type=cli.file_ending('.npy'),
+                        type=options.file_ending('.npy'),
                         help='the crops; X.csv beside it says where each one comes from')
-    parser.add_argument('--size', type=cli.positive_int, default=80,
+    parser.add_argument('--size', type=options.positive_int, default=80,
                         help='side of a crop in pixels')
     sampling = parser.add_mutually_exclusive_group()
-    sampling.add_argument('--fps', type=cli.positive_float, default=4, metavar='F',
+    sampling.add_argument('--fps', type=options.positive_float, default=4, metavar='F',
                           help='search F frames of each second of a video')
-    sampling.add_argument('--every', type=cli.positive_int, metavar='N',
+    sampling.add_argument('--every', type=options.positive_int, metavar='N',
                           help='search every N-th frame of a video instead')
     parser.add_argument('--cascade', metavar='XML',
                         help='the face detector, an OpenCV cascade (default: {} beside this '
                              'command)'.format(DEFAULT_CASCADE))
-    parser.add_argument('--long_side', type=cli.natural_int, default=LONG_SIDE, metavar='PIXELS',
+    parser.add_argument('--long_side', type=options.natural_int, default=LONG_SIDE, metavar='PIXELS',
                         help='shrink larger pictures to this before the search; more finds '
                              'smaller faces and takes longer; 0 never shrinks')
     parser.add_argument('--scale_factor', type=_scale_factor, default=1.1, metavar='S',
                         help='each search is for faces S times the size of the last; nearer to 1 '
                              'finds more and takes longer')
-    parser.add_argument('--min_neighbors', type=cli.natural_int, default=3, metavar='N',
+    parser.add_argument('--min_neighbors', type=options.natural_int, default=3, metavar='N',
                         help='findings that must agree on a face; fewer gives more faces, and '
                              'more false ones')
-    parser.add_argument('--min_size', type=cli.positive_int, default=24, metavar='PIXELS',
+    parser.add_argument('--min_size', type=options.positive_int, default=24, metavar='PIXELS',
                         help='side of the smallest face to look for')
-    parser.add_argument('--margin', type=cli.natural_float, default=0, metavar='M',
+    parser.add_argument('--margin', type=options.natural_float, default=0, metavar='M',
                         help="room on each side of a face, in parts of the face's side; 0.25 "
                              'shows the hair')
     choice = parser.add_argument_group('which of the faces to keep')
-    choice.add_argument('--duplicate_bits', type=cli.natural_int, default=Rules().duplicate_bits,
+    choice.add_argument('--duplicate_bits', type=options.natural_int, default=Rules().duplicate_bits,
                         metavar='BITS',
                         help='pictures of which so many bits of a hash of 144 differ, or fewer, '
                              'are the same, and twice as many in a track; the best is kept')
     choice.add_argument('--keep_duplicates', action='store_true', help='keep all of them')
-    choice.add_argument('--per_track', type=cli.positive_int, metavar='N',
+    choice.add_argument('--per_track', type=options.positive_int, metavar='N',
                         help='keep the N best pictures of a face that is followed through a '
                              'scene; unless said, all')
-    choice.add_argument('--max_enlargement', type=cli.positive_float, metavar='FACTOR',
+    choice.add_argument('--max_enlargement', type=options.positive_float, metavar='FACTOR',
                         help='drop faces that are so small that a crop is enlarged by more '
                              '(default: {}; with --no_faces, none)'.format(MAX_ENLARGEMENT))
-    choice.add_argument('--min_sharpness', type=cli.natural_float, metavar='LEVELS',
+    choice.add_argument('--min_sharpness', type=options.natural_float, metavar='LEVELS',
                         help='drop what is more blurred, see X.csv (default: {}; with --no_faces, '
                              '0)'.format(MIN_SHARPNESS))
-    choice.add_argument('--min_confidence', type=cli.natural_float, default=Rules().min_confidence,
+    choice.add_argument('--min_confidence', type=options.natural_float, default=Rules().min_confidence,
                         metavar='VOTES', help='drop what is less sure to be a face; see X.csv')
     choice.add_argument('--dropped', metavar='DIR',
                         help='draw what is dropped, a sheet for each reason')
     parser.add_argument('--crops', metavar='DIR',
                         help='save each crop as a PNG file, too: DIR/00017.png is row 17')
-    parser.add_argument('--sheet', metavar='PNG', type=cli.file_ending('.png'),
+    parser.add_argument('--sheet', metavar='PNG', type=options.file_ending('.png'),
                         help='draw all crops with their row numbers')
-    parser.add_argument('--max_pixels', type=cli.int_from(1, media.LARGEST),
+    parser.add_argument('--max_pixels', type=options.int_from(1, media.LARGEST),
                         default=media.MAX_PIXELS, metavar='N',
                         help='pass over pictures and videos of which a frame has more pixels: a '
                              'small file may fill the memory')
@@ -112,11 +115,11 @@ def build_parser():
     parser.add_argument('--ratings', metavar='TXT',
                         help='ratings of the set, to be kept in step: with --append, lines of nan '
                              'are added; with --drop, lines are removed')
-    parser.add_argument('--drop', type=cli.row_numbers, metavar='ROWS',
+    parser.add_argument('--drop', type=options.row_numbers, metavar='ROWS',
                         help='remove these rows of the set that is there, such as 3,17,20-24')
-    parser.add_argument('--review', metavar='PNG', type=cli.file_ending('.png'),
+    parser.add_argument('--review', metavar='PNG', type=options.file_ending('.png'),
                         help='draw the set that is there, with row numbers, to see what to --drop')
-    parser.add_argument('--threads', type=cli.positive_int,
+    parser.add_argument('--threads', type=options.positive_int,
                         help='threads that search; unless said, OMP_NUM_THREADS or one a core')
     parser.add_argument('--force', action='store_true',
                         help='overwrite what is there; ratings of an overwritten X.npy no longer '
@@ -125,7 +128,7 @@ def build_parser():
 
 
 def _scale_factor(text):
-    number = cli.positive_float(text)
+    number = options.positive_float(text)
     if number <= 1:
         raise argparse.ArgumentTypeError('must be a number above 1, got {!r}'.format(text))
     return number
@@ -148,7 +151,7 @@ def parse_args(argv):
     return args
 
 
-@cli.shared_command
+@shared_command
 def main(argv=None):
     args = parse_args(argv)
     start = time.monotonic()
@@ -182,7 +185,7 @@ def main(argv=None):
            'sampling': [args.fps, args.every], 'search': search, 'no_faces': args.no_faces,
            'size': args.size, 'margin': args.margin, 'max_pixels': args.max_pixels}
     clock = face_finder.Clock()
-    with cli.progress(len(mine), 'frames') as bar, \
+    with messages.progress(len(mine), 'frames') as bar, \
             FaceStore(parts[ranks.rank()], run, args.size, args.resume) as store:
         frames = media.FrameReader(mine, slot, bar, args.max_pixels, len(paths))
         shots = face_finder.cut_scenes(frames, clock, find_still=not args.keep_duplicates)
@@ -193,24 +196,24 @@ def main(argv=None):
         return
     if not store.faces:
         store.remove()
-        raise files.InputError(
+        raise InputError(
             'no face in {}; try a lower --min_neighbors or --min_size, another --cascade, or '
             '--no_faces for whole pictures'.format(frames.describe()))
     n, dropped = keep_the_best(store, old, make_rules(args), args.output, args.ratings,
                                args.dropped, clock)
     store.remove()
-    X = files.read_pictures(args.output)
+    X = arrays.read_pictures(args.output)
     if args.crops:
         save_crops(X, args.crops)
     if args.sheet:
         save_sheet(X, args.sheet)
 
     if others:
-        cli.note('{} passed over: neither pictures nor videos'.format(cli.count(others, 'file')))
+        messages.note('{} passed over: neither pictures nor videos'.format(count(others, 'file')))
     seconds = time.monotonic() - start
     more = 'more ' * (old.X is not None)
-    found = cli.count(n, more + ('picture' if args.no_faces else 'face'))
-    written = filter(None, [args.output, files.table_path(args.output), args.crops, args.sheet,
+    found = count(n, more + ('picture' if args.no_faces else 'face'))
+    written = filter(None, [args.output, tables.table_path(args.output), args.crops, args.sheet,
                             args.dropped, args.ratings])
     print('{} from {} in {:.0f} s -> {}'.format(
         found, frames.describe(), seconds, ', '.join(written)))
@@ -234,61 +237,61 @@ def make_rules(args):
 def edit(output, rows, ratings_path, review, force):
     """Remove rows of the set that is there; draw what it is then."""
     if review:
-        files.check_output(review, [output, files.table_path(output)])
+        atomic.check_output(review, [output, tables.table_path(output)])
     if rows:
         if not (ratings_path or force):
             check_no_ratings(output, '--force to leave it as it is')
         picture_set.drop(output, rows, ratings_path)
-    X = files.read_pictures(output)
+    X = arrays.read_pictures(output)
     if review:
         save_sheet(X, review)
     print('{}{} -> {}'.format(
-        '{} removed, '.format(cli.count(len(rows), 'picture')) if rows else '',
-        '{:,} left'.format(len(X)) if rows else cli.count(len(X), 'picture'),
+        '{} removed, '.format(count(len(rows), 'picture')) if rows else '',
+        '{:,} left'.format(len(X)) if rows else count(len(X), 'picture'),
         ', '.join(filter(None, [output * bool(rows), ratings_path, review]))))
 
 
 def check_no_ratings(output, way_out):
-    """Raise :class:`files.InputError` if ratings beside a set would no longer fit it."""
+    """Raise :class:`InputError` if ratings beside a set would no longer fit it."""
     path = os.path.join(os.path.dirname(output), 'ratings.txt')
     if os.path.exists(path) and os.path.exists(output):
-        n = len(files.read_pictures(output))
+        n = len(arrays.read_pictures(output))
         try:
-            files.read_ratings(path, n)
-        except files.InputError:
+            ratings_txt.read_ratings(path, n)
+        except InputError:
             return  # of something else
-        raise files.InputError('{}: has a rating of each of the {}, which would no longer fit; '
+        raise InputError('{}: has a rating of each of the {}, which would no longer fit; '
                                'say --ratings {}, or {}'.format(
-                                   path, cli.count(n, 'picture'), path, way_out))
+                                   path, count(n, 'picture'), path, way_out))
 
 
 def check_inputs(paths, crops=None, sheet=None):
-    """Raise :class:`files.InputError` if what is read would be written over, even by force."""
+    """Raise :class:`InputError` if what is read would be written over, even by force."""
     if sheet:
-        files.check_output(sheet, paths)
+        atomic.check_output(sheet, paths)
     folders = {os.path.dirname(os.path.realpath(path)) for path in paths}
     if crops and os.path.realpath(crops) in folders:
-        raise files.InputError('{}: expected another folder for --crops than that of the pictures '
+        raise InputError('{}: expected another folder for --crops than that of the pictures '
                                'and videos, which would be replaced'.format(crops))
 
 
 def check_outputs(output, crops=None, sheet=None, dropped=None, force=False, append=False):
-    """Raise :class:`files.InputError` if an output cannot or must not be written."""
-    table = files.table_path(output)
+    """Raise :class:`InputError` if an output cannot or must not be written."""
+    table = tables.table_path(output)
     for path, option in (output, '--output'), (table, '--output'), (sheet, '--sheet'):
         if path:
-            files.check_output(path)
+            atomic.check_output(path)
             if os.path.exists(path) and not (force or append and path != sheet):
-                raise files.InputError(
+                raise InputError(
                     '{} is there already{}; choose another name with {}, or overwrite it with '
                     '--force'.format(path, '' if path == sheet else
                                      ', and ratings may refer to its rows', option))
     if crops and not os.path.isdir(crops):
         if os.path.exists(crops):
-            raise files.InputError('{}: expected a folder for --crops, got a file'.format(crops))
-        files.check_output(crops)
+            raise InputError('{}: expected a folder for --crops, got a file'.format(crops))
+        atomic.check_output(crops)
     elif crops and _numbered(crops) and not force:
-        raise files.InputError('{}: there are crops of an earlier run in it; choose another '
+        raise InputError('{}: there are crops of an earlier run in it; choose another '
                                'folder with --crops, or replace them with --force'.format(crops))
 
 
@@ -310,11 +313,11 @@ class OldSet(NamedTuple):
         """Read the set at a path; if there is none, an empty one."""
         if not os.path.exists(path):
             return cls.empty()
-        X = files.read_pictures(path, (size, size))
+        X = arrays.read_pictures(path, (size, size))
         if X.dtype != np.uint8:
-            raise files.InputError('{}: expected uint8 pictures to --append to, got {}; save '
+            raise InputError('{}: expected uint8 pictures to --append to, got {}; save '
                                    "X.astype('uint8')".format(path, X.dtype))
-        ratings = files.drop_ratings(ratings_path, len(X), ()) if ratings_path else ''
+        ratings = ratings_txt.drop_ratings(ratings_path, len(X), ()) if ratings_path else ''
         return cls(X, picture_set.read_table(path, len(X)), ratings)
 
     @property
@@ -324,7 +327,7 @@ class OldSet(NamedTuple):
 
     def pictures(self):
         """One after the other."""
-        return files.walk([] if self.X is None else self.X)
+        return arrays.walk([] if self.X is None else self.X)
 
     def next_scene(self):
         """The number of a scene that is not in the table yet."""
@@ -393,7 +396,7 @@ def gather(store, seen, part, run, frames, clock):
     """
     counts = {name: getattr(frames, name) for name in frames.COUNTS}
     everything = ranks.collect((store.folder, store.faces, seen, counts, clock.seconds))
-    cli.pass_notes_on()
+    messages.pass_notes_on()
     if not ranks.is_first():
         return None
     folders, faces, seen, counts, seconds = zip(*everything)
@@ -427,15 +430,15 @@ def keep_the_best(store, old, rules, output, ratings_path, dropped_folder, clock
     crops, first_scene = store.crops(), old.next_scene()
     with clock('choosing'):
         tracks = link(store.faces)
-        fingerprints = Fingerprints(itertools.chain(old.pictures(), files.walk(crops)))
+        fingerprints = Fingerprints(itertools.chain(old.pictures(), arrays.walk(crops)))
         reasons = choose(store.faces, tracks, fingerprints, rules, old.n)
     kept = [i for i, reason in enumerate(reasons) if reason == KEPT]
     counts = {reason: reasons.count(reason) for reason in set(reasons) - {KEPT}}
     if dropped_folder:
         draw_dropped(dropped_folder, crops, reasons)
     if not kept:
-        raise files.InputError('none of the {} is kept: {}'.format(
-            cli.count(len(reasons), 'face'), ', '.join(
+        raise InputError('none of the {} is kept: {}'.format(
+            count(len(reasons), 'face'), ', '.join(
                 '{:,} {}'.format(n, reason) for reason, n in sorted(counts.items()))))
     columns, *rows = old.table
     for i in kept:
@@ -448,7 +451,7 @@ def keep_the_best(store, old, rules, output, ratings_path, dropped_folder, clock
             'nan\n' * len(kept))
     with clock('writing'):
         picture_set.write(
-            output, itertools.chain(old.pictures(), files.walk(crops, kept)),
+            output, itertools.chain(old.pictures(), arrays.walk(crops, kept)),
             [columns, *rows], ratings)
     return len(kept), counts
 
@@ -498,10 +501,10 @@ def save_crops(X, folder):
     digits = max(5, len(str(len(X) - 1)))
     is_new = not os.path.isdir(folder)
     os.makedirs(folder, exist_ok=True)
-    part = files.part_of(os.path.join(folder, 'crops'))
+    part = atomic.part_of(os.path.join(folder, 'crops'))
     try:
         os.mkdir(part)
-        for row, img in enumerate(files.walk(X)):
+        for row, img in enumerate(arrays.walk(X)):
             name = '{:0{}}.png'.format(row, digits)
             plots.to_image(img).save(os.path.join(part, name))
         for name in _numbered(folder):
@@ -523,7 +526,7 @@ def save_sheet(X, path):
     """Draw all crops with their row numbers; say so if the sheet has no room for all."""
     step = plots.draw_sheet(path, X)
     if step > 1:
-        cli.note('{}: shows one of {} crops; there are {:,}'.format(path, step, len(X)))
+        messages.note('{}: shows one of {} crops; there are {:,}'.format(path, step, len(X)))
 
 
 if __name__ == '__main__':

@@ -13,7 +13,7 @@ import chainer.links as L
 
 from picture_ranknet.fast.conv_pool import conv_pool, linear
 from picture_ranknet.machine import ranks, threads
-from picture_ranknet.storage import files
+from picture_ranknet.storage import arrays
 
 SMALLEST = 13  # pixels; of 12, the second pooling leaves nothing
 
@@ -434,7 +434,7 @@ class RankNet(chainer.Chain):
         if is_shared:  # whole batches: the results are then those of one process, to the bit
             parts = parts[ranks.part(len(parts))]
         inputs = threads.read_ahead(
-            lambda part: self.scale(X[part] if rows is None else files.take(X, rows[part])), parts)
+            lambda part: self.scale(X[part] if rows is None else arrays.take(X, rows[part])), parts)
         results = np.empty(0, np.float32)
         with chainer.using_config('train', False), chainer.no_backprop_mode():
             for part, x in zip(parts, inputs):

@@ -5,9 +5,13 @@ import webbrowser
 
 import numpy as np
 
-from picture_ranknet.console import cli
+from picture_ranknet.console import messages, options
+from picture_ranknet.console.command import command
+from picture_ranknet.errors import InputError
+from picture_ranknet.models import checks
 from picture_ranknet.rating import clicks, comparisons, rating_journal
-from picture_ranknet.storage import files
+from picture_ranknet.storage import arrays, atomic, tables
+from picture_ranknet.text import count
 
 MOST_LEVELS = 100
 ARTICLE_SCALE = 1 / 255
@@ -30,9 +34,9 @@ def load_scorer(path, X):
     from picture_ranknet.models import model_file  # here, so that --help does not wait for Chainer
 
     model = model_file.load(path)
-    cli.check_features(model.predictor.n_features, None, path)
+    checks.check_features(model.predictor.n_features, None, path)
     if tuple(model.image_size or X.shape[2:]) != X.shape[2:]:
-        raise files.InputError('{}: was trained on pictures of {} x {}, these are {} x {}'.format(
+        raise InputError('{}: was trained on pictures of {} x {}, these are {} x {}'.format(
             path, *model.image_size[::-1], *X.shape[:1:-1]))
     if model.image_scale is None:
         model.image_scale = ARTICLE_SCALE
@@ -41,18 +45,18 @@ def load_scorer(path, X):
 
 def rate_by_clicks(path, clicks_path, X_path, n, force):
     """Write ratings that follow from how often pictures were clicked."""
-    files.check_output(path, [clicks_path, X_path])
+    atomic.check_output(path, [clicks_path, X_path])
     if os.path.exists(path) and not force:
-        raise files.InputError('{}: is there already, and may be what a person made; say --force '
+        raise InputError('{}: is there already, and may be what a person made; say --force '
                                'to replace it, or choose another file'.format(path))
     rows, shown, clicked, positions, names = clicks.read(clicks_path, n, read_sources(X_path, n))
     rates, looks = clicks.estimate_rates(n, rows, shown, clicked, positions)
     ratings = clicks.rate(rates)
-    with files.replacing(path) as part, open(part, 'w', encoding='utf-8') as f:
+    with atomic.replacing(path) as part, open(part, 'w', encoding='utf-8') as f:
         f.writelines('nan\n' if np.isnan(rating) else '{:.4f}\n'.format(rating)
                      for rating in ratings)
     print('{} rated by {:,.0f} clicks in {:,.0f} impressions -> {}'.format(
-        cli.count(int(np.isfinite(ratings).sum()), 'picture'), clicked.sum(), shown.sum(), path))
+        count(int(np.isfinite(ratings).sum()), 'picture'), clicked.sum(), shown.sum(), path))
     if len(names) > 1:
         print('looked at, by position: ' + ', '.join(
             '{} {:.0%}'.format(name or '?', look) for name, look in zip(names, looks)))
@@ -60,19 +64,19 @@ def rate_by_clicks(path, clicks_path, X_path, n, force):
 
 def read_sources(X_path, n):
     """The source of each picture, if the table beside them says so."""
-    table = files.table_path(X_path)
+    table = tables.table_path(X_path)
     if os.path.exists(table):
-        columns, rows = files.read_table(table, n)
+        columns, rows = tables.read_table(table, n)
         if 'source' in columns:
             return [row[columns.index('source')] for row in rows]
     return None
 
 
 def build_parser():
-    parser = cli.parser('rate.py', 'Rate pictures in the browser, on this machine only.')
+    parser = options.parser('rate.py', 'Rate pictures in the browser, on this machine only.')
     parser.add_argument('X_npy', help='pictures, N x 3 x H x W')
     parser.add_argument('ratings_txt', help='your ratings, one a line; what is there is continued')
-    parser.add_argument('--levels', type=cli.int_from(2, MOST_LEVELS), default=5,
+    parser.add_argument('--levels', type=options.int_from(2, MOST_LEVELS), default=5,
                         help='rate from 1 to so many')
     parser.add_argument('--pairs', action='store_true',
                         help='compare two pictures at a time instead')
@@ -83,11 +87,11 @@ def build_parser():
                              'picture, impressions, clicks and, if known, position')
     parser.add_argument('--force', action='store_true',
                         help='let --clicks replace a file of ratings')
-    parser.add_argument('--port', type=cli.int_from(0, 65535), default=0,
+    parser.add_argument('--port', type=options.int_from(0, 65535), default=0,
                         help='of the page; 0 takes a free one')
     parser.add_argument('--no_browser', action='store_true',
                         help='only print the address of the page')
-    parser.add_argument('--seed', type=cli.seed, default=0,
+    parser.add_argument('--seed', type=options.seed, default=0,
                         help='what the order of the pictures follows from')
     return parser
 
@@ -122,7 +126,7 @@ def serve(session, title, port, opens_browser):
     try:
         server = rate_server.Server(session, title, port)
     except OSError as e:
-        raise files.InputError('--port {}: {}; 0 takes a free one'.format(
+        raise InputError('--port {}: {}; 0 takes a free one'.format(
             port, e.strerror or e)) from e
     with session, server:
         print('{}\nEsc on the page, or Ctrl-C here, ends it.'.format(server.url), flush=True)
@@ -135,27 +139,27 @@ def serve(session, title, port, opens_browser):
             pass
 
 
-@cli.command
+@command
 def main(argv=None):
     args = parse_args(argv)
-    X = files.read_pictures(args.X_npy)
+    X = arrays.read_pictures(args.X_npy)
     if args.clicks:
         rate_by_clicks(args.ratings_txt, args.clicks, args.X_npy, len(X), args.force)
         return
     if args.pairs and len(X) > comparisons.MOST_PICTURES:
-        raise files.InputError('{}: --pairs ranks up to {:,} pictures, these are {:,}; rate them '
+        raise InputError('{}: --pairs ranks up to {:,} pictures, these are {:,}; rate them '
                                'one by one'.format(args.X_npy, comparisons.MOST_PICTURES, len(X)))
-    files.check_output(args.ratings_txt, [args.X_npy, *filter(None, [args.model])])
+    atomic.check_output(args.ratings_txt, [args.X_npy, *filter(None, [args.model])])
     mode = rating_journal.PAIRS if args.pairs else rating_journal.STARS
     with rating_journal.Journal(args.ratings_txt, len(X), identify(X), mode) as journal:
         if not journal.are_same_pictures:
-            cli.note('warning: {}: other pictures than those that were rated last time; do the '
+            messages.note('warning: {}: other pictures than those that were rated last time; do the '
                      'ratings of {} belong to them?'.format(args.X_npy, args.ratings_txt))
         session = start_session(args, X, journal)
         serve(session, os.path.basename(args.X_npy), args.port, not args.no_browser)
         done = session.summary()
         print('{} now, of {} {} rated{} -> {}'.format(
-            cli.count(done['said'], 'answer'), cli.count(done['pictures'], 'picture'),
+            count(done['said'], 'answer'), count(done['pictures'], 'picture'),
             done['rated'], ', {} no face'.format(done['rejected']) if done['rejected'] else '',
             args.ratings_txt))
 

@@ -8,9 +8,13 @@ import os
 
 import numpy as np
 
-from picture_ranknet.console import cli
-from picture_ranknet.machine import ranks
-from picture_ranknet.storage import files
+from picture_ranknet.console import messages, options
+from picture_ranknet.console.command import shared_command
+from picture_ranknet.errors import InputError
+from picture_ranknet.machine import devices, ranks
+from picture_ranknet.models import checks
+from picture_ranknet.storage import arrays, atomic, ratings_txt, tables
+from picture_ranknet.text import count
 
 ARTICLE_SCALE = 1 / 255
 
@@ -24,31 +28,31 @@ def load_rated(X_path, ratings_path, features_path, smallest, image_size=None, n
             ``n_features`` numbers for each, or not two rated pictures with
             different ratings.
     """
-    X = files.read_pictures(X_path, image_size)
+    X = arrays.read_pictures(X_path, image_size)
     if min(X.shape[2:]) < smallest:
-        raise files.InputError('{}: expected pictures of at least {} x {} pixels, got {} x {}; '
+        raise InputError('{}: expected pictures of at least {} x {} pixels, got {} x {}; '
                                'see --size of crop_faces.py'.format(
                                    X_path, smallest, smallest, *X.shape[:1:-1]))
-    files.check_finite(X_path, X)
-    ratings = files.read_ratings(ratings_path, len(X))
+    arrays.check_finite(X_path, X)
+    ratings = ratings_txt.read_ratings(ratings_path, len(X))
     rows = np.flatnonzero(~np.isnan(ratings))
-    cli.note(files.describe(X_path, X))
+    messages.note(arrays.describe(X_path, X))
     if len(rows) < len(X):
-        cli.note('{}: {} of {} pictures are not rated (nan) and are skipped'.format(
+        messages.note('{}: {} of {} pictures are not rated (nan) and are skipped'.format(
             ratings_path, len(X) - len(rows), len(X)))
     if len(np.unique(ratings[rows])) < 2:
-        raise files.InputError(
+        raise InputError(
             '{}: expected at least two pictures with different ratings, got {} rated alike; '
             'rate more of them'.format(ratings_path, len(rows)))
-    features = files.read_features(features_path, len(X), n_features) if features_path else None
-    return files.RatedPictures(X, ratings, rows, features)
+    features = arrays.read_features(features_path, len(X), n_features) if features_path else None
+    return arrays.RatedPictures(X, ratings, rows, features)
 
 
 def hold_out(pictures, ratio, seed, groups):
     """Split rated pictures at random: to train on, and to validate with.
 
     Args:
-        pictures (files.RatedPictures): All of them.
+        pictures (arrays.RatedPictures): All of them.
         ratio (float): Share to validate with.
         seed (int): Of the split.
         groups (list): The group of each picture; no group is split.
@@ -66,15 +70,15 @@ def hold_out(pictures, ratio, seed, groups):
         parts[abs(missing - len(rows)) < abs(missing)].extend(rows)
     for part, purpose in zip(parts, ('to train on', 'to validate with')):
         if len(np.unique(pictures.ratings[part])) < 2:
-            raise files.InputError(
+            raise InputError(
                 '--valid_ratio {}: of {} rated pictures in {}, {} are {}, and no two of them are '
                 'rated differently; rate more or choose another ratio'.format(
-                    ratio, len(pictures.rows), cli.count(len(members), 'group'), len(part),
+                    ratio, len(pictures.rows), count(len(members), 'group'), len(part),
                     purpose))
     if len(members) < len(pictures.rows):
-        cli.note('{} held out to validate with: no face that is followed through a scene is on '
+        messages.note('{} held out to validate with: no face that is followed through a scene is on '
                  'both sides'.format(
-            cli.count(len(parts[1]), 'picture')))
+            count(len(parts[1]), 'picture')))
     train, valid = (pictures._replace(rows=np.sort(part)) for part in parts)
     return train, valid
 
@@ -85,9 +89,9 @@ def read_groups(X_path, n):
     Pictures of a group show the same face in the same scene: a network that
     has seen one knows the others.
     """
-    table = files.table_path(X_path)
+    table = tables.table_path(X_path)
     if os.path.exists(table):
-        columns, rows = files.read_table(table, n, ['group'])
+        columns, rows = tables.read_table(table, n, ['group'])
         if columns:
             return [group or row for row, (group,) in enumerate(rows)]
     return list(range(n))
@@ -124,9 +128,9 @@ def load_initial(path, arch, image_scale, features_path):
 
     model = model_file.load(path)
     if arch and type(model.predictor) is not net.ARCHITECTURES[arch]:
-        raise files.InputError('{}: expected a model of --arch {}, got {}; leave --arch out'.format(
+        raise InputError('{}: expected a model of --arch {}, got {}; leave --arch out'.format(
             path, arch, type(model.predictor).__name__))
-    cli.check_features(model.predictor.n_features, features_path, path)
+    checks.check_features(model.predictor.n_features, features_path, path)
     model.image_scale = image_scale or model.image_scale or ARTICLE_SCALE
     return model
 
@@ -141,16 +145,16 @@ def look_at(paths, model, train, valid, recipe, communicator=None):
     held_out = valid.rows if valid and valid.X is train.X else []
     sets = [(train.X, np.setdiff1d(np.arange(len(train.X)), held_out))]
     for path in paths:
-        X = files.read_pictures(path, model.image_size)
-        files.check_finite(path, X)
-        cli.note(files.describe(path, X))
-        cli.note_if_odd_scale(path, X, model.image_scale)
+        X = arrays.read_pictures(path, model.image_size)
+        arrays.check_finite(path, X)
+        messages.note(arrays.describe(path, X))
+        checks.note_if_odd_scale(path, X, model.image_scale, messages.note)
         sets.append((X, np.arange(len(X))))
     task = pretext.Task(model, sets, recipe.seed, recipe.augment, recipe.mirror)
-    with cli.progress(pretext.N_ITER, 'steps', 'looking') as bar:
+    with messages.progress(pretext.N_ITER, 'steps', 'looking') as bar:
         losses = pretext.learn(model, task, pretext.N_ITER, bar.update, communicator)
-    cli.note('what pictures look like: {:.0%} of it learnt from {}'.format(
-        1 - np.mean(losses[-50:]), cli.count(int(task.ends[-1]), 'picture')))
+    messages.note('what pictures look like: {:.0%} of it learnt from {}'.format(
+        1 - np.mean(losses[-50:]), count(int(task.ends[-1]), 'picture')))
 
 
 @contextlib.contextmanager
@@ -167,15 +171,15 @@ def keep_others_out(folder):
         return
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, '.lock')
-    files.check_output(path)
+    atomic.check_output(path)
     with open(path, 'ab') as file:
-        files.lock(file, '{}: another train.py is writing to it; choose another folder with --out'
+        atomic.lock(file, '{}: another train.py is writing to it; choose another folder with --out'
                    .format(folder))
         yield
 
 
 def build_parser():
-    parser = cli.parser('train.py', 'Learn a taste from rated pictures.')
+    parser = options.parser('train.py', 'Learn a taste from rated pictures.')
     parser.add_argument('X_train_npy', help='pictures, N x 3 x 80 x 80')
     parser.add_argument('rank_file', help='N ratings, one a line; nan: not rated')
     parser.add_argument('--output_pred', '-op', default='pred.txt',
@@ -188,11 +192,11 @@ def build_parser():
     learning = parser.add_argument_group('how to learn')
     learning.add_argument('--arch', choices=['cnn', 'deep', 'resnet50', 'vgg16'],
                           help="the network; unless said, cnn, the article's")
-    learning.add_argument('--image_scale', type=cli.positive_float,
+    learning.add_argument('--image_scale', type=options.positive_float,
                           help='what pixel values are multiplied by (default: 1/255, or as in '
                                '--initmodel)')
-    learning.add_argument('--n_iter', type=cli.positive_int, default=1000, help='training steps')
-    learning.add_argument('--batchsize', '-b', type=cli.int_from(2, 1000), default=32,
+    learning.add_argument('--n_iter', type=options.positive_int, default=1000, help='training steps')
+    learning.add_argument('--batchsize', '-b', type=options.int_from(2, 1000), default=32,
                           help='pictures to a step, which learns from all their pairs; 2 is one '
                                'pair, as in the article')
     learning.add_argument('--loss', choices=['ranknet', 'magnitude'], default='ranknet',
@@ -200,12 +204,12 @@ def build_parser():
                                'well: for many ratings in fine steps')
     learning.add_argument('--schedule', choices=['linear', 'constant'], default='linear',
                           help='whether the learning rate falls to 0')
-    learning.add_argument('--augment', type=cli.strength, default='1', metavar='STRENGTH',
+    learning.add_argument('--augment', type=options.strength, default='1', metavar='STRENGTH',
                           help='how much pictures are varied; 0: not at all')
     learning.add_argument('--no_mirror', action='store_true', help='do not mirror pictures')
-    learning.add_argument('--seed', type=cli.seed, default=0,
+    learning.add_argument('--seed', type=options.seed, default=0,
                           help='same seed, same machine: same model')
-    cli.add_device_arguments(learning)
+    options.add_device_arguments(learning)
     learning.add_argument('--communicator', default='naive',
                           choices=['naive', 'flat', 'non_cuda_aware', 'pure_nccl'],
                           help="ChainerMN's, by which the processes of mpiexec exchange gradients; "
@@ -223,17 +227,17 @@ def build_parser():
     parser.add_argument('--resume', '-r', metavar='SNAPSHOT', help='go on from this snapshot')
 
     validation = parser.add_argument_group('what to see')
-    validation.add_argument('--monitor_step', type=cli.positive_int, default=100,
+    validation.add_argument('--monitor_step', type=options.positive_int, default=100,
                             help='steps between two lines of output')
-    validation.add_argument('--ndcg_k', type=cli.positive_int, default=100,
+    validation.add_argument('--ndcg_k', type=options.positive_int, default=100,
                             help='NDCG counts the first so many positions')
     validation.add_argument('--valid_features', metavar='NPY', help='features of --valid')
-    validation.add_argument('--patience', type=cli.positive_int, metavar='LINES',
+    validation.add_argument('--patience', type=options.positive_int, metavar='LINES',
                             help='stop when so many lines of output were no better')
     held_out = validation.add_mutually_exclusive_group()
     held_out.add_argument('--valid', nargs=2, metavar=('X_NPY', 'RATINGS'),
                           help='rated pictures to validate with')
-    held_out.add_argument('--valid_ratio', type=cli.ratio,
+    held_out.add_argument('--valid_ratio', type=options.ratio,
                           help='share of the rated pictures to validate with instead')
     return parser
 
@@ -282,9 +286,9 @@ def learn(args):
         model_file,  # these here, so that --help does not wait for Chainer
     )
 
-    device = cli.use_device(args.device, args.threads)
+    device = devices.use_device(args.device, args.threads, messages.note)
     communicator = parallel.connect(args.communicator, device)
-    cli.announce_compilation()
+    devices.announce_compilation(messages.note)
     np.random.seed(args.seed)  # of the initial weights
     model = None
     if args.initmodel:
@@ -292,9 +296,9 @@ def learn(args):
     train, valid = load_sets(args, model)
     model = model or make_model(args.arch or 'cnn', train, args.image_scale, args.pretrained)
     model.to_device(device)
-    cli.note_if_odd_scale(args.X_train_npy, train.X, model.image_scale)
+    checks.note_if_odd_scale(args.X_train_npy, train.X, model.image_scale, messages.note)
     if args.valid:
-        cli.note_if_odd_scale(args.valid[0], valid.X, model.image_scale)
+        checks.note_if_odd_scale(args.valid[0], valid.X, model.image_scale, messages.note)
 
     recipe = trainer.Recipe(args.n_iter, args.batchsize, args.loss, args.schedule, args.augment,
                             not args.no_mirror, args.freeze, args.patience, args.seed)
@@ -305,27 +309,27 @@ def learn(args):
         add_features(model, train)
     log = trainer.run(model, train, valid, recipe, args.monitor_step, args.ndcg_k, args.out,
                       args.resume, communicator)
-    with cli.progress(len(train.X) // ranks.size(), 'pictures', 'scoring') as bar:
+    with messages.progress(len(train.X) // ranks.size(), 'pictures', 'scoring') as bar:
         scores = trainer.score_pictures(model, train, progress=bar.update)
     held_out = valid and trainer.score_pictures(model, valid, valid.rows)
     if not ranks.is_first():
         return
-    cli.note_if_collapsed(scores)
-    files.write_scores(args.output_pred, scores)
+    checks.note_if_collapsed(scores, messages.note)
+    ratings_txt.write_scores(args.output_pred, scores)
     model_file.save(args.output_model, model)
     rows = report.write(args.out, train, valid, scores[train.rows], held_out, args.ndcg_k)
     report.warn_if_fallen(log, rows)
 
 
-@cli.shared_command
+@shared_command
 def main(argv=None):
     args = parse_args(argv)
-    inputs = [args.X_train_npy, files.table_path(args.X_train_npy), args.rank_file,
+    inputs = [args.X_train_npy, tables.table_path(args.X_train_npy), args.rank_file,
               *(args.valid or []), *(args.unrated or []), *filter(None, [
                   args.resume, args.features, args.valid_features, args.initmodel,
                   args.pretrained])]
     for path in (args.output_pred, args.output_model):
-        files.check_output(path, inputs)
+        atomic.check_output(path, inputs)
     with keep_others_out(args.out):
         learn(args)
 

@@ -30,14 +30,17 @@ import chainer
 import chainer.functions as F
 import chainer.links as L
 
-from picture_ranknet.console import cli
+from picture_ranknet.console import messages, options
+from picture_ranknet.console.command import command
+from picture_ranknet.errors import InputError
 from picture_ranknet.faces import face_check, lbp_cascade
 from picture_ranknet.faces.face_check import FaceCheck, Layer
 from picture_ranknet.faces.lbp_cascade import CODES, Cascade, Stage
 from picture_ranknet.faces.training import face_samples
 from picture_ranknet.faces.training.face_samples import VALIDATION, Augmentation
 from picture_ranknet.pictures import media
-from picture_ranknet.storage import files
+from picture_ranknet.storage import atomic
+from picture_ranknet.text import count
 
 TRIM = .99            # share of the weight that a weak classifier is learnt from
 ENOUGH = 200          # other windows that a stage is still trained with
@@ -56,8 +59,8 @@ TESTED = 4000         # windows that the result is tested with
 
 
 def build_parser():
-    parser = cli.parser('train_cascade.py', 'Train an LBP cascade for OpenCV.')
-    parser.add_argument('output', metavar='XML', type=cli.file_ending('.xml'),
+    parser = options.parser('train_cascade.py', 'Train an LBP cascade for OpenCV.')
+    parser.add_argument('output', metavar='XML', type=options.file_ending('.xml'),
                         help='the cascade; it is written after each stage, and can be used')
     parser.add_argument('--faces', nargs='+', required=True, metavar='PATH',
                         help='pictures of one face each, folders of them, or a table (.csv) of '
@@ -67,37 +70,37 @@ def build_parser():
                              'boxes of faces that are left out')
     parser.add_argument('--size', type=_window, default=(24, 24), metavar='WxH',
                         help='the window: the smallest face it finds, in pixels')
-    parser.add_argument('--stages', type=cli.positive_int, default=15,
+    parser.add_argument('--stages', type=options.positive_int, default=15,
                         help='the most stages')
-    parser.add_argument('--hit_rate', type=cli.ratio, default=.994, metavar='R',
+    parser.add_argument('--hit_rate', type=options.ratio, default=.994, metavar='R',
                         help='share of the faces that passes a stage, at least')
-    parser.add_argument('--false_alarm', type=cli.ratio, default=.5, metavar='R',
+    parser.add_argument('--false_alarm', type=options.ratio, default=.5, metavar='R',
                         help='share of other windows that passes a stage, at most')
-    parser.add_argument('--weak', type=cli.positive_int, default=300, metavar='N',
+    parser.add_argument('--weak', type=options.positive_int, default=300, metavar='N',
                         help='the most weak classifiers in a stage')
-    parser.add_argument('--check', type=cli.natural_int, default=8000, metavar='N',
+    parser.add_argument('--check', type=options.natural_int, default=8000, metavar='N',
                         help='batches to train the second look with; 0 leaves it out')
-    parser.add_argument('--positives', type=cli.positive_int, default=24000, metavar='N',
+    parser.add_argument('--positives', type=options.positive_int, default=24000, metavar='N',
                         help='faces to train a stage with, varied from those given')
-    parser.add_argument('--negatives', type=cli.int_from(ENOUGH), default=14000, metavar='N',
+    parser.add_argument('--negatives', type=options.int_from(ENOUGH), default=14000, metavar='N',
                         help='other windows to train a stage with')
-    parser.add_argument('--search', type=cli.positive_float, default=6e8, metavar='N',
+    parser.add_argument('--search', type=options.positive_float, default=6e8, metavar='N',
                         help='windows to search for them in before each stage, at most')
-    parser.add_argument('--features', type=cli.ratio, default=.2, metavar='R',
+    parser.add_argument('--features', type=options.ratio, default=.2, metavar='R',
                         help='share of the features that each weak classifier chooses from')
     defaults = Augmentation()
-    parser.add_argument('--turn', type=cli.natural_float, default=defaults.turn,
+    parser.add_argument('--turn', type=options.natural_float, default=defaults.turn,
                         metavar='DEGREES', help='turn faces by up to this')
-    parser.add_argument('--shift', type=cli.natural_float, default=defaults.shift, metavar='R',
+    parser.add_argument('--shift', type=options.natural_float, default=defaults.shift, metavar='R',
                         help='shift faces by up to this part of their side')
-    parser.add_argument('--scale', type=cli.natural_float, default=defaults.scale, metavar='R',
+    parser.add_argument('--scale', type=options.natural_float, default=defaults.scale, metavar='R',
                         help='shrink and enlarge faces by up to this part')
-    parser.add_argument('--light', type=cli.natural_float, default=defaults.light, metavar='R',
+    parser.add_argument('--light', type=options.natural_float, default=defaults.light, metavar='R',
                         help='vary contrast and brightness by up to this part')
     parser.add_argument('--no_mirror', action='store_true', help='do not mirror faces')
-    parser.add_argument('--fps', type=cli.positive_float, default=1, metavar='F',
+    parser.add_argument('--fps', type=options.positive_float, default=1, metavar='F',
                         help='take F frames of each second of a video')
-    parser.add_argument('--seed', type=cli.seed, default=0, help='of all that is random')
+    parser.add_argument('--seed', type=options.seed, default=0, help='of all that is random')
     parser.add_argument('--resume', action='store_true',
                         help='go on with the stages that are in the output already')
     parser.add_argument('--force', action='store_true', help='overwrite the output')
@@ -112,7 +115,7 @@ def _window(text):
     return int(match.group(1)), int(match.group(2))
 
 
-@cli.command
+@command
 def main(argv=None):
     args = build_parser().parse_args(argv)
     start = time.monotonic()
@@ -123,11 +126,11 @@ def main(argv=None):
     patches = face_samples.read_faces(args.faces, args.size)
     scenes = face_samples.read_scenes(args.no_faces, args.fps)
     print('{} and {} without ({:.0f} million pixels), {:.0f} s'.format(
-        cli.count(len(patches), 'face'), cli.count(len(scenes), 'picture'),
+        count(len(patches), 'face'), count(len(scenes), 'picture'),
         sum(scene.gray.size for scene in scenes) / 1e6, time.monotonic() - start))
 
     if not scenes:
-        raise files.InputError('--no_faces: expected at least one picture, got none')
+        raise InputError('--no_faces: expected at least one picture, got none')
 
     state = STATE.format(fingerprint(patches, scenes, args))
     cascade, false_alarm = (read_stages(args.output, args.size, state) if args.resume
@@ -152,13 +155,13 @@ def main(argv=None):
         print(report, flush=True)
         save()
     if not cascade.stages:
-        raise files.InputError('--no_faces: expected at least {} windows, got {}; give more '
+        raise InputError('--no_faces: expected at least {} windows, got {}; give more '
                                'pictures'.format(ENOUGH, trainer.found))
     if args.check:
         others = mine_check(cascade, scenes, CHECK_WINDOWS * args.negatives, args.search,
                             args.seed)
         if len(others) < ENOUGH:
-            raise files.InputError(
+            raise InputError(
                 '--no_faces: expected at least {} windows for the second look, got {}; give more '
                 'pictures, or leave it out with --check 0'.format(ENOUGH, len(others)))
         check, report = train_check(faces, faces_held_out, face, others, args.check,
@@ -166,16 +169,16 @@ def main(argv=None):
         print(report)
         save(check)
     print('{} of {} in {:.0f} s, {:.1f} GB of memory at most -> {}'.format(
-        cli.count(len(cascade.stages), 'stage'),
-        cli.count(sum(len(stage.features) for stage in cascade.stages), 'weak classifier'),
+        count(len(cascade.stages), 'stage'),
+        count(sum(len(stage.features) for stage in cascade.stages), 'weak classifier'),
         time.monotonic() - start, _peak_memory() / 1e9, args.output))
 
 
 def check_output(path, resume, force):
-    """Raise :class:`files.InputError` if the output cannot or must not be written."""
-    files.check_output(path)
+    """Raise :class:`InputError` if the output cannot or must not be written."""
+    atomic.check_output(path)
     if os.path.exists(path) and not (resume or force):
-        raise files.InputError('{} is there already; go on with it with --resume, overwrite it '
+        raise InputError('{} is there already; go on with it with --resume, overwrite it '
                                'with --force, or choose another name'.format(path))
 
 
@@ -185,8 +188,8 @@ def describe(command, patches, scenes, cascade, trainer, state):
             '{} after {} and {} without, by Gentle AdaBoost;\n'
             'held-out faces that pass all stages: {:.4f}; other windows: {:.2g}.\n'
             '{}\n{}'.format(cascade.width, cascade.height,
-                            cli.count(len(cascade.stages), 'stage'),
-                            cli.count(len(patches), 'face'), cli.count(len(scenes), 'picture'),
+                            count(len(cascade.stages), 'stage'),
+                            count(len(patches), 'face'), count(len(scenes), 'picture'),
                             trainer.hit_rate, trainer.false_alarm, command, state))
 
 
@@ -215,7 +218,7 @@ def read_stages(path, size, state):
         return Cascade(*size), 1.
     cascade, comment = lbp_cascade.read(path)
     if state not in comment.splitlines():
-        raise files.InputError('{}: expected stages trained on these pictures with these options, '
+        raise InputError('{}: expected stages trained on these pictures with these options, '
                                'got others; repeat its command, or start again with --force'
                                .format(path))
     return cascade, float(re.search(r'other windows: ([\d.e-]*\d)', comment)[1])
@@ -511,7 +514,7 @@ def train_check(faces, faces_held_out, face, others, n_iter, seed):
                            np.random.default_rng([seed, 7, iteration]))
 
     with concurrent.futures.ThreadPoolExecutor(1) as pool, \
-            cli.progress(n_iter, 'batches', 'second look') as bar:
+            messages.progress(n_iter, 'batches', 'second look') as bar:
         batch = pool.submit(draw, 0)
         for iteration in range(n_iter):
             x, offsets = batch.result()

@@ -27,7 +27,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import crop_faces
-from picture_ranknet.console import cli
+from picture_ranknet.console import messages
 from picture_ranknet.faces import face_finder
 from picture_ranknet.pictures import media
 
@@ -118,7 +118,7 @@ def counts(data, cascades, best):
     for name, paths, summary, form in sources:
         found, seconds = [[] for _ in settings], [[] for _ in settings]
         slot = media.every_nth(EVERY if name.startswith('frames') else 1)
-        with cli.progress(len(paths), 'frames', name) as bar:
+        with messages.progress(len(paths), 'frames', name) as bar:
             for frame in media.FrameReader([str(path) for path in paths], slot, bar):
                 for i, detect in enumerate(detectors):
                     start = time.perf_counter()

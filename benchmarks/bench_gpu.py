@@ -23,8 +23,10 @@ sys.path.insert(0, str(ROOT))
 from bench_speed import make_pictures, torch_network
 
 import net
-from picture_ranknet.console import cli
+from picture_ranknet.console import options
+from picture_ranknet.console.command import command
 from picture_ranknet.fast import fused_adam
+from picture_ranknet.machine import devices
 
 WARM = 3  # steps before those that count: kernels are compiled, algorithms chosen
 
@@ -119,17 +121,17 @@ def images_a_second(make, device, batchsize, seconds):
 
 
 def build_parser():
-    parser = cli.parser('bench_gpu.py', 'Images a second on a GPU, against PyTorch.')
+    parser = options.parser('bench_gpu.py', 'Images a second on a GPU, against PyTorch.')
     parser.add_argument('--device', default='0', help='a Chainer device')
-    parser.add_argument('--batchsize', type=cli.int_from(2, 1000), nargs='+', default=[32, 256])
-    parser.add_argument('--seconds', type=cli.positive_float, default=5, help='of each turn')
+    parser.add_argument('--batchsize', type=options.int_from(2, 1000), nargs='+', default=[32, 256])
+    parser.add_argument('--seconds', type=options.positive_float, default=5, help='of each turn')
     return parser
 
 
-@cli.command
+@command
 def main(argv=None):
     args = build_parser().parse_args(argv)
-    device = cli.use_device(args.device)
+    device = devices.use_device(args.device)
     contenders = [('training', 'ours', ours_training), ('prediction', 'ours', ours_prediction)]
     if importlib.util.find_spec('torch'):
         contenders += [('training', 'PyTorch', torch_training),

@@ -27,7 +27,7 @@ from picture_ranknet.learning import (
     augment,
     trainer,
 )
-from picture_ranknet.storage import files
+from picture_ranknet.storage import arrays
 
 
 class Lever:
@@ -243,7 +243,7 @@ def main():
     for n in args.ratings:
         for seed in range(args.seeds):
             train, _, test, _ = bench_quality.split('faces', n, seed, sources)
-            pictures = files.RatedPictures(train[0], train[1], np.arange(n))
+            pictures = arrays.RatedPictures(train[0], train[1], np.arange(n))
             for name in args.levers:
                 scores = learn(LEVERS[name], pictures, seed).score(test[0])
                 rows.append((n, name, [function(test[1], scores) for function

@@ -25,7 +25,7 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from picture_ranknet.storage import files
+from picture_ranknet.storage import arrays
 
 N_DRAWINGS = 256
 
@@ -138,7 +138,7 @@ def predict(folder, n, n_steps):
     from picture_ranknet.models import model_file
 
     os.chdir(folder)
-    size = files.read_pictures('X.npy').shape[2:]
+    size = arrays.read_pictures('X.npy').shape[2:]
     np.random.seed(0)
     model_file.save('model.pkl', net.RankNet(net.CNN(size), size, 1 / 255))
     scorings = watch(command, 'score_pictures')

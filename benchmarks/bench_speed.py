@@ -27,6 +27,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from picture_ranknet.machine import threads
+from picture_ranknet.storage import arrays
 
 SIZE = 80
 REPEATS = 3       # at each turn, after one that does not count
@@ -60,13 +61,12 @@ def import_chainer(kernels=True):
 def ours_training(batchsize):
     import net
     from picture_ranknet.learning import trainer
-    from picture_ranknet.storage import files
     X, ratings = make_pictures()
     np.random.seed(0)
     model = net.RankNet(net.CNN(), (SIZE, SIZE), 1 / 255)
     recipe = trainer.Recipe(10 ** 9, batchsize, augment=0, mirror=False)  # as the others have it
     run = trainer.build_trainer(
-        model, files.RatedPictures(X, ratings, np.arange(N)), recipe, os.devnull)
+        model, arrays.RatedPictures(X, ratings, np.arange(N)), recipe, os.devnull)
     return run.updater.update
 
 
@@ -416,13 +416,13 @@ import numpy as np
 import picture_ranknet.machine.chainer_compat
 import chainer, bench_training, metrics, net
 from picture_ranknet.fast import conv_pool
-from picture_ranknet.storage import files
+from picture_ranknet.storage import arrays
 conv_pool.kernels = None
 X, r = np.load('X.npy'), np.loadtxt('r.txt')
 V, v = np.load('V.npy'), np.loadtxt('v.txt')
 np.random.seed({seed})
 model = net.RankNet(net.CNN(), (80, 80), 1 / 255)
-loop = bench_training.articles_loop(model, files.RatedPictures(X, r, np.arange(len(X))), {seed})
+loop = bench_training.articles_loop(model, arrays.RatedPictures(X, r, np.arange(len(X))), {seed})
 for _ in range(1000):
     next(loop)
 print(time.perf_counter() - start, metrics.pair_accuracy(v, model.score(V)))

@@ -29,7 +29,7 @@ import metrics
 import net
 from picture_ranknet.fast import conv_pool
 from picture_ranknet.learning import trainer
-from picture_ranknet.storage import files
+from picture_ranknet.storage import arrays
 
 N_VALID = 200
 LEVELS = .65, .70, .74
@@ -121,8 +121,8 @@ def main():
     for seed in range(args.seeds):
         rows = np.random.default_rng(seed).permutation(len(X))
         n_train = len(X) * 4 // 5
-        pictures = files.RatedPictures(X, ratings, rows[:n_train])
-        valid = files.RatedPictures(X, ratings, rows[n_train:n_train + N_VALID])
+        pictures = arrays.RatedPictures(X, ratings, rows[:n_train])
+        valid = arrays.RatedPictures(X, ratings, rows[n_train:n_train + N_VALID])
         for name, loop in loops.items():
             curves[name].append(follow(loop, pictures, valid, seed, args.seconds))
             print('# seed {} {}: {:.4f}'.format(seed, name, curves[name][-1][-1][2]), flush=True)

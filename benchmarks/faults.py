@@ -48,6 +48,7 @@ import predict
 import rate
 import train
 import train_cascade
+from picture_ranknet.errors import InputError
 from picture_ranknet.faces import lbp_cascade
 from picture_ranknet.learning import (
     pretext,  # noqa: F401
@@ -61,7 +62,7 @@ from picture_ranknet.rating import (
     rate_session,  # noqa: F401
     rating_journal,
 )
-from picture_ranknet.storage import files
+from picture_ranknet.storage import arrays, ratings_txt
 
 STATUSES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 LONGEST = 300  # seconds that a command may take; on a busy machine, a second of work takes several
@@ -267,8 +268,8 @@ class Crop(Job):
     def check_broken(self):
         if (self.folder / '.X.moves').exists():
             try:
-                files.read_pictures(str(self.folder / 'X.npy'))
-            except files.InputError:
+                arrays.read_pictures(str(self.folder / 'X.npy'))
+            except InputError:
                 return  # a reader is told how to complete it, and our next run does
             raise AssertionError('a set that is half old and half new is read')
         super().check_broken()
@@ -411,7 +412,7 @@ class Rate(Job):
         return self.journal()
 
     def journal(self):
-        X = files.read_pictures(str(self.folder / 'X.npy'))
+        X = arrays.read_pictures(str(self.folder / 'X.npy'))
         with rating_journal.Journal(str(self.folder / 'mine.txt'), len(X),
                                     rate.identify(X)) as journal:
             return dict(enumerate(journal.ratings.tolist()))
@@ -439,7 +440,7 @@ class Rate(Job):
         self.talk.join()
         path = self.folder / 'mine.txt'
         if path.exists():
-            files.read_ratings(str(path), self.N)
+            ratings_txt.read_ratings(str(path), self.N)
         said = self.journal()
         for row, rating in self.confirmed.items():
             if rating == rating and said[row] != rating and (row, said[row]) != self.unsure:

@@ -35,11 +35,11 @@ sys.path[:0] = [str(ROOT), str(ROOT / 'tests')]
 import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
 import chainer
 
+from picture_ranknet.errors import InputError
 from picture_ranknet.models import (
     model_file,
     pretrained,
 )
-from picture_ranknet.storage import files
 from support import model_samples
 
 MOST_SECONDS = 10
@@ -385,7 +385,7 @@ def try_one(kind, path, content, listener):
             arrays = kind.load(path, prepared)
         end = 'loaded'
         listener.heard += map(str, said)
-    except files.InputError as e:
+    except InputError as e:
         end, arrays, message = 'refused', [], str(e)
         if not message.isprintable() or len(message) > 600:
             listener.heard.append('a message that is no line: {!r}'.format(message[:200]))

@@ -15,7 +15,7 @@ import chainer
 
 import crop_faces
 import net
-from picture_ranknet.console import cli
+from picture_ranknet.machine import devices
 from support import media_samples
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -46,7 +46,7 @@ def run(tmp_path):
 def run_here(tmp_path, monkeypatch, capsys):
     """Run a command as ``run`` does, but in this process: sooner by all that is imported."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, 'announce_compilation', lambda: None)  # each call would add its own
+    monkeypatch.setattr(devices, 'announce_compilation', lambda note: None)  # each call would add its own
 
     def run_here(command, *args):
         monkeypatch.setattr('sys.argv', [command])

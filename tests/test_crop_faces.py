@@ -19,7 +19,7 @@ from PIL import Image
 import crop_faces
 from picture_ranknet.faces import face_finder
 from picture_ranknet.pictures import plots
-from picture_ranknet.storage import files
+from picture_ranknet.storage import arrays, tables
 from support.media_samples import (
     CASCADE,
     SKIN,
@@ -66,8 +66,8 @@ def test_outputs_are_the_same_as_numpy_would_save(crop, tmp_path):
     crop('.', '--no_faces', '--keep_duplicates', '-o', 'Y.npy', '--size', 7)
     np.save('expected.npy', np.load('Y.npy'))
     assert (tmp_path / 'Y.npy').read_bytes() == (tmp_path / 'expected.npy').read_bytes()
-    assert len(files.read_pictures('Y.npy')) == 12
-    files.read_table('Y.csv', 12)
+    assert len(arrays.read_pictures('Y.npy')) == 12
+    tables.read_table('Y.csv', 12)
     assert (tmp_path / 'Y.csv').read_text().startswith(
         'row,source,frame,time,x,y,w,h,group,confidence,sharpness\n'
         '0,0.png,0,,0,0,60,40,0.0,,0.0\n1,1.png,0,,0,0,60,40,0.0,,0.0\n')

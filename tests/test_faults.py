@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 import train
+from picture_ranknet.errors import InputError
 from picture_ranknet.faces import face_store
 from picture_ranknet.models import model_file
-from picture_ranknet.storage import files, picture_set
+from picture_ranknet.storage import arrays, picture_set, ratings_txt
 from support import media_samples
 
 resource = pytest.importorskip('resource')  # not on Windows
@@ -177,8 +178,8 @@ def test_signals_end_a_training_and_leave_no_parts(folder, root, number, status,
 
 
 def test_a_second_sigterm_does_not_disturb_the_first(tmp_path, root):
-    script = ('import os, signal, sys, time\nfrom picture_ranknet.console import cli\n'
-              '@cli.command\n'
+    script = ('import os, signal, sys, time\nfrom picture_ranknet.console.command import command\n'
+              '@command\n'
               'def main(argv):\n'
               '    try:\n'
               '        os.kill(os.getpid(), signal.SIGTERM)\n'
@@ -233,9 +234,9 @@ def test_a_set_that_is_half_moved_is_completed_and_not_read(run, root, tmp_path,
     words = 'X.npy: crop_faces.py was stopped while it changed this set; to complete that, say'
     assert words in error_of(run('rate.py', 'X.npy', 'ratings.txt', '--no_browser'))
     assert run('crop_faces.py', '-o', 'X.npy', '--review', 'sheet.png').returncode == 0
-    np.testing.assert_array_equal(files.read_pictures(path), X[[0, 2, 4]])
+    np.testing.assert_array_equal(arrays.read_pictures(path), X[[0, 2, 4]])
     assert picture_set.read_table(path, 3)[1:] == [['0'], ['2'], ['4']]
-    assert files.read_ratings(tmp_path / 'ratings.txt', 3).tolist() == [1, 3, 5]
+    assert ratings_txt.read_ratings(tmp_path / 'ratings.txt', 3).tolist() == [1, 3, 5]
     assert sorted(os.listdir(tmp_path)) == ['X.csv', 'X.npy', 'ratings.txt', 'sheet.png']
 
 
@@ -244,7 +245,7 @@ def test_a_set_that_is_half_moved_is_completed_and_not_read(run, root, tmp_path,
     json.dumps(['../../etc/passwd', 'X.npy']).encode()])
 def test_a_note_that_is_not_ours_moves_nothing(tmp_path, content):
     (tmp_path / '.X.moves').write_bytes(content)
-    with pytest.raises(files.InputError, match='expected what crop_faces.py wrote'):
+    with pytest.raises(InputError, match='expected what crop_faces.py wrote'):
         picture_set.finish(str(tmp_path / 'X.npy'))
 
 
@@ -264,8 +265,8 @@ def test_two_commands_do_not_write_to_the_same_place(run, folder):
 
 
 def test_two_writers_of_one_file_leave_one_of_the_two(tmp_path, root):
-    script = ('import numpy\nfrom picture_ranknet.storage import files\n'
-              'for _ in range(100):\n    files.write_scores("p", [{}] * 999)')
+    script = ('import numpy\nfrom picture_ranknet.storage import ratings_txt\n'
+              'for _ in range(100):\n    ratings_txt.write_scores("p", [{}] * 999)')
     writers = [subprocess.Popen([sys.executable, '-c', script.format(i)], cwd=tmp_path,
                                 env=dict(os.environ, PYTHONPATH=str(root))) for i in (1, 2)]
     seen = set()

@@ -10,7 +10,7 @@ import chainer
 import net
 from picture_ranknet.learning import augment, pretext, trainer
 from picture_ranknet.models import model_file
-from picture_ranknet.storage import files
+from picture_ranknet.storage import arrays
 
 
 def has_gpu():
@@ -86,7 +86,7 @@ def test_a_step_is_that_of_the_cpu(gpu, pictures, ratings, arch, n_features, uni
 @pytest.mark.parametrize('arch', ['cnn', 'deep'])
 @pytest.mark.parametrize('freeze', [False, True])
 def test_training_goes_the_way_of_the_cpu(gpu, pictures, ratings, tmp_path, arch, freeze):
-    rated = files.RatedPictures(pictures, ratings, np.arange(30))
+    rated = arrays.RatedPictures(pictures, ratings, np.arange(30))
     recipe = trainer.Recipe(n_iter=20, batchsize=16, freeze=freeze)
     logs = []
     for name, device in ('cpu', chainer.get_device('@numpy')), ('gpu', gpu):

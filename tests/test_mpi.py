@@ -279,14 +279,15 @@ def test_what_all_find_wrong_is_said_once(mpirun, tmp_path):
 
 @needs_mpi
 @pytest.mark.parametrize('end, status, words', [
-    ('raise files.InputError("it is me")', 1, 'error: it is me'),
+    ('raise InputError("it is me")', 1, 'error: it is me'),
     ('raise ZeroDivisionError("a bug")', 1, 'ZeroDivisionError: a bug'),
 ])
 def test_one_that_fails_ends_all_with_its_message(mpirun, tmp_path, end, status, words):
     (tmp_path / 'lone.py').write_text(
-        'from picture_ranknet.console import cli\n'
-        'from picture_ranknet.machine import ranks\nfrom picture_ranknet.storage import files\n'
-        '@cli.shared_command\n'
+        'from picture_ranknet.console.command import shared_command\n'
+        'from picture_ranknet.errors import InputError\n'
+        'from picture_ranknet.machine import ranks\n'
+        '@shared_command\n'
         'def main(argv=None):\n'
         '    if ranks.rank() == 1:\n'
         '        {}\n'

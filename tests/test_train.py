@@ -15,9 +15,10 @@ import chainer
 
 import net
 import train
+from picture_ranknet.errors import InputError
 from picture_ranknet.learning import pretext, trainer
 from picture_ranknet.models import model_file
-from picture_ranknet.storage import files
+from picture_ranknet.storage import arrays
 
 SHORT = ['--n_iter', 6, '--monitor_step', 3, '-b', 8]
 
@@ -42,7 +43,7 @@ def learn(rated_files, monkeypatch, capsys):
 
 def test_hold_out_splits_the_rated_rows(pictures, ratings):
     rows = np.flatnonzero(np.arange(30) % 3)  # 20 of them
-    rated = files.RatedPictures(pictures, ratings, rows)
+    rated = arrays.RatedPictures(pictures, ratings, rows)
     kept, held = train.hold_out(rated, .2, 0, range(30))
     assert (len(kept.rows), len(held.rows)) == (16, 4)
     assert sorted([*kept.rows, *held.rows]) == list(rows)
@@ -51,7 +52,7 @@ def test_hold_out_splits_the_rated_rows(pictures, ratings):
 
 @pytest.mark.parametrize('seed', range(5))
 def test_hold_out_splits_no_group(pictures, ratings, seed):
-    rated = files.RatedPictures(pictures, ratings, np.arange(30))
+    rated = arrays.RatedPictures(pictures, ratings, np.arange(30))
     groups = [row // 3 for row in range(30)]
     kept, held = train.hold_out(rated, .2, seed, groups)
     assert sorted([*kept.rows, *held.rows]) == list(range(30))
@@ -59,11 +60,11 @@ def test_hold_out_splits_no_group(pictures, ratings, seed):
 
 
 def test_hold_out_comes_as_near_to_the_share_as_groups_allow(pictures, ratings):
-    rated = files.RatedPictures(pictures, ratings, np.arange(30))
+    rated = arrays.RatedPictures(pictures, ratings, np.arange(30))
     large = [row // 20 for row in range(30)]  # of 20 and of 10
     for seed in range(5):
         assert list(train.hold_out(rated, .3, seed, large)[1].rows) == list(range(20, 30))
-    with pytest.raises(files.InputError, match='30 rated pictures in 1 group, 0 are to validate'):
+    with pytest.raises(InputError, match='30 rated pictures in 1 group, 0 are to validate'):
         train.hold_out(rated, .3, 0, ['0.0'] * 30)
 
 
@@ -75,7 +76,7 @@ def test_the_groups_are_those_of_the_table(rated_files):
     assert train.read_groups(path, 3) == [0, 1, 2]
     table.write_text('row,group\n0,1.0\n1,1.0\n2,\n')
     assert train.read_groups(path, 3) == ['1.0', '1.0', 2]
-    with pytest.raises(files.InputError, match='X.csv: expected'):
+    with pytest.raises(InputError, match='X.csv: expected'):
         train.read_groups(path, 4)
 
 
@@ -90,14 +91,14 @@ def test_faces_of_a_track_are_all_held_out_or_none(run, rated_files):
 
 
 def test_hold_out_leaves_something_to_learn_from(pictures, ratings):
-    rated = files.RatedPictures(pictures, ratings, np.array([0, 1]))
-    with pytest.raises(files.InputError, match='1 are to train on, and no two'):
+    rated = arrays.RatedPictures(pictures, ratings, np.array([0, 1]))
+    with pytest.raises(InputError, match='1 are to train on, and no two'):
         train.hold_out(rated, .5, 0, range(30))
 
 
 def test_hold_out_leaves_something_to_validate_with(pictures, ratings):
-    rated = files.RatedPictures(pictures, ratings, np.arange(30))
-    with pytest.raises(files.InputError, match='1 are to validate with, and no two'):
+    rated = arrays.RatedPictures(pictures, ratings, np.arange(30))
+    with pytest.raises(InputError, match='1 are to validate with, and no two'):
         train.hold_out(rated, .03, 0, range(30))
 
 

@@ -10,10 +10,10 @@ import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
 import chainer
 
 import train_cascade
+from picture_ranknet.errors import InputError
 from picture_ranknet.faces import face_check, face_finder, lbp_cascade
 from picture_ranknet.faces.lbp_cascade import Cascade
 from picture_ranknet.faces.training import face_samples
-from picture_ranknet.storage import files
 from support.media_samples import CASCADE
 
 SMALL = ['--stages', 3, '--positives', 300, '--negatives', 300, '--features', .05, '--weak', 20,
@@ -449,7 +449,7 @@ def test_the_table_of_another_run_serves_as_faces(run, pictures):
 
 
 def test_a_cascade_of_someone_else_is_not_gone_on_with(tmp_path):
-    with pytest.raises(files.InputError, match='expected a cascade of LBP features'):
+    with pytest.raises(InputError, match='expected a cascade of LBP features'):
         (tmp_path / 'c.xml').write_text('<opencv_storage/>')
         train_cascade.read_stages(str(tmp_path / 'c.xml'), (24, 24), 'Samples: 0')
     assert train_cascade.read_stages(str(tmp_path / 'd.xml'), (9, 12), '')[0].width == 9

@@ -14,6 +14,7 @@ from typing import NamedTuple, Optional
 
 import numpy as np
 
+from picture_ranknet.errors import InputError
 from picture_ranknet.faces import cascade_file
 from picture_ranknet.faces.face_check import FaceCheck
 from picture_ranknet.machine import threads
@@ -21,7 +22,6 @@ from picture_ranknet.pictures import media
 from picture_ranknet.pictures.media import (
     cv2,  # None where it cannot be imported: media.check_opencv() says why
 )
-from picture_ranknet.storage import files
 
 DEFAULT_CASCADE = 'lbpcascade_animefice.xml'
 LONG_SIDE = 320
@@ -122,11 +122,11 @@ def read_cascade(path):
         InputError: If the file is missing or something else.
     """
     if not hasattr(cv2, 'CascadeClassifier'):
-        raise files.InputError('OpenCV {} has no CascadeClassifier; install one that has: '
+        raise InputError('OpenCV {} has no CascadeClassifier; install one that has: '
                                'python -m pip install "opencv-python{}"'
                                .format(cv2.__version__, media.OPENCV_VERSIONS))
     if not os.path.isfile(path):
-        raise files.InputError(
+        raise InputError(
             '{}: the cascade, which finds the faces, is missing; pass another with --cascade, '
             'such as {}, or take whole pictures with --no_faces'.format(path, CLASSIC_CASCADE))
     cascade, check, reason = cv2.CascadeClassifier(), None, 'OpenCV refuses it'
@@ -140,7 +140,7 @@ def read_cascade(path):
     except ValueError as e:
         good, reason = False, str(e)
     if not good:
-        raise files.InputError('{}: expected a cascade of OpenCV, got something else or a damaged '
+        raise InputError('{}: expected a cascade of OpenCV, got something else or a damaged '
                                'one: {}; try {}'.format(path, reason, CLASSIC_CASCADE))
     return cascade, check
 

@@ -17,7 +17,8 @@ from typing import NamedTuple, Optional
 
 import numpy as np
 
-from picture_ranknet.storage import files
+from picture_ranknet.errors import InputError
+from picture_ranknet.storage import arrays, atomic
 
 
 class Face(NamedTuple):
@@ -69,7 +70,7 @@ class FaceStore:
     def __init__(self, folder, run, size, resume=False):
         self.folder = folder
         self.others = []
-        self.shape = files.CHANNELS, size, size
+        self.shape = arrays.CHANNELS, size, size
         self.faces = []
         if resume and not os.path.isdir(folder):
             self._check_run(run)
@@ -78,7 +79,7 @@ class FaceStore:
         os.makedirs(folder, exist_ok=True)
         with contextlib.ExitStack() as stack:
             lock = stack.enter_context(open(self._path('lock'), 'ab'))
-            files.lock(lock, '{}: another crop_faces.py is at work there; wait for it, or choose '
+            atomic.lock(lock, '{}: another crop_faces.py is at work there; wait for it, or choose '
                              'another --output'.format(folder))
             if resume:
                 self._check_run(run)
@@ -96,7 +97,7 @@ class FaceStore:
         for name in NAMES:
             with contextlib.suppress(FileNotFoundError):
                 os.remove(self._path(name))
-        with files.replacing(self._path('run.json')) as part, \
+        with atomic.replacing(self._path('run.json')) as part, \
                 open(part, 'w', encoding='utf-8') as f:
             json.dump(run, f, indent=1)
 
@@ -105,9 +106,9 @@ class FaceStore:
 
     def _check_ours(self):
         found = os.listdir(self.folder) if os.path.isdir(self.folder) else []
-        if not all(name in (*NAMES, 'lock') or files.is_part_of(name, self._path('run.json'))
+        if not all(name in (*NAMES, 'lock') or atomic.is_part_of(name, self._path('run.json'))
                    for name in found):
-            raise files.InputError('{}: expected what an interrupted run has left, got something '
+            raise InputError('{}: expected what an interrupted run has left, got something '
                                    'else; move it away'.format(self.folder))
 
     def _check_run(self, run):
@@ -115,13 +116,13 @@ class FaceStore:
             with open(self._path('run.json'), encoding='utf-8') as f:
                 before = dict(json.load(f))
         except (OSError, ValueError, TypeError, RecursionError) as e:
-            raise files.InputError('{}: there is no run to go on with; leave --resume out'.format(
+            raise InputError('{}: there is no run to go on with; leave --resume out'.format(
                 self.folder)) from e
         # Through JSON, as that of before: a tuple becomes a list.
         now = json.loads(json.dumps(run))
         for name in now:
             if before.get(name) != now[name]:
-                raise files.InputError('{}: is of a run with other {}; to go on, say the same '
+                raise InputError('{}: is of a run with other {}; to go on, say the same '
                                        'again'.format(self.folder, name))
 
     def _restore(self):
@@ -150,7 +151,7 @@ class FaceStore:
             if crop.shape != self.shape or crop.dtype != np.uint8:
                 raise ValueError('expected uint8 of shape {}, got {} of shape {}'.format(
                     self.shape, crop.dtype, crop.shape))
-        with files.naming(None, self.folder):
+        with atomic.naming(None, self.folder):
             for crop in crops:
                 self._crops.write(crop.tobytes())
             self._crops.flush()
@@ -188,7 +189,7 @@ class FaceStore:
         self.close()
 
     def close(self):
-        with files.naming(None, self.folder):
+        with atomic.naming(None, self.folder):
             self._open.close()
 
     def remove(self):

@@ -22,8 +22,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from picture_ranknet.errors import InputError
 from picture_ranknet.faces import cascade_file
-from picture_ranknet.storage import files
+from picture_ranknet.storage import atomic
 
 try:
     from numba import njit, prange
@@ -41,9 +42,9 @@ def _kernel(**options):
 
 
 def check_numba():
-    """Raise :class:`files.InputError` if the loops would run as plain Python."""
+    """Raise :class:`InputError` if the loops would run as plain Python."""
     if njit is None:
-        raise files.InputError('training a cascade needs Numba; python -m pip install '
+        raise InputError('training a cascade needs Numba; python -m pip install '
                                '"numba>=0.59,<1"')
 
 
@@ -236,7 +237,7 @@ def write(path, cascade, comment='', hit_rate=.995, false_alarm=.5, more=''):
             if feature not in index:
                 index[feature] = len(pool)
                 pool.append(feature)
-    with files.replacing(path) as part, open(part, 'w', encoding='utf-8') as f:
+    with atomic.replacing(path) as part, open(part, 'w', encoding='utf-8') as f:
         f.write('<?xml version="1.0"?>\n')
         if comment:
             f.write('<!--\n{}\n-->\n'.format(re.sub('-(?=-|$)', '- ', comment)))
@@ -295,7 +296,7 @@ def read(path):
             raise ValueError('no cascade')
         cascade = _parse(cascade_file.parse(cascade_file.clean(text)).find('cascade'))
     except (AttributeError, ValueError, IndexError, TypeError, OverflowError) as e:
-        raise files.InputError('{}: expected a cascade of LBP features with stumps, got '
+        raise InputError('{}: expected a cascade of LBP features with stumps, got '
                                'something else or a damaged one'.format(path)) from e
     comment = re.match(r'(?:<\?xml.*?\?>\s*)?<!--\n?(.*?)\n?-->', text.strip(), re.DOTALL)
     return cascade, re.sub('- (?=-|$)', '-', comment.group(1)) if comment else ''

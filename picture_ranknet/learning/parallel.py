@@ -15,8 +15,8 @@ import chainer
 import chainer.links as L
 from chainer.functions.normalization import batch_normalization
 
+from picture_ranknet.errors import InputError
 from picture_ranknet.machine import ranks
-from picture_ranknet.storage import files
 
 COMMUNICATORS = 'naive', 'flat', 'non_cuda_aware', 'pure_nccl'  # ChainerMN's names
 
@@ -30,21 +30,21 @@ def connect(name, device):
     if ranks.size() == 1:
         return None
     if device.xp is np and name != 'naive':
-        raise files.InputError('--communicator {}: is for GPUs; say naive, or a --device'.format(
+        raise InputError('--communicator {}: is for GPUs; say naive, or a --device'.format(
             name))
     import chainermn  # here, since it wants mpi4py
 
     try:
         return chainermn.create_communicator(name, ranks.world())
     except Exception as e:  # of CuPy's and NCCL's many kinds
-        raise files.InputError('--communicator {}: {}'.format(
+        raise InputError('--communicator {}: {}'.format(
             name, str(e).splitlines()[0] or type(e).__name__)) from e
 
 
 def check_batch(batchsize):
-    """Raise :class:`files.InputError` if a batch has not a picture for every process."""
+    """Raise :class:`InputError` if a batch has not a picture for every process."""
     if batchsize < ranks.size():
-        raise files.InputError(
+        raise InputError(
             '{} processes: expected a picture of each batch for every one, but a batch has {}; '
             'start fewer of them, or see --batchsize'.format(ranks.size(), batchsize))
 

@@ -19,7 +19,7 @@ from picture_ranknet.fast import fused_adam
 from picture_ranknet.learning import augment, parallel
 from picture_ranknet.machine import ranks, threads
 from picture_ranknet.pictures.descriptor import describe
-from picture_ranknet.storage import files
+from picture_ranknet.storage import arrays
 
 N_ITER = 1000
 BATCHSIZE = 32
@@ -109,7 +109,7 @@ class Task:
         for index, (X, rows) in enumerate(self.sets):
             places = np.flatnonzero(indices == index)
             # Counted from the end of the rows.
-            taken = files.take(X, rows[numbers[places] - self.ends[index]])
+            taken = arrays.take(X, rows[numbers[places] - self.ends[index]])
             for place, picture in zip(places, taken):
                 pictures[place] = picture
         return pictures

@@ -8,9 +8,11 @@ import cv2
 import numpy as np
 
 import metrics
-from picture_ranknet.console import cli
+from picture_ranknet.console import messages
+from picture_ranknet.errors import InputError
 from picture_ranknet.pictures import plots
-from picture_ranknet.storage import files
+from picture_ranknet.storage import arrays, tables
+from picture_ranknet.text import count
 
 STRIP_N = 200       # held-out pictures drawn, the best
 FEWEST = 20         # held-out pictures; of fewer, intervals are too short
@@ -55,7 +57,7 @@ def write(out, train, valid, train_scores, valid_scores, k):
 
     Args:
         out (str): The folder.
-        train, valid (files.RatedPictures): ``valid`` may be ``None``.
+        train, valid (arrays.RatedPictures): ``valid`` may be ``None``.
         train_scores, valid_scores (numpy.ndarray): The scores of their rows.
         k (int): NDCG counts the first ``k`` positions.
 
@@ -70,19 +72,19 @@ def write(out, train, valid, train_scores, valid_scores, k):
         held_out = measure('valid', valid.ratings[valid.rows], valid_scores, k,
                            with_intervals=True)
         rows += held_out
-        cli.note('held out, {}, with 95 % intervals: {}'.format(
-            cli.count(len(valid.rows), 'picture'), ' | '.join(
+        messages.note('held out, {}, with 95 % intervals: {}'.format(
+            count(len(valid.rows), 'picture'), ' | '.join(
                 '{0.metric} {0.value:.3f} ({0.low:.3f} to {0.high:.3f})'.format(row)
                 for row in held_out if row.metric[0] in 'NpS')))
         scores = np.full(len(valid.X), np.nan)
         scores[valid.rows] = valid_scores
         plots.draw_ranking(strip, valid.X, valid.rows, scores,
                            valid.ratings, STRIP_N)
-    files.write_table(os.path.join(out, 'metrics.csv'), Row._fields, [
+    tables.write_table(os.path.join(out, 'metrics.csv'), Row._fields, [
         row[:2] + tuple('' if math.isnan(value) else '{:.4f}'.format(value) for value in row[2:])
         for row in rows])
     for warning in warnings_of(rows, valid and len(valid.rows)):
-        cli.note('warning: ' + warning)
+        messages.note('warning: ' + warning)
     return rows
 
 
@@ -121,7 +123,7 @@ def warn_if_fallen(log, rows):
     fall = best['valid/pair_accuracy'] - last['valid/pair_accuracy']
     if (fall > FALLEN and fall > chance  # which may be nan
             and last['train/pair_accuracy'] >= best['train/pair_accuracy']):
-        cli.note('warning: training and held-out pictures drift apart: from step {} to {}, the '
+        messages.note('warning: training and held-out pictures drift apart: from step {} to {}, the '
                  'pair accuracy of the held-out ones fell from {:.3f} to {:.3f} while the other '
                  'rose; the model is that of step {}'.format(
                      best['iteration'], last['iteration'], best['valid/pair_accuracy'],
@@ -134,7 +136,7 @@ def warn_of_confounders(X_path, pictures):
     Args:
         X_path (str): Where the pictures are; the sizes stand in the table
             beside it, if there is one.
-        pictures (files.RatedPictures): Those to learn from.
+        pictures (arrays.RatedPictures): Those to learn from.
     """
     ratings = pictures.ratings[pictures.rows]
     sizes = read_sizes(X_path, len(pictures.X))
@@ -144,7 +146,7 @@ def warn_of_confounders(X_path, pictures):
     if len(rows) > MOST_BLURRED:
         rows = np.sort(np.random.default_rng(0).choice(rows, MOST_BLURRED, replace=False))
     sharpness = np.array([measure_sharpness(picture) for part in np.array_split(
-        rows, -(-len(rows) // 100)) for picture in files.take(pictures.X, part)])
+        rows, -(-len(rows) // 100)) for picture in arrays.take(pictures.X, part)])
     _warn_if_correlated(pictures.ratings[rows], sharpness, 'sharpness of the pictures')
 
 
@@ -152,20 +154,20 @@ def _warn_if_correlated(ratings, values, name):
     rho = metrics.spearman(ratings, values)
     # Of values that have nothing to do with each other, 1 / sqrt(N - 1) is the standard error.
     if abs(rho) >= max(CONFOUNDED, SIGNIFICANT / math.sqrt(len(ratings) - 1)):
-        cli.note('warning: the ratings go with the {} (Spearman {:.2f}): the network may learn '
+        messages.note('warning: the ratings go with the {} (Spearman {:.2f}): the network may learn '
                  'that instead of your taste'.format(name, rho))
 
 
 def read_sizes(X_path, n):
     """Areas of the crops in pixels of their frames, shape ``(n,)``; ``None`` if not known."""
-    path = files.table_path(X_path)
+    path = tables.table_path(X_path)
     if not os.path.exists(path):
         return None
     try:
-        columns, rows = files.read_table(path, n, ['w', 'h'])
+        columns, rows = tables.read_table(path, n, ['w', 'h'])
         w, h = columns.index('w'), columns.index('h')
         sizes = np.array([float(row[w]) * float(row[h]) for row in rows])
-    except (files.InputError, ValueError):  # other people's tables beside other pictures
+    except (InputError, ValueError):  # other people's tables beside other pictures
         return None
     return sizes if np.isfinite(sizes).all() else None
 

@@ -18,13 +18,15 @@ from chainer.training.extensions import util
 
 import metrics
 import net
-from picture_ranknet.console import cli
+from picture_ranknet.console import messages
+from picture_ranknet.errors import InputError
 from picture_ranknet.fast import fused_adam
 from picture_ranknet.learning import augment, parallel
 from picture_ranknet.machine import ranks
 from picture_ranknet.models import model_file
 from picture_ranknet.pictures import plots
-from picture_ranknet.storage import files
+from picture_ranknet.storage import arrays, atomic
+from picture_ranknet.text import count
 
 ALPHA = .001   # Adam's, Chainer's default, and so the article's
 SAMPLE = 5000  # pictures that a line of output is of, at most
@@ -121,7 +123,7 @@ class SameRun(training.Extension):
         recipe (Recipe): How this run trains.
         model (net.RankNet): What it starts from; it matters where a trunk is
             frozen, of which a snapshot knows nothing.
-        train, valid (files.RatedPictures): ``valid`` may be ``None``.
+        train, valid (arrays.RatedPictures): ``valid`` may be ``None``.
     """
 
     STORED_AS = {'--loss': '--weigh'}  # which was the choice when the first snapshots were taken
@@ -148,7 +150,7 @@ class SameRun(training.Extension):
     def serialize(self, serializer):
         for name, mark in self.marks.items():
             if serializer(self.STORED_AS.get(name, name), mark) != mark:
-                raise files.InputError('the snapshot is of a run with other {}; to go on, say the '
+                raise InputError('the snapshot is of a run with other {}; to go on, say the '
                                        'same options and files'.format(name))
 
 
@@ -209,7 +211,7 @@ class Monitor(training.Extension):
 
     Args:
         model (net.RankNet): What is being trained.
-        train, valid (files.RatedPictures): ``valid`` may be ``None``.
+        train, valid (arrays.RatedPictures): ``valid`` may be ``None``.
         k (int): NDCG counts the first ``k`` positions.
         unit (float): What the loss takes, see ``net.RankNet``.
         erase (bool): Whether a progress bar stands where the line will go.
@@ -268,14 +270,14 @@ def draw_sample(pictures, seed, name):
     The same at each line, so that lines can be compared; the user is told.
 
     Args:
-        pictures (files.RatedPictures): May be ``None``.
+        pictures (arrays.RatedPictures): May be ``None``.
         seed (int): What the sample follows from.
         name (str): What the pictures are for.
     """
     if not pictures or len(pictures.rows) <= SAMPLE:
         return pictures
-    cli.note('{}: lines of output are of {:,} of the {}, drawn at random; the final metrics are '
-             'of all'.format(name, SAMPLE, cli.count(len(pictures.rows), 'picture')))
+    messages.note('{}: lines of output are of {:,} of the {}, drawn at random; the final metrics are '
+             'of all'.format(name, SAMPLE, count(len(pictures.rows), 'picture')))
     return _draw(pictures, SAMPLE, seed)
 
 
@@ -292,19 +294,19 @@ def erase_progress_bar():
 
 
 def score_pictures(model, pictures, rows=None, progress=None):
-    """Score pictures, or raise :class:`files.InputError` if a score is not finite.
+    """Score pictures, or raise :class:`InputError` if a score is not finite.
 
     Of processes that work together, all must call this.  ``progress`` is
     called with the number of pictures after each batch.
     """
     def done(n):
-        files.release(pictures.X)
+        arrays.release(pictures.X)
         if progress:
             progress(n)
 
     scores = model.score(pictures.X, rows, pictures.features, progress=done, is_shared=True)
     if not np.isfinite(scores).all():
-        raise files.InputError('the network has diverged: a score is not finite; '
+        raise InputError('the network has diverged: a score is not finite; '
                                'choose --image_scale so that pixels lie in 0 to 1')
     return scores
 
@@ -314,7 +316,7 @@ def run(model, train, valid, recipe, monitor_step, ndcg_k, out, snapshot=None, c
 
     Args:
         model (net.RankNet): On its device.
-        train, valid (files.RatedPictures): ``valid`` may be ``None``.
+        train, valid (arrays.RatedPictures): ``valid`` may be ``None``.
         recipe (Recipe): How to train.
         monitor_step, ndcg_k, out: The options.
         snapshot (str): Where to go on from; ``None`` begins.
@@ -346,7 +348,7 @@ def run(model, train, valid, recipe, monitor_step, ndcg_k, out, snapshot=None, c
         with parallel.normalizing(model):
             run_trainer(trainer, writer, snapshot)
     else:
-        cli.note('{}: is of the last step, only the results are written; for more steps, choose a '
+        messages.note('{}: is of the last step, only the results are written; for more steps, choose a '
                  'larger --n_iter or --patience'.format(snapshot))
     if monitor.best.step:
         monitor.best.restore()
@@ -380,14 +382,14 @@ def freeze(model, train, valid, mirror, seed=0):
         seen = model.look(X, rows)
         if mirror:
             seen = np.concatenate([seen, model.look(X, rows, mirror=True)])
-        return files.RatedPictures(seen, ratings[rows], np.arange(len(rows)),
+        return arrays.RatedPictures(seen, ratings[rows], np.arange(len(rows)),
                                    None if features is None else features[rows])
 
     most = FROZEN // (model.look(train.X, train.rows[:1]).nbytes * (1 + mirror))
     if len(train.rows) > most:
-        cli.note('--freeze: learns from {:,} of the {}, drawn at random: of more, what the frozen '
+        messages.note('--freeze: learns from {:,} of the {}, drawn at random: of more, what the frozen '
                  'layers see would not fit into {:.0f} GB'.format(
-                     most, cli.count(len(train.rows), 'picture'), FROZEN / 1e9))
+                     most, count(len(train.rows), 'picture'), FROZEN / 1e9))
         train = _draw(train, most, seed)
     head = net.RankNet(net.Head(model.predictor), image_scale=1)
     head.to_device(model.device)
@@ -407,7 +409,7 @@ def build_trainer(model, train, recipe, out, best=None, communicator=None):
             is_mirrored = recipe.mirror & (rng.random(len(rows)) < .5)[part]
             x = model.scale(train.X[mine + len(train.ratings) * is_mirrored])
         else:
-            x = model.scale(files.take(train.X, mine))
+            x = model.scale(arrays.take(train.X, mine))
             augment.vary(x, rng, recipe.augment, recipe.mirror, part.start)
         batch = {'x': x, 't': train.ratings[rows]}
         if train.features is not None:
@@ -469,7 +471,7 @@ class SnapshotWriter(extensions.snapshot_writers.SimpleWriter):
 
     def __call__(self, filename, outdir, target):
         self.last = os.path.join(outdir, filename)
-        with files.replacing(self.last) as part:
+        with atomic.replacing(self.last) as part:
             chainer.serializers.save_npz(part, target, compression=False)  # weights hardly do
         self._post_save()
 
@@ -489,7 +491,7 @@ class LogReport(extensions.LogReport):
         n = len(self.log)
         super().__call__(trainer)
         if len(self.log) > n:
-            with files.replacing(os.path.join(trainer.out, 'log')) as part, \
+            with atomic.replacing(os.path.join(trainer.out, 'log')) as part, \
                     open(part, 'w') as f:
                 json.dump(self.log, f, indent=4)
 
@@ -505,7 +507,7 @@ class PlotReport(extensions.PlotReport):
         if self._trigger(trainer):
             name = self._file_name
             try:
-                with files.replacing(os.path.join(trainer.out, name)) as self._file_name:
+                with atomic.replacing(os.path.join(trainer.out, name)) as self._file_name:
                     super().__call__(trainer)
             finally:
                 self._file_name = name
@@ -554,7 +556,7 @@ def resume(trainer, snapshot):
     model_file.load_snapshot(snapshot, trainer)
     n_iter, _ = trainer.stop_trigger.get_training_length()
     if trainer.updater.iteration > n_iter:
-        raise files.InputError('{}: is of step {} already; choose a larger --n_iter than {}'.format(
+        raise InputError('{}: is of step {} already; choose a larger --n_iter than {}'.format(
             snapshot, trainer.updater.iteration, n_iter))
 
 

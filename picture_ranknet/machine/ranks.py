@@ -12,8 +12,8 @@ import time
 
 import numpy as np
 
+from picture_ranknet.errors import InputError
 from picture_ranknet.machine import threads
-from picture_ranknet.storage import files
 
 # How MPICH and its kin, and Open MPI, tell a process how many there are, and which one it is.
 SIZES = 'PMI_SIZE', 'OMPI_COMM_WORLD_SIZE', 'MV2_COMM_WORLD_SIZE'
@@ -54,12 +54,12 @@ def join():
         from mpi4py import MPI
     except (ImportError, RuntimeError) as e:  # RuntimeError: there is no MPI that it could load
         _leave_it_to_the_first()
-        raise files.InputError('mpiexec has started {} processes, which need mpi4py and an MPI to '
+        raise InputError('mpiexec has started {} processes, which need mpi4py and an MPI to '
                                'work together ({}); {}'.format(
                                    started(), str(e).splitlines()[0], INSTALL)) from e
     if MPI.COMM_WORLD.size != started():
         _leave_it_to_the_first()
-        raise files.InputError('mpiexec has started {} processes, but mpi4py knows of {}: they are '
+        raise InputError('mpiexec has started {} processes, but mpi4py knows of {}: they are '
                                'of different MPIs; take the mpiexec that belongs to {}'.format(
                                    started(), MPI.COMM_WORLD.size,
                                    MPI.Get_library_version().split(',')[0].split('\n')[0]))
@@ -85,10 +85,10 @@ def _leave():
 
 
 def stay_alone():
-    """Raise :class:`files.InputError` if there are others: they would do the same work again."""
+    """Raise :class:`InputError` if there are others: they would do the same work again."""
     if started() > 1:
         _leave_it_to_the_first()
-        raise files.InputError('works on one process only; leave mpiexec out')
+        raise InputError('works on one process only; leave mpiexec out')
 
 
 def _leave_it_to_the_first():

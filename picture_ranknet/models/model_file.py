@@ -25,7 +25,8 @@ import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
 import chainer
 
 import net
-from picture_ranknet.storage import files, npz_reader, pickle_reader
+from picture_ranknet.errors import InputError
+from picture_ranknet.storage import arrays, atomic, npz_reader, pickle_reader
 from picture_ranknet.storage.pickle_reader import CLASS, MENTIONED, LongText, Record, Use
 
 PROTOCOL = 4  # what pickle.dump takes by default on Python 3.8 to 3.13
@@ -74,7 +75,7 @@ _NAMES = {
 }
 
 
-class ModelFileError(files.InputError):
+class ModelFileError(InputError):
 
     """A model file or snapshot is not one of ours, or is damaged."""
 
@@ -94,7 +95,7 @@ def save(path, model):
         param.update_rule = None
         param.cleargrad()
     model.to_device('@numpy')
-    with files.replacing(path) as part, open(part, 'wb') as f:
+    with atomic.replacing(path) as part, open(part, 'wb') as f:
         _Pickler(f, PROTOCOL).dump(model)
 
 
@@ -216,7 +217,7 @@ def _check_image_scale(scale):
 
 
 def _check_n_features(n):
-    if not (type(n) is int and 0 <= n <= files.MOST_FEATURES):
+    if not (type(n) is int and 0 <= n <= arrays.MOST_FEATURES):
         raise ValueError('its number of features is none')
     return n
 
@@ -293,7 +294,7 @@ def load_snapshot(path, trainer):
         try:
             _SnapshotReader(npz_reader.Npz(f), _weight_shapes(trainer)).load(trainer)
             return
-        except files.InputError:  # of another run
+        except InputError:  # of another run
             raise
         except ValueError as e:
             reason = str(e)

@@ -15,7 +15,8 @@ import numpy as np
 import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
 import chainer
 
-from picture_ranknet.storage import files, npz_reader
+from picture_ranknet.errors import InputError
+from picture_ranknet.storage import npz_reader
 
 
 def load(path, predictor):
@@ -44,7 +45,7 @@ def load(path, predictor):
         reason = str(e) or type(e).__name__
     else:
         return
-    raise files.InputError('{}: expected weights of {} as a .npz of Chainer or a .caffemodel, but '
+    raise InputError('{}: expected weights of {} as a .npz of Chainer or a .caffemodel, but '
                            '{}'.format(path, type(predictor).__name__, reason))
 
 

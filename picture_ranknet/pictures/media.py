@@ -23,8 +23,9 @@ from typing import NamedTuple, Optional
 import numpy as np
 from PIL import Image, ImageOps
 
-from picture_ranknet.console import cli
-from picture_ranknet.storage import files
+from picture_ranknet.console import messages
+from picture_ranknet.errors import InputError
+from picture_ranknet.text import count
 
 MAX_PIXELS = 50_000_000   # of a picture or a frame
 LARGEST = 2 ** 28         # ... whatever the user says
@@ -52,12 +53,12 @@ USUAL_RATE = 25.    # frames a second, where a video does not say
 
 
 def check_opencv():
-    """Raise :class:`files.InputError` if OpenCV cannot be used, and quieten it."""
+    """Raise :class:`InputError` if OpenCV cannot be used, and quieten it."""
     if cv2 is None and cv2_error.name == 'cv2':
-        raise files.InputError('OpenCV is not installed; python -m pip install "opencv-python{}"'
+        raise InputError('OpenCV is not installed; python -m pip install "opencv-python{}"'
                                .format(OPENCV_VERSIONS))
     if cv2 is None:  # on servers, libGL.so.1 or the like is missing
-        raise files.InputError(
+        raise InputError(
             'OpenCV cannot be imported ({}); swap in the build that needs no system libraries: '
             'python -m pip install --force-reinstall --no-deps "opencv-python-headless{}"'
             .format(cv2_error, OPENCV_VERSIONS))
@@ -87,10 +88,10 @@ def find_sources(sources, leave_out=()):
     """
     for source in sources:
         if re.match(r'[A-Za-z][A-Za-z0-9+.-]+://', source):
-            raise files.InputError('{}: expected a file, got an address on the web; download it '
+            raise InputError('{}: expected a file, got an address on the web; download it '
                                    'first'.format(source))
         if not os.path.exists(source):
-            raise files.InputError('{}: there is no such file or folder{}'.format(
+            raise InputError('{}: there is no such file or folder{}'.format(
                 source, '; of an image sequence, name the folder' if '%' in source else ''))
     hidden = {os.path.realpath(path) for path in leave_out if path}
     paths, others = [], 0
@@ -103,7 +104,7 @@ def find_sources(sources, leave_out=()):
         else:
             paths.append(source)
     if not paths:
-        raise files.InputError('{}: there is no picture and no video in it'.format(
+        raise InputError('{}: there is no picture and no video in it'.format(
             ', '.join(sources)))
     return paths, others
 
@@ -199,18 +200,18 @@ class FrameReader:
         for path in self.paths:
             try:
                 yield from self._read(path)
-            except files.InputError as e:
+            except InputError as e:
                 if self.n_files == 1:
                     raise
                 self.unreadable += 1
-                cli.note('passed over {}'.format(e))
+                messages.note('passed over {}'.format(e))
         if self.n_files == len(self.paths):
             sum_up(self.unreadable, self.n_files)
 
     def describe(self):
         """What has been read, such as ``240 frames of 1 video and 3 pictures``."""
-        videos = '{} of {}'.format(cli.count(self.frames, 'frame'), cli.count(self.videos, 'video'))
-        pictures = cli.count(self.pictures, 'picture')
+        videos = '{} of {}'.format(count(self.frames, 'frame'), count(self.videos, 'video'))
+        pictures = count(self.pictures, 'picture')
         return ' and '.join([videos] * bool(self.videos) + [pictures] * bool(self.pictures))
 
     def _read(self, path):
@@ -240,13 +241,13 @@ class FrameReader:
             raise _unreadable(path)
         # A count that the container only estimates may be one too high.
         if n < announced and seconds + 2 / rate < announced / rate:
-            cli.note('{}: {} of {:.0f} frames could be read; the video is cut short or damaged'
+            messages.note('{}: {} of {:.0f} frames could be read; the video is cut short or damaged'
                      .format(path, n, announced))
 
     def _read_animation(self, path, animation):
         width, height = animation.size
         if width * height * animation.n_frames > ANIMATED * self.max_pixels:
-            raise files.InputError(
+            raise InputError(
                 '{}: expected an animation of up to {:,} pixels, got {} x {} in {:,} frames; cut '
                 'it, or say --max_pixels to crop_faces.py, a hundredth of that'.format(
                     path, ANIMATED * self.max_pixels, width, height, animation.n_frames))
@@ -254,7 +255,7 @@ class FrameReader:
         n, _ = yield from self._sample(
             path, _turn(animation), lambda: (True, _on_white(animation)))
         if n < animation.n_frames:
-            cli.note('{}: {} of {} frames could be read; the animation is damaged'.format(
+            messages.note('{}: {} of {} frames could be read; the animation is damaged'.format(
                 path, n, animation.n_frames))
 
     def _sample(self, path, times, retrieve):
@@ -276,30 +277,30 @@ class FrameReader:
 
 
 def sum_up(unreadable, n_files):
-    """Tell the user how many files could not be read; raise :class:`files.InputError` if all."""
+    """Tell the user how many files could not be read; raise :class:`InputError` if all."""
     if unreadable == n_files:
-        raise files.InputError('none of the {} could be read'.format(
-            cli.count(unreadable, 'file')))
+        raise InputError('none of the {} could be read'.format(
+            count(unreadable, 'file')))
     if unreadable:
-        cli.note('{} of {} could not be read'.format(unreadable, cli.count(n_files, 'file')))
+        messages.note('{} of {} could not be read'.format(unreadable, count(n_files, 'file')))
 
 
 def _check_readable(path):
     try:
         path.encode()
     except UnicodeEncodeError as e:  # would crash OpenCV
-        raise files.InputError('{}: expected a name in UTF-8; rename it'.format(
+        raise InputError('{}: expected a name in UTF-8; rename it'.format(
             ascii(path)[1:-1])) from e
     if not os.path.isfile(path) and os.path.exists(path):  # a pipe might keep us waiting for ever
-        raise files.InputError('{}: expected a file, got a folder or a device'.format(path))
+        raise InputError('{}: expected a file, got a folder or a device'.format(path))
     try:
         open(path, 'rb').close()
     except OSError as e:
-        raise files.InputError('{}: {}'.format(path, e.strerror)) from e
+        raise InputError('{}: {}'.format(path, e.strerror)) from e
 
 
 def _check_header(path, file, max_pixels):
-    """Raise :class:`files.InputError` if a picture, or a video that is one, says it is too large.
+    """Raise :class:`InputError` if a picture, or a video that is one, says it is too large.
 
     Args:
         path (str): What to call it.
@@ -314,14 +315,14 @@ def _check_header(path, file, max_pixels):
 
 def _check_size(path, width, height, max_pixels):
     if width * height > max_pixels:
-        raise files.InputError('{}: expected up to {:,} pixels, got {} x {}; shrink it, or say '
+        raise InputError('{}: expected up to {:,} pixels, got {} x {}; shrink it, or say '
                                '--max_pixels to crop_faces.py'.format(
                                    path, max_pixels, width, height))
 
 
 def _unreadable(path):
     kind, more = ('picture', '') if _extension(path) in PICTURES else ('video', 'sound only, ')
-    return files.InputError(
+    return InputError(
         '{}: expected a {}, got something that OpenCV cannot read; it may be {}damaged or not '
         'complete'.format(path, kind, more))
 
@@ -343,7 +344,7 @@ def read_picture(path, max_pixels=MAX_PIXELS):
     with open(path, 'rb') as f:  # cv2.imread knows only some paths on Windows
         data = f.read(most + 1)
     if len(data) > most:
-        raise files.InputError('{}: expected up to {:,} bytes, got more; shrink it, or say '
+        raise InputError('{}: expected up to {:,} bytes, got more; shrink it, or say '
                                '--max_pixels to crop_faces.py'.format(path, most))
     _check_header(path, io.BytesIO(data), max_pixels)
     try:

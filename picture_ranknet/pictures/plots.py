@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 import metrics
-from picture_ranknet.storage import files
+from picture_ranknet.storage import arrays, atomic
 
 os.environ['MPLBACKEND'] = 'Agg'  # matplotlib, which is slow to start, draws into files
 
@@ -110,7 +110,7 @@ def draw_strips(path, X, strips, n, ratings=None):
             draw.text((left + width, words), _format_value(strip.values[row]), PALE, _font(15),
                       anchor='ra')
         top += n_lines * (height + GAP)
-    with files.replacing(path) as part:
+    with atomic.replacing(path) as part:
         canvas.save(part, 'PNG')
 
 
@@ -154,8 +154,8 @@ def draw_sheet(path, X, shown=None, side=80, columns=20, limit=3000):
         sheet.paste(img, (left + (side - img.width) // 2, top + (side - img.height) // 2))
         draw.text((left + side / 2, top + side + label / 2 - 1), str(number), INK, font, 'mm')
         if column == columns - 1:
-            files.release(X)
-    with files.replacing(path) as part:
+            arrays.release(X)
+    with atomic.replacing(path) as part:
         sheet.save(part, 'PNG')
     return step
 
@@ -193,7 +193,7 @@ def draw_explanations(path, X, order, scores, maps, columns=6, side=160):
         words = top + 2 * side + 6
         draw.text((left, words), str(position + 1), INK, _font(15, bold=True))
         draw.text((left + side, words), _format_value(scores[row]), PALE, _font(15), anchor='ra')
-    with files.replacing(path) as part:
+    with atomic.replacing(path) as part:
         canvas.save(part, 'PNG')
 
 

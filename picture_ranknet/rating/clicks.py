@@ -13,7 +13,8 @@ import os
 
 import numpy as np
 
-from picture_ranknet.storage import files
+from picture_ranknet.errors import InputError
+from picture_ranknet.storage import tables
 
 COLUMNS = 'picture', 'impressions', 'clicks'
 SWEEPS = 200
@@ -42,17 +43,17 @@ def read(path, n, sources=None):
         for name in source, os.path.basename(source):
             by_name.setdefault(name, row)
     rows, shown, clicked, positions = [], [], [], []
-    for number, line in files.read_columns(path, COLUMNS):
+    for number, line in tables.read_columns(path, COLUMNS):
         where = '{}, line {}'.format(path, number)
         rows.append(_find(where, line['picture'], by_name, n))
         shown.append(_count(where, 'impressions', line['impressions']))
         clicked.append(_count(where, 'clicks', line['clicks']))
         if clicked[-1] > shown[-1]:
-            raise files.InputError('{}: expected no more clicks than impressions, got {} of {}'
+            raise InputError('{}: expected no more clicks than impressions, got {} of {}'
                                    .format(where, clicked[-1], shown[-1]))
         positions.append(line.get('position', '').strip())
     if not sum(shown):
-        raise files.InputError('{}: expected impressions, got none'.format(path))
+        raise InputError('{}: expected impressions, got none'.format(path))
     names = sorted(set(positions), key=lambda name: (len(name), name))  # 2 before 10
     index = {name: number for number, name in enumerate(names)}
     return (np.array(rows), np.array(shown, float), np.array(clicked, float),
@@ -63,14 +64,14 @@ def _find(where, name, by_name, n):
     try:
         return by_name[name.strip()]
     except KeyError as e:
-        raise files.InputError('{}: expected a picture, a row from 0 to {} or a source of the '
+        raise InputError('{}: expected a picture, a row from 0 to {} or a source of the '
                                'table beside the pictures, got {!r}'.format(
                                    where, n - 1, name[:40])) from e
 
 
 def _count(where, column, text):
     if not text.strip().isdecimal() or len(text) > 15:
-        raise files.InputError('{}: expected a whole number of {}, got {!r}'.format(
+        raise InputError('{}: expected a whole number of {}, got {!r}'.format(
             where, column, text[:40]))
     return int(text)
 

@@ -14,7 +14,7 @@ import numpy as np
 from picture_ranknet.pictures import plots
 from picture_ranknet.pictures.descriptor import describe
 from picture_ranknet.rating import comparisons, rating_order
-from picture_ranknet.storage import files
+from picture_ranknet.storage import arrays
 
 POOL = 4000           # pictures among which the next ones are chosen
 AHEAD = 4             # pictures that are chosen before they are needed
@@ -154,7 +154,7 @@ class StarSession(Session):
             descriptions.append(describe(np.stack([
                 np.asarray(plots.to_image(self.X[row])).transpose(2, 0, 1)  # HWC -> CHW
                 for row in self._pool[start:start + 64]])))
-            files.release(self.X)
+            arrays.release(self.X)
             self._save()
         scores = self._score(self._pool) if self._score else None
         self._taste = rating_order.Taste(np.concatenate(descriptions), scores)

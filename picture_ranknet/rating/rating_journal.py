@@ -15,7 +15,8 @@ from typing import NamedTuple, Optional
 
 import numpy as np
 
-from picture_ranknet.storage import files
+from picture_ranknet.errors import InputError
+from picture_ranknet.storage import atomic, ratings_txt
 
 NOT_RATED = 'nan'
 NO_FACE = 'nan  # no face'
@@ -65,12 +66,12 @@ class Journal:
     def __init__(self, path, n, pictures_id, mode=STARS):
         self.path = path
         self.journal_path = path + '.journal'
-        files.check_output(path)
+        atomic.check_output(path)
         self.mode = mode
         self.n = n
         self._file = open(self.journal_path, 'a+b', buffering=0)
         try:
-            files.lock(self._file, '{}: another rate.py is adding to it; close that one first'
+            atomic.lock(self._file, '{}: another rate.py is adding to it; close that one first'
                        .format(self.journal_path))
             self._start(pictures_id)
         except BaseException:
@@ -81,16 +82,16 @@ class Journal:
         events = self._read_events()
         opening = next((e for e in reversed(events) if 'pictures' in e), None)
         if opening and opening['mode'] != self.mode:
-            raise files.InputError(
+            raise InputError(
                 '{}: was made {}; go on so, or choose another file of ratings'.format(
                     self.path, 'with --pairs' if opening['mode'] == PAIRS else 'without --pairs'))
         if not opening and self.mode == PAIRS and os.path.exists(self.path):
-            raise files.InputError('{}: was not made with --pairs; choose another file of ratings'
+            raise InputError('{}: was not made with --pairs; choose another file of ratings'
                                    .format(self.path))
         has_other_length = opening and opening['pictures'] != self.n
         pending = _after_last(events, 'written')
         if has_other_length and (self.mode == PAIRS or any(map(_is_statement, pending))):
-            raise files.InputError(
+            raise InputError(
                 '{}: speaks of {} pictures, but there are {}; rate the former ones, or move it '
                 'away'.format(self.journal_path, opening['pictures'], self.n))
         self.are_same_pictures = not opening or opening['id'] == pictures_id
@@ -115,7 +116,7 @@ class Journal:
     def _read_events(self):
         """All objects of the journal; what a crash cut short at its end is taken off."""
         if self._file.seek(0, os.SEEK_END) > LARGEST:
-            raise files.InputError('{}: expected a journal of up to {:,} bytes, got {:,}; move it '
+            raise InputError('{}: expected a journal of up to {:,} bytes, got {:,}; move it '
                                    'away: what {} has is safe'.format(
                                        self.journal_path, LARGEST, self._file.tell(), self.path))
         self._file.seek(0)
@@ -130,7 +131,7 @@ class Journal:
                 n = event.get('pictures', n)
                 _check(event, n)
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
-                raise files.InputError(
+                raise InputError(
                     '{}, line {}: expected what rate.py wrote, got something else; mend that line '
                     'or move the file away: what {} has is safe'.format(
                         self.journal_path, number, self.path)) from e
@@ -139,7 +140,7 @@ class Journal:
 
     def _read_lines(self):
         if os.path.exists(self.path):
-            return [list(pair) for pair in files.rating_lines(self.path, self.n)]
+            return [list(pair) for pair in ratings_txt.rating_lines(self.path, self.n)]
         return [[row, NOT_RATED + '\n'] for row in range(self.n)]
 
     def _replay(self, event):
@@ -202,7 +203,7 @@ class Journal:
         """Write ``ratings.txt``, if it does not have all that has been said."""
         if self.is_written:
             return
-        with files.replacing(self.path) as part, open(part, 'w', encoding='utf-8') as f:
+        with atomic.replacing(self.path) as part, open(part, 'w', encoding='utf-8') as f:
             f.writelines(line for _, line in self._lines)
         self._append({'written': True})
         self.is_written = True

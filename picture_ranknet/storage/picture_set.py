@@ -10,7 +10,8 @@ import os
 
 import numpy as np
 
-from picture_ranknet.storage import files
+from picture_ranknet.errors import InputError
+from picture_ranknet.storage import arrays, atomic, ratings_txt, tables
 
 COLUMNS = ['row', 'source', 'frame', 'time', 'x', 'y', 'w', 'h', 'group', 'confidence',
            'sharpness']
@@ -28,27 +29,27 @@ def write(path, pictures, table, ratings=None):
         ratings (tuple): Path and text of the ratings.
     """
     columns, *rows = table
-    names = [path, files.table_path(path), *([ratings[0]] if ratings else [])]
+    names = [path, tables.table_path(path), *([ratings[0]] if ratings else [])]
     targets = list(map(os.path.realpath, names))  # a link keeps pointing where it points
-    parts = list(map(files.part_of, targets))
+    parts = list(map(atomic.part_of, targets))
     try:
-        with files.naming(parts[0], path):
+        with atomic.naming(parts[0], path):
             n = _write_pictures(parts[0], pictures)
-            files.sync(parts[0])
+            atomic.sync(parts[0])
         if n != len(rows):
             raise ValueError('expected {} pictures, got {}'.format(len(rows), n))
-        with files.naming(parts[1], names[1]):
-            files.write_rows(parts[1], ['row', *columns],
+        with atomic.naming(parts[1], names[1]):
+            tables.write_rows(parts[1], ['row', *columns],
                              ([number, *row] for number, row in enumerate(rows)))
-            files.sync(parts[1])
+            atomic.sync(parts[1])
         if ratings:
-            with files.naming(parts[2], names[2]):
+            with atomic.naming(parts[2], names[2]):
                 with open(parts[2], 'w', encoding='utf-8', newline='') as f:
                     f.write(ratings[1])
-                files.sync(parts[2])
+                atomic.sync(parts[2])
         _move(path, parts, targets, names)
     finally:
-        if not os.path.exists(files.moves_path(path)):  # else finish() needs them
+        if not os.path.exists(arrays.moves_path(path)):  # else finish() needs them
             for part in parts:
                 with contextlib.suppress(FileNotFoundError):
                     os.remove(part)
@@ -65,8 +66,8 @@ def _write_pictures(path, pictures):
 
 
 def _move(path, parts, targets, names):
-    moves = files.moves_path(path)
-    with files.replacing(moves) as part, open(part, 'w', encoding='utf-8') as f:
+    moves = arrays.moves_path(path)
+    with atomic.replacing(moves) as part, open(part, 'w', encoding='utf-8') as f:
         json.dump([os.path.basename(part) for part in parts] + targets, f)
     try:
         finish(path)
@@ -83,7 +84,7 @@ def finish(path):
     Args:
         path (str): The ``.npy`` file.
     """
-    moves = files.moves_path(path)
+    moves = arrays.moves_path(path)
     if not os.path.exists(moves):
         return
     for part, target in _read_moves(moves):
@@ -96,12 +97,12 @@ def _read_moves(path):
     """Pairs of a part and its place; a part lies beside its place, whatever the file says."""
     try:
         with open(path, encoding='utf-8') as f:
-            names = json.loads(f.read(files.ROW_LIMIT))
+            names = json.loads(f.read(tables.ROW_LIMIT))
         parts, targets = names[:len(names) // 2], names[len(names) // 2:]
-        if not all(map(files.is_part_of, parts, targets)):
+        if not all(map(atomic.is_part_of, parts, targets)):
             raise ValueError('other names')
     except (ValueError, TypeError, RecursionError) as e:
-        raise files.InputError('{}: expected what crop_faces.py wrote, got something else; remove '
+        raise InputError('{}: expected what crop_faces.py wrote, got something else; remove '
                                'it'.format(path)) from e
     return [(os.path.join(os.path.dirname(target), part), target)
             for part, target in zip(parts, targets)]
@@ -112,10 +113,10 @@ def read_table(path, n):
 
     Where there is none, all that is known is how many there are.
     """
-    table = files.table_path(path)
+    table = tables.table_path(path)
     if not os.path.exists(table):
         return [COLUMNS[1:], *([''] * (len(COLUMNS) - 1) for _ in range(n))]
-    columns, rows = files.read_table(table, n)
+    columns, rows = tables.read_table(table, n)
     kept = [number for number, column in enumerate(columns) if column != 'row']
     return [[columns[number] for number in kept],
             *([row[number] for number in kept] for row in rows)]
@@ -132,19 +133,19 @@ def drop(path, rows, ratings_path=None):
     Raises:
         InputError: If there is no such row, or no other.
     """
-    X = files.read_pictures(path)
+    X = arrays.read_pictures(path)
     wrong = sorted(row for row in rows if row >= len(X))
     if wrong:
-        raise files.InputError('{}: expected rows from 0 to {}, got {}; see the numbers on the '
+        raise InputError('{}: expected rows from 0 to {}, got {}; see the numbers on the '
                                'sheet'.format(path, len(X) - 1, wrong[0]))
     if len(rows) == len(X):
-        raise files.InputError('{}: no picture would be left; remove the file'.format(path))
+        raise InputError('{}: no picture would be left; remove the file'.format(path))
     kept = [row for row in range(len(X)) if row not in rows]
     columns, *table = read_table(path, len(X))
     ratings = None
     if ratings_path:
-        ratings = ratings_path, files.drop_ratings(ratings_path, len(X), rows)
-    write(path, files.walk(X, kept),
+        ratings = ratings_path, ratings_txt.drop_ratings(ratings_path, len(X), rows)
+    write(path, arrays.walk(X, kept),
           [columns, *(table[row] for row in kept)], ratings)
 
 

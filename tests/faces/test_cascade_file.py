@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
+from picture_ranknet.errors import InputError
 from picture_ranknet.faces import cascade_file, face_finder, lbp_cascade
-from picture_ranknet.storage import files
 from support import media_samples
 
 # Of those that come with OpenCV: trees, tilted features, a window that is no square, an old one.
@@ -78,20 +78,20 @@ def damage(text, old, new):
 def test_no_damaged_cascade_gets_to_opencv(path, text):
     path.write_text(text)
     start = time.monotonic()
-    with pytest.raises(files.InputError) as e:
+    with pytest.raises(InputError) as e:
         face_finder.read_cascade(str(path))
     assert str(e.value).startswith('{}: expected a cascade of OpenCV, got something else or a '
                                    'damaged one: '.format(path))
     assert '\n' not in str(e.value) and len(str(e.value)) < 500 and time.monotonic() - start < 5
     if 'HAAR' not in text and 'face_check' not in text:
-        with pytest.raises(files.InputError, match='expected a cascade of LBP features'):
+        with pytest.raises(InputError, match='expected a cascade of LBP features'):
             lbp_cascade.read(str(path))
 
 
 def test_a_huge_file_is_no_cascade(path):
     with open(path, 'wb') as f:
         f.truncate(2 ** 33)
-    with pytest.raises(files.InputError, match='it has over 16,777,216 bytes'):
+    with pytest.raises(InputError, match='it has over 16,777,216 bytes'):
         face_finder.read_cascade(str(path))
 
 
@@ -119,7 +119,7 @@ def test_cascades_find_what_they_found(request, root, path):
         path = str(request.getfixturevalue('real_data') / path)
     expected = opencv_reads(str(root / path))
     if expected is None:  # of the kind of OpenCV 1
-        with pytest.raises(files.InputError):
+        with pytest.raises(InputError):
             face_finder.read_cascade(path)
         return
     found = face_finder.read_cascade(str(root / path))[0]

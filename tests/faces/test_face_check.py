@@ -3,9 +3,9 @@ import cv2
 import numpy as np
 import pytest
 
+from picture_ranknet.errors import InputError
 from picture_ranknet.faces import face_check, face_finder
 from picture_ranknet.faces.face_check import FaceCheck, Layer
-from picture_ranknet.storage import files
 from support.media_samples import CASCADE
 
 
@@ -209,5 +209,5 @@ def test_a_damaged_second_look_is_said(tmp_path, old, new):
     if old == '<biases':
         xml = xml.replace('</biases>', '</bias>')
     (tmp_path / 'c.xml').write_text(with_check(xml.replace(old, new)))
-    with pytest.raises(files.InputError, match='c.xml: expected a cascade of OpenCV'):
+    with pytest.raises(InputError, match='c.xml: expected a cascade of OpenCV'):
         face_finder.read_cascade(str(tmp_path / 'c.xml'))

@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
+from picture_ranknet.errors import InputError
 from picture_ranknet.faces import face_finder
 from picture_ranknet.machine import threads
 from picture_ranknet.pictures import media
-from picture_ranknet.storage import files
 
 
 class Cascade:
@@ -196,11 +196,11 @@ def test_an_error_of_a_detector_or_of_the_source_reaches_the_user():
 
     def damaged():
         yield from frames_of(plain(10), plain(20))
-        raise files.InputError('cut short')
+        raise InputError('cut short')
 
     with pytest.raises(ValueError, match='broken'):
         find(frames_of(plain(50)), fail)
-    with pytest.raises(files.InputError, match='cut short'):
+    with pytest.raises(InputError, match='cut short'):
         find(damaged())
 
 

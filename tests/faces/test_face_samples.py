@@ -5,11 +5,11 @@ import cv2
 import numpy as np
 import pytest
 
+from picture_ranknet.errors import InputError
 from picture_ranknet.faces import lbp_cascade
 from picture_ranknet.faces.lbp_cascade import Cascade
 from picture_ranknet.faces.training import face_samples
 from picture_ranknet.faces.training.face_samples import Augmentation, Scene
-from picture_ranknet.storage import files
 from support.media_samples import CASCADE
 
 STILL = Augmentation(turn=0, shift=0, scale=0, light=0, mirror=False)
@@ -100,7 +100,7 @@ def test_a_table_names_pictures_beside_it_and_several_boxes_of_each(tmp_path, mo
 def test_a_wrong_row_is_said(tmp_path, row, words):
     save(tmp_path / 'a.png', np.zeros((50, 50), np.uint8))
     table = write_table(tmp_path / 't.csv', 'a.png,1,2,30,30', row)
-    with pytest.raises(files.InputError, match=words):
+    with pytest.raises(InputError, match=words):
         face_samples.read_faces([table], (24, 24))
 
 
@@ -130,7 +130,7 @@ def test_tables_of_the_same_picture_add_up(tmp_path):
 ], ids=['latin-1', 'utf-16', 'no end of quotes', 'a picture'])
 def test_what_is_no_table_is_said(tmp_path, data):
     (tmp_path / 't.csv').write_bytes(data)
-    with pytest.raises(files.InputError, match='t.csv'):
+    with pytest.raises(InputError, match='t.csv'):
         face_samples.read_faces([str(tmp_path / 't.csv')], (24, 24))
 
 
@@ -140,7 +140,7 @@ def test_an_empty_table_gives_no_faces(tmp_path):
 
 def test_a_missing_column_is_said(tmp_path):
     table = write_table(tmp_path / 't.csv', 'a.png,1', columns='source,x')
-    with pytest.raises(files.InputError, match='line 1: .* none named y, w, h'):
+    with pytest.raises(InputError, match='line 1: .* none named y, w, h'):
         face_samples.read_scenes([table], 1)
 
 
@@ -150,7 +150,7 @@ def test_a_fifth_of_the_faces_is_held_out():
     assert len(held_out) == 11 and sorted([*train, *held_out]) == list(range(52))
     assert (face_samples.split_faces(patches, 3)[1] == held_out).all()
     assert (face_samples.split_faces(patches, 4)[1] != held_out).any()
-    with pytest.raises(files.InputError, match='at least 10, got 9'):
+    with pytest.raises(InputError, match='at least 10, got 9'):
         face_samples.split_faces(patches[:9], 3)
 
 

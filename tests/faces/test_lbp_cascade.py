@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
+from picture_ranknet.errors import InputError
 from picture_ranknet.faces import lbp_cascade
 from picture_ranknet.faces.lbp_cascade import Cascade, Stage, all_features, codes_of, integrals
-from picture_ranknet.storage import files
 from support.media_samples import CASCADE
 
 CLASSIC = 'lbpcascade_animeface.xml'
@@ -377,13 +377,13 @@ def test_the_file_of_another_maker_is_read(tmp_path):
 def test_what_is_no_cascade_is_said(tmp_path, old, new):
     assert old in CASCADE
     (tmp_path / 'c.xml').write_text(CASCADE.replace(old, new))
-    with pytest.raises(files.InputError, match='^' + re.escape(str(tmp_path / 'c.xml')) + ': '):
+    with pytest.raises(InputError, match='^' + re.escape(str(tmp_path / 'c.xml')) + ': '):
         lbp_cascade.read(tmp_path / 'c.xml')
 
 
 def test_a_picture_is_no_cascade(tmp_path):
     (tmp_path / 'c.xml').write_bytes(b'\x89PNG\xff\xfe')
-    with pytest.raises(files.InputError, match='c.xml: '):
+    with pytest.raises(InputError, match='c.xml: '):
         lbp_cascade.read(tmp_path / 'c.xml')
 
 
@@ -401,7 +401,7 @@ def test_a_failure_leaves_the_old_file(tmp_path):
 def test_without_numba_commands_say_so(monkeypatch):
     lbp_cascade.check_numba()
     monkeypatch.setattr(lbp_cascade, 'njit', None)
-    with pytest.raises(files.InputError, match='Numba; python -m pip install "numba'):
+    with pytest.raises(InputError, match='Numba; python -m pip install "numba'):
         lbp_cascade.check_numba()
 
 

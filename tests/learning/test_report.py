@@ -5,12 +5,12 @@ import pytest
 from PIL import Image
 
 from picture_ranknet.learning import report
-from picture_ranknet.storage import files
+from picture_ranknet.storage import arrays, tables
 
 
 @pytest.fixture
 def rated(pictures, ratings):
-    return files.RatedPictures(pictures, ratings, np.arange(30))
+    return arrays.RatedPictures(pictures, ratings, np.arange(30))
 
 
 def read(path):
@@ -95,7 +95,7 @@ def test_a_fall_of_the_held_out_pictures_is_told(capsys, log, high, warns):
 
 
 def write_table(path, sizes):
-    files.write_table(path, ['row', 'w', 'h'], [(n, size, 2 * size) for n, size in
+    tables.write_table(path, ['row', 'w', 'h'], [(n, size, 2 * size) for n, size in
                                                 enumerate(sizes)])
 
 

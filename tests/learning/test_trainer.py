@@ -8,8 +8,9 @@ import chainer
 
 import metrics
 import net
+from picture_ranknet.errors import InputError
 from picture_ranknet.learning import augment, trainer
-from picture_ranknet.storage import files
+from picture_ranknet.storage import arrays
 
 
 def batches_of(rows, batchsize, seed, read=lambda rows, rng: list(rows)):
@@ -72,12 +73,12 @@ def test_an_error_while_reading_ahead_is_raised_where_the_batch_is_due():
     def read(rows, rng):
         seen.append(rows)
         if len(seen) == 2:
-            raise files.InputError('gone')
+            raise InputError('gone')
         return rows
 
     batches = batches_of(range(30), 4, 0, read)
     next(batches)
-    with pytest.raises(files.InputError, match='gone'):
+    with pytest.raises(InputError, match='gone'):
         next(batches)
     assert batches.iteration == 1
 
@@ -93,7 +94,7 @@ def test_an_epoch_is_as_many_pictures_as_there_are():
 
 @pytest.fixture
 def rated(pictures, ratings):
-    return files.RatedPictures(pictures, ratings, np.arange(30))
+    return arrays.RatedPictures(pictures, ratings, np.arange(30))
 
 
 def weights_of(model):
@@ -208,7 +209,7 @@ def test_a_snapshot_of_a_run_that_differs_is_refused(rated, tmp_path, change, na
     changed = rated._replace(ratings=rated.ratings + change.get('ratings', 0),
                              features=rated.features + np.float32(change.get('features', 0)))
     recipe = recipe._replace(n_iter=4, **change.get('recipe', {}))
-    with pytest.raises(files.InputError, match='other {};'.format(name)):
+    with pytest.raises(InputError, match='other {};'.format(name)):
         run(other, changed, recipe, tmp_path, change.get('valid', changed),
             snapshot=tmp_path / 'snapshot_iter_2')
     run(model(), rated, trainer.Recipe(n_iter=4, batchsize=4, freeze=True), tmp_path, rated,

@@ -18,9 +18,9 @@ import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
 import chainer
 
 import net
+from picture_ranknet.errors import InputError
 from picture_ranknet.fast import fused_adam
 from picture_ranknet.models import model_file
-from picture_ranknet.storage import files
 from support import hostile, model_samples
 
 DATA = pathlib.Path(__file__).parent.parent / 'data'
@@ -500,7 +500,7 @@ def test_a_snapshot_of_another_run_says_so(tmp_path):
     loop = model_samples.trainer_for(model, str(tmp_path))
     name = 'extensions/SameRun/--seed'
     (tmp_path / 'snapshot').write_bytes(repacked(name, lambda a: a + 1))
-    with pytest.raises(files.InputError, match='of a run with other --seed'):
+    with pytest.raises(InputError, match='of a run with other --seed'):
         model_file.load_snapshot(str(tmp_path / 'snapshot'), loop)
 
 

@@ -6,8 +6,8 @@ import chainer
 from chainer.links.model.vision import resnet
 
 import net
+from picture_ranknet.errors import InputError
 from picture_ranknet.models import pretrained
-from picture_ranknet.storage import files
 from support.model_samples import Predictor, blob, caffemodel, loose_blob, message, varint
 
 
@@ -109,7 +109,7 @@ CAFFE = caffemodel(Predictor(1).weights(), 100, 1, 7)
 def test_what_is_no_such_file_is_said_in_one_line(tmp_path, write, words):
     path = tmp_path / 'weights.npz'
     write(path)
-    with pytest.raises(files.InputError) as e:
+    with pytest.raises(InputError) as e:
         pretrained.load(path, Predictor())
     assert str(e.value).startswith('{}: expected weights of Predictor as a .npz of Chainer or a '
                                    '.caffemodel, but '.format(path))

@@ -12,8 +12,8 @@ import pytest
 import tqdm
 from PIL import Image
 
+from picture_ranknet.errors import InputError
 from picture_ranknet.pictures import media
-from picture_ranknet.storage import files
 from support.media_samples import colour_of, count_up, near, numbers, read, save_picture, save_video
 
 DAMAGED = {
@@ -477,7 +477,7 @@ def test_an_animation_that_goes_on_and_on_is_not_decoded(crop, tmp_path):
 def test_a_picture_of_too_many_bytes_is_not_read(tmp_path):
     with open(tmp_path / 'a.png', 'wb') as f:
         f.truncate(2 ** 33)
-    with pytest.raises(files.InputError, match='expected up to 401,048,576 bytes, got more'):
+    with pytest.raises(InputError, match='expected up to 401,048,576 bytes, got more'):
         media.read_picture(str(tmp_path / 'a.png'))
 
 

@@ -2,8 +2,9 @@
 import numpy as np
 import pytest
 
+from picture_ranknet.errors import InputError
 from picture_ranknet.rating import clicks
-from picture_ranknet.storage import files
+from picture_ranknet.storage import tables
 
 
 @pytest.fixture
@@ -30,12 +31,12 @@ def test_pictures_are_named_by_row_or_source_and_may_have_many_lines(table):
     ('0,5,6', 'line 2: expected no more clicks than impressions, got 6 of 5'),
     ('0,5', 'line 2: expected a whole number of clicks'), ('0,0,0', 'expected impressions')])
 def test_what_is_wrong_is_said_with_its_line(table, line, message):
-    with pytest.raises(files.InputError, match=message):
+    with pytest.raises(InputError, match=message):
         clicks.read(table('picture,impressions,clicks\n' + line + '\n'), 3)
 
 
 def test_a_missing_column_is_named(table):
-    with pytest.raises(files.InputError, match='got none named clicks'):
+    with pytest.raises(InputError, match='got none named clicks'):
         clicks.read(table('picture,impressions\n0,1\n'), 3)
 
 
@@ -84,13 +85,13 @@ def test_no_click_at_all_is_no_trouble():
     ('picture,impressions,clicks\n' + 'a' * 40000, 'over 32,768 characters'),
     ('picture,impressions,clicks\n0,1\0,1\n', 'a character of number 0')])
 def test_crafted_tables_are_refused(table, content, words):
-    with pytest.raises(files.InputError, match=words):
+    with pytest.raises(InputError, match=words):
         clicks.read(table(content), 3)
 
 
 def test_a_table_without_end_is_not_read_into_memory(table, monkeypatch):
-    monkeypatch.setattr(files, 'MOST_LINES', 100)
-    with pytest.raises(files.InputError, match='expected up to 100 lines, got more; sum them up'):
+    monkeypatch.setattr(tables, 'MOST_LINES', 100)
+    with pytest.raises(InputError, match='expected up to 100 lines, got more; sum them up'):
         clicks.read(table('picture,impressions,clicks\n' + '0,1,1\n' * 200), 3)
 
 

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from picture_ranknet.errors import InputError
 from picture_ranknet.rating.rating_journal import PAIRS, STARS, Comparison, Journal, Rating
-from picture_ranknet.storage import files
+from picture_ranknet.storage import ratings_txt
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def test_a_new_file_has_a_line_for_each_picture(path):
         journal.rate(2, 5)
         journal.reject(3)
     assert read(path) == 'nan\nnan\n5\nnan  # no face\n'
-    np.testing.assert_array_equal(files.read_ratings(path, 4), [np.nan, np.nan, 5, np.nan])
+    np.testing.assert_array_equal(ratings_txt.read_ratings(path, 4), [np.nan, np.nan, 5, np.nan])
 
 
 def test_nothing_is_written_where_nothing_was_said(path):
@@ -109,13 +110,13 @@ def test_a_damaged_journal_is_refused_with_its_line(path, line):
         pass
     with open(path + '.journal', 'a') as f:
         f.write(line + '\n')
-    with pytest.raises(files.InputError, match='journal, line 2: expected what rate.py wrote'):
+    with pytest.raises(InputError, match='journal, line 2: expected what rate.py wrote'):
         Journal(path, 3, 'id')
 
 
 def test_two_processes_do_not_rate_at_once(path):
     with Journal(path, 3, 'id'):
-        with pytest.raises(files.InputError, match='another rate.py'):
+        with pytest.raises(InputError, match='another rate.py'):
             Journal(path, 3, 'id')
     with Journal(path, 3, 'id'):
         pass
@@ -124,7 +125,7 @@ def test_two_processes_do_not_rate_at_once(path):
 def test_ratings_of_another_number_of_pictures_are_refused(path):
     with open(path, 'w') as f:
         f.write('1\n2\n')
-    with pytest.raises(files.InputError, match='expected 3 ratings'):
+    with pytest.raises(InputError, match='expected 3 ratings'):
         Journal(path, 3, 'id')
 
 
@@ -144,19 +145,19 @@ def test_what_is_not_written_yet_is_not_given_to_other_pictures(path):
     journal = Journal(path, 2, 'id')
     journal.rate(0, 3)
     journal._file.close()
-    with pytest.raises(files.InputError, match='speaks of 2 pictures, but there are 3'):
+    with pytest.raises(InputError, match='speaks of 2 pictures, but there are 3'):
         Journal(path, 3, 'other')
 
 
 def test_stars_and_pairs_do_not_mix(path):
     with Journal(path, 2, 'id', PAIRS) as journal:
         journal.compare(0, 1, 1)
-    with pytest.raises(files.InputError, match='was made with --pairs'):
+    with pytest.raises(InputError, match='was made with --pairs'):
         Journal(path, 2, 'id', STARS)
     other = path + '2'
     with open(other, 'w') as f:
         f.write('1\n2\n')
-    with pytest.raises(files.InputError, match='was not made with --pairs'):
+    with pytest.raises(InputError, match='was not made with --pairs'):
         Journal(other, 2, 'id', PAIRS)
 
 
@@ -253,7 +254,7 @@ def test_kill_9_at_any_moment_loses_at_most_the_key_being_pressed(path, root):
         expected.update((number % 50, number % 5 + 1) for number in numbers)
         pressed = (numbers[-1] + 1) % 50, (numbers[-1] + 1) % 5 + 1  # perhaps on disk, not told yet
         if os.path.exists(path):
-            files.read_ratings(path, 50)  # always valid
+            ratings_txt.read_ratings(path, 50)  # always valid
         with Journal(path, 50, 'id') as journal:
             found = {row: rating for row, rating in enumerate(journal.ratings.tolist())
                      if rating == rating}
@@ -282,7 +283,7 @@ def test_a_crafted_journal_is_refused_with_its_line(path, line):
         f.seek(0)
         f.truncate()
         f.write(first + line + '\n')
-    with pytest.raises(files.InputError, match='journal, line 2: expected what rate.py wrote'):
+    with pytest.raises(InputError, match='journal, line 2: expected what rate.py wrote'):
         Journal(path, 3, 'id')
 
 
@@ -296,5 +297,5 @@ def test_a_journal_that_takes_back_too_much_is_read(path):
 def test_a_journal_without_end_is_not_read(path):
     with open(path + '.journal', 'wb') as f:
         f.truncate(2 ** 33)
-    with pytest.raises(files.InputError, match='expected a journal of up to 268,435,456 bytes'):
+    with pytest.raises(InputError, match='expected a journal of up to 268,435,456 bytes'):
         Journal(path, 3, 'id')

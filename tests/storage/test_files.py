@@ -12,11 +12,12 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from picture_ranknet.storage import files
+from picture_ranknet.errors import InputError
+from picture_ranknet.storage import arrays, atomic, ratings_txt, tables
 
 
 def error_of(function, *args):
-    with pytest.raises(files.InputError) as e:
+    with pytest.raises(InputError) as e:
         function(*args)
     assert '\n' not in str(e.value)
     return str(e.value)
@@ -35,7 +36,7 @@ def saved(tmp_path):
 @pytest.mark.parametrize('order', 'CF')
 def test_pictures_are_read_as_they_were_saved(saved, pictures, dtype, order):
     X = pictures.astype(dtype, order=order)
-    read = files.read_pictures(saved(X))
+    read = arrays.read_pictures(saved(X))
     np.testing.assert_array_equal(read, X)
     assert isinstance(read, np.memmap) and read.dtype == X.dtype
 
@@ -57,20 +58,20 @@ def resident(path):
 def test_rows_are_taken_in_any_order(saved, pictures, dtype, order):
     X = pictures.astype(dtype, order=order)
     rows = np.array([29, 0, 7, 7, 28])
-    for array in X, X[3:], files.read_pictures(saved(X)), files.read_pictures(saved(X))[3:]:
-        taken = files.take(array, rows % len(array))
+    for array in X, X[3:], arrays.read_pictures(saved(X)), arrays.read_pictures(saved(X))[3:]:
+        taken = arrays.take(array, rows % len(array))
         np.testing.assert_array_equal(taken, array[rows % len(array)])
         assert taken.base is None or not np.shares_memory(taken, array)
-    assert len(files.take(X, rows[:0])) == 0
+    assert len(arrays.take(X, rows[:0])) == 0
 
 
 @pytest.mark.skipif(not sys.platform.startswith('linux'), reason='needs Linux to see its memory')
 @pytest.mark.parametrize('n', [400, 1500])  # Linux aligns a map of more than 2 MB
 def test_rows_that_were_taken_are_let_go_of(saved, n):
     path = saved(np.zeros((n, 3, 40, 40), np.uint8))
-    X = files.read_pictures(path)
+    X = arrays.read_pictures(path)
     for rows in np.random.default_rng(0).permutation(n).reshape(-1, 50):
-        files.take(X, rows)
+        arrays.take(X, rows)
     assert resident(path) < 100
     assert X.sum() == 0  # reads all
     assert resident(path) > n * 4.6
@@ -90,7 +91,7 @@ def test_rows_that_were_taken_are_let_go_of(saved, n):
     (np.zeros((2, 3, 80, 80), '?'), ['got bool']),
 ])
 def test_other_arrays_are_refused(saved, array, words):
-    message = error_of(files.read_pictures, saved(array))
+    message = error_of(arrays.read_pictures, saved(array))
     assert message.startswith(str(saved(array)))
     for word in words:
         assert word in message
@@ -102,7 +103,7 @@ def test_python_objects_are_refused_without_unpickling(tmp_path):
             return os.mkdir, (str(tmp_path / 'ran'),)
 
     np.save(tmp_path / 'X.npy', np.array([Boom()], object), allow_pickle=True)
-    assert 'Python objects' in error_of(files.read_pictures, tmp_path / 'X.npy')
+    assert 'Python objects' in error_of(arrays.read_pictures, tmp_path / 'X.npy')
     assert not (tmp_path / 'ran').exists()
 
 
@@ -117,7 +118,7 @@ def test_python_objects_are_refused_without_unpickling(tmp_path):
 def test_what_is_no_array_is_refused(tmp_path, content, came):
     path = tmp_path / 'X.npy'
     path.write_bytes(content)
-    assert error_of(files.read_pictures, path).startswith(
+    assert error_of(arrays.read_pictures, path).startswith(
         '{}: expected a NumPy array (.npy), got {};'.format(path, came))
 
 
@@ -129,7 +130,7 @@ def test_what_is_no_array_is_refused(tmp_path, content, came):
 def test_truncated_and_overlong_arrays_are_refused(saved, pictures, change, words):
     path = pathlib.Path(saved(pictures))
     path.write_bytes(change(path.read_bytes()))
-    message = error_of(files.read_pictures, path)
+    message = error_of(arrays.read_pictures, path)
     assert 'expected 36,128 bytes for 30 pictures' in message
     for word in words:
         assert word in message
@@ -140,7 +141,7 @@ def test_a_huge_shape_in_a_small_file_is_refused(tmp_path, saved):
     content = path.read_bytes().replace(b'(1, 3, 4, 4), }       ', b'(99999999, 3, 4, 4), }')
     path.write_bytes(content)
     assert 'expected 4,800,000,080 bytes for 99999999 pictures' in error_of(
-        files.read_pictures, path)
+        arrays.read_pictures, path)
 
 
 def npy(header, version=(1, 0), data=b''):
@@ -169,8 +170,8 @@ def described(shape, descr="'|u1'", order='False'):
 def test_a_crafted_header_is_refused_in_one_line(tmp_path, header):
     path = tmp_path / 'X.npy'
     path.write_bytes(npy(header, data=bytes(192)))
-    assert error_of(files.read_pictures, path).startswith(str(path))
-    assert error_of(files.read_features, path, 1).startswith(str(path))
+    assert error_of(arrays.read_pictures, path).startswith(str(path))
+    assert error_of(arrays.read_features, path, 1).startswith(str(path))
 
 
 @pytest.mark.parametrize('version', [(1, 0), (2, 0), (3, 0)])
@@ -183,18 +184,18 @@ def test_a_header_is_read_no_further_than_a_good_one_goes(tmp_path, version):
             f.write(struct.pack('<I', 2 ** 32 - 1))
             f.truncate(2 ** 32)
     start = time.monotonic()
-    assert 'got a damaged header' in error_of(files.read_pictures, path)
+    assert 'got a damaged header' in error_of(arrays.read_pictures, path)
     assert time.monotonic() - start < 5
 
 
 def test_an_array_of_python_2_is_read_without_a_warning(tmp_path, recwarn):
     (tmp_path / 'X.npy').write_bytes(npy(described('(2L, 3L, 4L, 4L)'), data=bytes(96)))
-    assert files.read_pictures(tmp_path / 'X.npy').shape == (2, 3, 4, 4)
+    assert arrays.read_pictures(tmp_path / 'X.npy').shape == (2, 3, 4, 4)
     assert not recwarn
 
 
 def test_pictures_of_another_size_are_refused(saved, pictures):
-    message = error_of(files.read_pictures, saved(pictures[:, :, :15]), (20, 20))
+    message = error_of(arrays.read_pictures, saved(pictures[:, :, :15]), (20, 20))
     assert 'expected pictures of 20 x 20 pixels, got 20 x 15' in message
 
 
@@ -206,15 +207,15 @@ def test_pictures_of_another_size_are_refused(saved, pictures):
      'numpy.ascontiguousarray mends it)'),
 ])
 def test_pictures_are_described(X, words):
-    assert files.describe('X.npy', X) == words
+    assert arrays.describe('X.npy', X) == words
 
 
 @pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf])
 def test_pixels_that_are_not_finite_are_found(value):
     X = np.zeros((9, 3, 4, 4), 'f4')
-    files.check_finite('X.npy', X)
+    arrays.check_finite('X.npy', X)
     X[6, 1, 2, 3] = value
-    assert error_of(files.check_finite, 'X.npy', X, 4).startswith('X.npy, row 6 (from 0):')
+    assert error_of(arrays.check_finite, 'X.npy', X, 4).startswith('X.npy, row 6 (from 0):')
 
 
 @pytest.mark.parametrize('F', [
@@ -222,10 +223,10 @@ def test_pixels_that_are_not_finite_are_found(value):
     np.asfortranarray(np.arange(6, dtype='>f8').reshape(3, 2)), np.eye(3) > 0])
 def test_features_are_read(tmp_path, F):
     np.save(tmp_path / 'F.npy', F)
-    read = files.read_features(tmp_path / 'F.npy', 3)
+    read = arrays.read_features(tmp_path / 'F.npy', 3)
     np.testing.assert_array_equal(read, F)
     assert read.dtype == np.float32 and read.flags.c_contiguous
-    files.read_features(tmp_path / 'F.npy', 3, F.shape[1])
+    arrays.read_features(tmp_path / 'F.npy', 3, F.shape[1])
 
 
 @pytest.mark.parametrize('F, words', [
@@ -240,18 +241,18 @@ def test_features_are_read(tmp_path, F):
 ])
 def test_what_are_no_features_is_refused(tmp_path, F, words):
     np.save(tmp_path / 'F.npy', F)
-    assert words in error_of(files.read_features, tmp_path / 'F.npy', 3)
+    assert words in error_of(arrays.read_features, tmp_path / 'F.npy', 3)
 
 
 def test_features_of_another_number_or_cut_short_are_refused(tmp_path):
     path = tmp_path / 'F.npy'
     np.save(path, np.zeros((3, 2)))
-    assert 'expected 3 x 5 numbers' in error_of(files.read_features, path, 3, 5)
+    assert 'expected 3 x 5 numbers' in error_of(arrays.read_features, path, 3, 5)
     path.write_bytes(path.read_bytes()[:-1])
     assert 'expected 176 bytes for 3 rows, got 175: the file is cut short' in error_of(
-        files.read_features, path, 3)
+        arrays.read_features, path, 3)
     path.write_bytes(b'3 2')
-    assert 'expected a NumPy array' in error_of(files.read_features, path, 3)
+    assert 'expected a NumPy array' in error_of(arrays.read_features, path, 3)
 
 
 @pytest.mark.parametrize('content', [
@@ -260,7 +261,7 @@ def test_features_of_another_number_or_cut_short_are_refused(tmp_path):
 ])
 def test_ratings_are_read(tmp_path, content):
     (tmp_path / 'ratings.txt').write_bytes(content)
-    np.testing.assert_array_equal(files.read_ratings(tmp_path / 'ratings.txt', 3), [1, 2.5, np.nan])
+    np.testing.assert_array_equal(ratings_txt.read_ratings(tmp_path / 'ratings.txt', 3), [1, 2.5, np.nan])
 
 
 @pytest.mark.parametrize('content, words', [
@@ -279,7 +280,7 @@ def test_ratings_are_read(tmp_path, content):
 def test_other_ratings_are_refused(tmp_path, content, words):
     path = tmp_path / 'ratings.txt'
     path.write_bytes(content)
-    message = error_of(files.read_ratings, path, 3)
+    message = error_of(ratings_txt.read_ratings, path, 3)
     assert message.startswith(str(path))
     for word in words:
         assert word in message
@@ -292,12 +293,12 @@ def test_other_ratings_are_refused(tmp_path, content, words):
 ])
 def test_odd_texts_are_no_ratings(tmp_path, content, words):
     (tmp_path / 'ratings.txt').write_bytes(content)
-    assert words in error_of(files.read_ratings, tmp_path / 'ratings.txt', 3)
+    assert words in error_of(ratings_txt.read_ratings, tmp_path / 'ratings.txt', 3)
 
 
 def test_the_line_ends_of_any_system_are_read(tmp_path):
     (tmp_path / 'ratings.txt').write_bytes(b'\xef\xbb\xbf1\r2.5 # good\rnan\r')
-    np.testing.assert_array_equal(files.read_ratings(tmp_path / 'ratings.txt', 3), [1, 2.5, np.nan])
+    np.testing.assert_array_equal(ratings_txt.read_ratings(tmp_path / 'ratings.txt', 3), [1, 2.5, np.nan])
 
 
 @pytest.mark.parametrize('line, words', [
@@ -311,26 +312,26 @@ def test_ratings_are_read_no_further_than_they_can_go(tmp_path, line, words):
         f.write(line * 101000)
         f.truncate(10 * 2 ** 30)  # 10 GB, all of it one line of zeros
     start = time.monotonic()
-    assert words in error_of(files.read_ratings, tmp_path / 'ratings.txt', 3)
+    assert words in error_of(ratings_txt.read_ratings, tmp_path / 'ratings.txt', 3)
     assert time.monotonic() - start < 5
 
 
 def test_scores_are_written_one_a_line_without_loss(tmp_path):
     scores = np.random.RandomState(0).normal(size=5).astype(np.float32)
-    files.write_scores(tmp_path / 'pred.txt', scores)
+    ratings_txt.write_scores(tmp_path / 'pred.txt', scores)
     lines = (tmp_path / 'pred.txt').read_text().splitlines()
     assert [np.float32(line) for line in lines] == list(scores)
 
 
 def test_tables_come_back_as_they_were_written(tmp_path):
     rows = [['0', 'a, "b".mp4'], ['1', '第1話.mp4']]
-    files.write_table(tmp_path / 'X.csv', ['row', 'source'], rows)
-    assert files.read_table(tmp_path / 'X.csv', 2) == (['row', 'source'], rows)
+    tables.write_table(tmp_path / 'X.csv', ['row', 'source'], rows)
+    assert tables.read_table(tmp_path / 'X.csv', 2) == (['row', 'source'], rows)
 
 
 def test_a_table_that_was_sorted_comes_back_in_the_order_of_the_pictures(tmp_path):
     (tmp_path / 'X.csv').write_text('source,row\nb,1\na,0\n')
-    assert files.read_table(tmp_path / 'X.csv', 2) == (
+    assert tables.read_table(tmp_path / 'X.csv', 2) == (
         ['source', 'row'], [['a', '0'], ['b', '1']])
 
 
@@ -339,17 +340,17 @@ def test_some_columns_of_a_table_are_read(tmp_path):
     for names, columns, rows in [
             (['h', 'w', 'group'], ['w', 'h'], [['4', '6'], ['1', '3']]),
             (['group'], [], [[], []])]:
-        assert files.read_table(tmp_path / 'X.csv', 2, names) == (columns, rows)
+        assert tables.read_table(tmp_path / 'X.csv', 2, names) == (columns, rows)
 
 
 def test_a_large_table_takes_a_few_hundred_bytes_a_row(tmp_path):
     n = 5000
-    files.write_table(tmp_path / 'X.csv', ['row', 'source', *'abcdefgh'], (
+    tables.write_table(tmp_path / 'X.csv', ['row', 'source', *'abcdefgh'], (
         [number, 'film {}.mp4'.format(number // 1000), *(number * k % 100 for k in range(8))]
         for number in range(n)))
     tracemalloc.start()
     try:
-        table = files.read_table(tmp_path / 'X.csv', n)
+        table = tables.read_table(tmp_path / 'X.csv', n)
         assert tracemalloc.get_traced_memory()[1] < 400 * n
     finally:
         tracemalloc.stop()
@@ -365,7 +366,7 @@ def test_a_large_table_takes_a_few_hundred_bytes_a_row(tmp_path):
 ])
 def test_other_tables_are_refused(tmp_path, content, words):
     (tmp_path / 'X.csv').write_bytes(content)
-    message = error_of(files.read_table, tmp_path / 'X.csv', 2)
+    message = error_of(tables.read_table, tmp_path / 'X.csv', 2)
     for word in words:
         assert word in message
 
@@ -381,7 +382,7 @@ def test_other_tables_are_refused(tmp_path, content, words):
 ])
 def test_crafted_tables_are_refused(tmp_path, content, words):
     (tmp_path / 'X.csv').write_bytes(content)
-    assert words in error_of(files.read_table, tmp_path / 'X.csv', 1)
+    assert words in error_of(tables.read_table, tmp_path / 'X.csv', 1)
 
 
 NAMES = ['=cmd|/C calc', '+1+1', '-2+3.png', '@SUM(A1)', '\t=1', '\r=1', '\n=1', '\uff1d1', "'=1",
@@ -390,8 +391,8 @@ NAMES = ['=cmd|/C calc', '+1+1', '-2+3.png', '@SUM(A1)', '\t=1', '\r=1', '\n=1',
 
 def test_no_cell_is_a_formula_and_all_come_back(tmp_path):
     path = tmp_path / 'X.csv'
-    files.write_table(path, ['row', 'source'], list(enumerate(NAMES)))
-    assert [row[1] for row in files.read_table(path, len(NAMES))[1]] == NAMES
+    tables.write_table(path, ['row', 'source'], list(enumerate(NAMES)))
+    assert [row[1] for row in tables.read_table(path, len(NAMES))[1]] == NAMES
     with open(path, newline='', encoding='utf-8') as f:
         cells = [row[1] for row in itertools.islice(csv.reader(f), 1, None)]
     for cell, name in zip(cells, NAMES):
@@ -403,7 +404,7 @@ def test_no_cell_is_a_formula_and_all_come_back(tmp_path):
 def test_replacing_leaves_the_old_file_until_the_end(tmp_path):
     path = tmp_path / 'pred.txt'
     path.write_text('old')
-    with files.replacing(path) as part:
+    with atomic.replacing(path) as part:
         pathlib.Path(part).write_text('new')
         assert path.read_text() == 'old'
     assert path.read_text() == 'new'
@@ -413,7 +414,7 @@ def test_replacing_leaves_the_old_file_until_the_end(tmp_path):
 def test_replacing_leaves_nothing_behind_when_writing_fails(tmp_path):
     path = tmp_path / 'pred.txt'
     path.write_text('old')
-    with pytest.raises(KeyboardInterrupt), files.replacing(path) as part:
+    with pytest.raises(KeyboardInterrupt), atomic.replacing(path) as part:
         pathlib.Path(part).write_text('ne')
         raise KeyboardInterrupt
     assert path.read_text() == 'old'
@@ -423,24 +424,24 @@ def test_replacing_leaves_nothing_behind_when_writing_fails(tmp_path):
 def test_replacing_follows_links(tmp_path):
     (tmp_path / 'disk').mkdir()
     (tmp_path / 'pred.txt').symlink_to(tmp_path / 'disk' / 'pred.txt')
-    files.write_scores(tmp_path / 'pred.txt', [1])
+    ratings_txt.write_scores(tmp_path / 'pred.txt', [1])
     assert (tmp_path / 'pred.txt').is_symlink()
     assert (tmp_path / 'disk' / 'pred.txt').exists()
 
 
 @pytest.mark.skipif(sys.platform == 'win32', reason='has no such devices')
 def test_replacing_writes_devices_as_they_stand(root):
-    files.check_output('/dev/null')
-    files.write_scores('/dev/null', [1])
+    atomic.check_output('/dev/null')
+    ratings_txt.write_scores('/dev/null', [1])
     assert not os.path.isfile('/dev/null')
-    script = ('from picture_ranknet.storage import files; files.check_output("/dev/stdout");'
-              'files.write_scores("/dev/stdout", [7])')
+    script = ('from picture_ranknet.storage import atomic; atomic.check_output("/dev/stdout");'
+              'ratings_txt.write_scores("/dev/stdout", [7])')
     piped = subprocess.run([sys.executable, '-c', script], cwd=root, stdout=subprocess.PIPE)
     assert float(piped.stdout) == 7
 
 
 def test_a_failure_names_the_file_that_the_user_knows(tmp_path):
-    with pytest.raises(OSError) as e, files.replacing(tmp_path / 'pred.txt') as part:
+    with pytest.raises(OSError) as e, atomic.replacing(tmp_path / 'pred.txt') as part:
         raise OSError(28, 'No space left on device', part)
     assert e.value.filename == tmp_path / 'pred.txt'
 
@@ -448,25 +449,25 @@ def test_a_failure_names_the_file_that_the_user_knows(tmp_path):
 def test_inputs_are_no_outputs(tmp_path):
     (tmp_path / 'link').symlink_to(tmp_path / 'ratings.txt')
     (tmp_path / 'ratings.txt').write_text('1')
-    message = error_of(files.check_output, str(tmp_path / 'link'), [str(tmp_path / 'ratings.txt')])
+    message = error_of(atomic.check_output, str(tmp_path / 'link'), [str(tmp_path / 'ratings.txt')])
     assert 'is read as well' in message
 
 
 @pytest.mark.parametrize('name, words', [
     ('', 'got a folder'), ('missing/pred.txt', 'there is no folder')])
 def test_outputs_are_checked_beforehand(tmp_path, name, words):
-    assert words in error_of(files.check_output, str(tmp_path / name))
+    assert words in error_of(atomic.check_output, str(tmp_path / name))
 
 
 @pytest.mark.parametrize('rows', [None, [3, 1, 600]])
 def test_pictures_that_have_been_walked_past_are_let_go(tmp_path, monkeypatch, rows):
     np.save(tmp_path / 'X.npy', np.arange(700 * 12, dtype=np.uint8).reshape(700, 3, 2, 2))
-    X = files.read_pictures(tmp_path / 'X.npy')
+    X = arrays.read_pictures(tmp_path / 'X.npy')
     released = []
-    monkeypatch.setattr(files, 'release', lambda X: released.append(X))
-    np.testing.assert_array_equal(list(files.walk(X, rows)), X if rows is None else X[rows])
+    monkeypatch.setattr(arrays, 'release', lambda X: released.append(X))
+    np.testing.assert_array_equal(list(arrays.walk(X, rows)), X if rows is None else X[rows])
     assert len(released) == (3 if rows is None else 1)
-    assert list(files.walk([])) == []
+    assert list(arrays.walk([])) == []
 
 
 @pytest.mark.skipif(os.name != 'posix', reason='cannot ask for a process')
@@ -475,14 +476,14 @@ def test_the_parts_of_killed_processes_are_removed(tmp_path):
     dead.wait()
     for name in ('pred.txt', 'pred.csv', 'other.txt'):
         root, extension = os.path.splitext(name)
-        for machine, pid in ((files._machine(), dead.pid), (files._machine(), os.getppid()),
+        for machine, pid in ((atomic._machine(), dead.pid), (atomic._machine(), os.getppid()),
                              ('0' * 8, dead.pid)):
             (tmp_path / '.{}.{}.{}.part{}'.format(root, machine, pid, extension)).touch()
-    (tmp_path / '.pred.{}.{}.part.txt.bak'.format(files._machine(), dead.pid)).touch()
+    (tmp_path / '.pred.{}.{}.part.txt.bak'.format(atomic._machine(), dead.pid)).touch()
     before = set(os.listdir(tmp_path))
-    files.write_scores(tmp_path / 'pred.txt', [1])
+    ratings_txt.write_scores(tmp_path / 'pred.txt', [1])
     assert before - set(os.listdir(tmp_path)) == {
-        '.pred.{}.{}.part.txt'.format(files._machine(), dead.pid)}
+        '.pred.{}.{}.part.txt'.format(atomic._machine(), dead.pid)}
 
 
 def test_a_file_is_on_the_disk_before_it_takes_its_place(tmp_path, monkeypatch):
@@ -490,19 +491,19 @@ def test_a_file_is_on_the_disk_before_it_takes_its_place(tmp_path, monkeypatch):
     fsync, replace = os.fsync, os.replace
     monkeypatch.setattr(os, 'fsync', lambda file: (done.append('synced'), fsync(file)))
     monkeypatch.setattr(os, 'replace', lambda *names: (done.append('moved'), replace(*names)))
-    files.write_scores(tmp_path / 'pred.txt', [1])
+    ratings_txt.write_scores(tmp_path / 'pred.txt', [1])
     assert done == ['synced', 'moved']
 
 
 def test_a_lock_holds_until_the_file_is_closed(tmp_path):
     with open(tmp_path / 'lock', 'ab') as first, open(tmp_path / 'lock', 'ab') as second:
-        files.lock(first, 'taken')
-        assert error_of(files.lock, second, 'taken') == 'taken'
+        atomic.lock(first, 'taken')
+        assert error_of(atomic.lock, second, 'taken') == 'taken'
         first.close()
-        files.lock(second, 'taken')
+        atomic.lock(second, 'taken')
 
 
 def test_an_error_of_writing_names_the_file(tmp_path):
-    with pytest.raises(OSError) as e, files.replacing(tmp_path / 'pred.txt'):
+    with pytest.raises(OSError) as e, atomic.replacing(tmp_path / 'pred.txt'):
         raise OSError(28, 'No space left on device')  # as file.write() says it
     assert e.value.filename == tmp_path / 'pred.txt'

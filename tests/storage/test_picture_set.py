@@ -6,7 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from picture_ranknet.storage import files, picture_set
+from picture_ranknet.errors import InputError
+from picture_ranknet.storage import arrays, picture_set, ratings_txt
 
 
 def test_the_writer_agrees_with_numpy(tmp_path):
@@ -52,7 +53,7 @@ def made(tmp_path):
 
 
 def test_a_set_is_read_as_it_was_written(made):
-    X = files.read_pictures(made[0])
+    X = arrays.read_pictures(made[0])
     assert len(X) == 5 and picture_set.read_table(made[0], 5) == table(5)
 
 
@@ -66,7 +67,7 @@ def test_rows_are_dropped_from_pictures_table_and_ratings_in_step(made, rows):
     np.testing.assert_array_equal(np.load(path), before[kept])
     assert picture_set.read_table(path, len(kept))[1:] == [table(5)[1 + row] for row in kept]
     expected = np.array([1, 2, 3, np.nan, 5])[kept]
-    np.testing.assert_array_equal(files.read_ratings(ratings, len(kept)), expected)
+    np.testing.assert_array_equal(ratings_txt.read_ratings(ratings, len(kept)), expected)
     with open(ratings, encoding='utf-8') as f:
         assert f.readline() == '# mine\n'
     picture_set.write(path, before, table(5), (ratings, RATINGS))
@@ -77,14 +78,14 @@ def test_rows_are_dropped_from_pictures_table_and_ratings_in_step(made, rows):
     ({0, 1, 2, 3, 4}, 'no picture would be left'),
 ])
 def test_what_cannot_be_dropped_is_said(made, rows, words):
-    with pytest.raises(files.InputError, match=words):
+    with pytest.raises(InputError, match=words):
         picture_set.drop(made[0], rows)
 
 
 def test_ratings_of_another_set_stop_it_all(made, tmp_path):
     (tmp_path / 'ratings.txt').write_text('1\n2\n')
     before = np.load(made[0])
-    with pytest.raises(files.InputError, match='expected 5 ratings'):
+    with pytest.raises(InputError, match='expected 5 ratings'):
         picture_set.drop(made[0], {1}, made[1])
     np.testing.assert_array_equal(np.load(made[0]), before)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from picture_ranknet.storage import files
+from picture_ranknet.storage import tables
 
 SKIN = (250, 200, 100)  # RGB, of what stands for a face
 
@@ -52,7 +52,7 @@ def count_up(n):
 
 def read(path='X.npy'):
     """The pictures and the rows of the table."""
-    with open(files.table_path(path), newline='', encoding='utf-8') as f:
+    with open(tables.table_path(path), newline='', encoding='utf-8') as f:
         return np.load(path), list(csv.DictReader(f))
 
 

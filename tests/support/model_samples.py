@@ -9,7 +9,7 @@ import chainer.links as L
 
 import net
 from picture_ranknet.learning import trainer
-from picture_ranknet.storage import files
+from picture_ranknet.storage import arrays
 
 SIZE = net.SMALLEST, net.SMALLEST
 
@@ -37,7 +37,7 @@ def rated(n=8, n_features=0, size=SIZE):
     """Pictures, all rated and no two alike."""
     X = (np.arange(n * 3 * size[0] * size[1]).reshape(n, 3, *size) % 251).astype(np.uint8)
     features = np.arange(n * n_features, dtype=np.float32).reshape(n, -1) if n_features else None
-    return files.RatedPictures(X, np.arange(n) % 5 + 1., np.arange(n), features)
+    return arrays.RatedPictures(X, np.arange(n) % 5 + 1., np.arange(n), features)
 
 
 def trainer_for(ranknet, out, same_run=True):

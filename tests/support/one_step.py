@@ -8,7 +8,7 @@ import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
 import chainer
 
 import net
-from picture_ranknet.console import cli
+from picture_ranknet.console.command import shared_command
 from picture_ranknet.learning import parallel
 from picture_ranknet.machine import ranks
 
@@ -31,7 +31,7 @@ def arrays(model):
             if isinstance(array, np.ndarray)}
 
 
-@cli.shared_command
+@shared_command
 def main(argv=None):
     rng = np.random.default_rng(0)
     communicator = parallel.connect('naive', chainer.get_device('@numpy'))

@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from picture_ranknet.console import cli
+from picture_ranknet.console import messages
+from picture_ranknet.errors import InputError
 from picture_ranknet.pictures import media
 from picture_ranknet.pictures.media import cv2
-from picture_ranknet.storage import files
+from picture_ranknet.storage import tables
 
 ROOM = .3             # around the face in a patch, in parts of the face's side
 VALIDATION = .2       # share of the faces that is only tested with
@@ -94,7 +95,7 @@ def _read_boxes(sources, option, fps):
         for source, more in _read_table(table):
             boxes.setdefault(source, []).extend(more)
     paths = media.find_sources(others)[0] if others else []
-    with cli.progress(len(paths) + len(boxes), 'pictures', '--' + option) as bar:
+    with messages.progress(len(paths) + len(boxes), 'pictures', '--' + option) as bar:
         slot = media.per_second(fps)
         for frame in media.FrameReader(paths, slot, bar) if paths else ():
             yield cv2.cvtColor(frame.img, cv2.COLOR_BGR2GRAY), None
@@ -105,7 +106,7 @@ def _read_boxes(sources, option, fps):
 def _read_table(path):
     """Pairs of a picture and a list of one box in it; names are relative to the table's folder."""
     return [_read_row(path, number, row)
-            for number, row in files.read_columns(path, ('source', 'x', 'y', 'w', 'h'))]
+            for number, row in tables.read_columns(path, ('source', 'x', 'y', 'w', 'h'))]
 
 
 def _read_row(path, line, row):
@@ -115,15 +116,15 @@ def _read_row(path, line, row):
     except ValueError:
         good = False
     if not good:
-        raise files.InputError(
+        raise InputError(
             '{}, line {}: expected numbers up to {:,} for x, y, w and h, w and h at least 1, got {}'
             .format(path, line, LARGEST, [row[column][:20] for column in 'xywh']))
     source = os.path.normpath(os.path.join(os.path.dirname(path), row['source']))
     if media.is_video(source):
-        raise files.InputError('{}, line {}: expected a picture, got a video: {}'.format(
+        raise InputError('{}, line {}: expected a picture, got a video: {}'.format(
             path, line, source))
     if not os.path.isfile(source):
-        raise files.InputError('{}, line {}: there is no picture {}'.format(path, line, source))
+        raise InputError('{}, line {}: there is no picture {}'.format(path, line, source))
     return source, [box]
 
 
@@ -155,7 +156,7 @@ def split_faces(patches, seed):
         InputError: If there are fewer than ten.
     """
     if len(patches) < 10:
-        raise files.InputError('--faces: expected at least 10, got {}'.format(len(patches)))
+        raise InputError('--faces: expected at least 10, got {}'.format(len(patches)))
     order = np.random.default_rng([seed, 1]).permutation(len(patches))
     n_validation = math.ceil(len(patches) * VALIDATION)
     return patches[order[n_validation:]], patches[order[:n_validation]]
@@ -257,7 +258,7 @@ def mine(cascade, scenes, n, most, seed, cut=None):
 
     turn = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool, \
-            cli.progress(n, 'windows', 'mining') as bar:
+            messages.progress(n, 'windows', 'mining') as bar:
         while len(found) < n and searched < most and (turn == 0 or searched):
             order = np.random.default_rng([*seed, turn]).permutation(len(scenes))
             for start in range(0, len(order), batchsize):
