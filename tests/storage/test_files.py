@@ -434,7 +434,7 @@ def test_replacing_writes_devices_as_they_stand(root):
     atomic.check_output('/dev/null')
     ratings_txt.write_scores('/dev/null', [1])
     assert not os.path.isfile('/dev/null')
-    script = ('from picture_ranknet.storage import atomic; atomic.check_output("/dev/stdout");'
+    script = ('from picture_ranknet.storage import atomic, ratings_txt; atomic.check_output("/dev/stdout");'
               'ratings_txt.write_scores("/dev/stdout", [7])')
     piped = subprocess.run([sys.executable, '-c', script], cwd=root, stdout=subprocess.PIPE)
     assert float(piped.stdout) == 7
