@@ -22,10 +22,11 @@ demo: $(VENV)/.done
 	@echo "The 18 faces of the test, in the person's order and in the predicted one: $(DEMO)/ranked.png"
 
 test: $(VENV)/.done
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 lint: $(VENV)/.done
 	$(BIN)/python -m ruff check .
+	$(BIN)/lint-imports
 
 # Chainer's package builds with setuptools below 82 only, and pip would take
 # the newest one for it, so that one is installed first and used as it is.

@@ -23,6 +23,8 @@ setup(
     description="Learn one person's taste in pictures, and rank new pictures by it",
     long_description=open('README.md', encoding='utf-8').read(),
     long_description_content_type='text/markdown',
+    license='MIT',
+    author='picture-ranknet contributors',
     python_requires='>=3.9,<3.14',       # Chainer 7.8.1 has been tried on these
     py_modules=['net', 'metrics', 'crop_faces', 'rate', 'train', 'predict', 'train_cascade'],
     packages=find_packages(include=['picture_ranknet', 'picture_ranknet.*']),
@@ -43,7 +45,8 @@ setup(
         'choix>=0.4,<1',                 # rankings from comparisons; 0.4 is the first for NumPy 2
     ],
     extras_require={
-        'test': ['pytest>=7,<10', 'hypothesis>=6,<7', 'scipy>=1.11,<2', 'ruff>=0.6,<1',
+        'test': ['pytest>=7,<10', 'pytest-xdist>=3.5,<4', 'hypothesis>=6,<7', 'scipy>=1.11,<2',
+                 'ruff>=0.6,<1', 'import-linter>=2,<3',
                  'playwright>=1.40,<2'],  # drives Chromium; tests of the page skip without one
         'mpi': ['mpi4py>=4,<5',           # several processes; 4 is the first for NumPy 2
                 'mpich>=4.2,<6'],         # an MPI that pip can install; Open MPI's wants options
