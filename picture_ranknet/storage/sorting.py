@@ -1,0 +1,166 @@
+"""Pictures into folders, by stars or by rank: linked, copied or moved.
+
+The folder is made whole or not at all when pictures are linked or copied.  A
+move writes the list of what goes where first, so that :func:`undo_move` can
+put everything back, however far the move has come.
+"""
+import errno
+import filecmp
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from picture_ranknet.errors import InputError
+from picture_ranknet.storage import atomic, tables
+from picture_ranknet.text import count
+
+MOVES = 'moved.csv'
+WAYS = 'link', 'copy', 'move'
+
+
+class Place(NamedTuple):
+    """``source``, a file, and ``target``, its place in the new folder, such as ``5-star/a.jpg``."""
+
+    source: str
+    target: str
+
+
+def by_stars(sources: Sequence[str], stars: Sequence[int]) -> list:
+    """A folder for each number of stars that there is, ``1-star`` to ``5-star``.
+
+    Returns:
+        list of Place: In the order of ``sources``.
+    """
+    return _places(sources, [f'{n}-star' for n in stars], map(os.path.basename, sources))
+
+
+def by_rank(sources: Sequence[str]) -> list:
+    """One folder in which names begin with the rank: ``0001_a.jpg``.
+
+    Args:
+        sources: Best first.
+    """
+    width = max(4, len(str(len(sources))))
+    names = [f'{rank:0{width}}_{os.path.basename(source)}'
+             for rank, source in enumerate(sources, 1)]
+    return _places(sources, [''] * len(sources), names)
+
+
+def _places(sources, folders, names):
+    """Places of which no two are the same, on disks that do not tell ``A`` from ``a`` either."""
+    taken, places = set(), []
+    for source, folder, name in zip(sources, folders, names):
+        root, extension = os.path.splitext(name)
+        target, number = os.path.join(folder, name), 1
+        while target.casefold() in taken:
+            number += 1
+            target = os.path.join(folder, f'{root} ({number}){extension}')
+        taken.add(target.casefold())
+        places.append(Place(source, target))
+    return places
+
+
+def sort_into(folder: str, places: Iterable[Place], way: str = 'link') -> None:
+    """Fill a new or empty folder.
+
+    Args:
+        folder: Where to.
+        places: Of :func:`by_stars` or :func:`by_rank`.
+        way: ``'link'`` makes symbolic links to the files, ``'copy'`` copies
+            and ``'move'`` moves them.
+
+    Raises:
+        InputError: If there is something in the folder, or the disk knows no links.
+    """
+    places = list(places)
+    check_folder(folder)
+    if way == 'move':
+        _move(folder, places)
+        return
+    part = atomic.part_of(os.path.abspath(folder))
+    try:
+        for source, target in places:
+            path = os.path.join(part, target)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            if way == 'copy':
+                shutil.copy2(source, path)
+            else:
+                _link(source, path)
+        with atomic.naming(part, folder):
+            if os.path.isdir(folder):
+                os.rmdir(folder)
+            os.replace(part, folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def check_folder(folder: str) -> None:
+    """Raise :class:`InputError` if a folder is not new or empty."""
+    if os.path.lexists(folder) and not os.path.isdir(folder):
+        raise InputError(f'{folder}: expected a new or empty folder to sort into, got a file')
+    if os.path.isdir(folder) and os.listdir(folder):
+        raise InputError(f'{folder}: expected a new or empty folder to sort into, got one with '
+                         f'{count(len(os.listdir(folder)), "file")} in it; choose another')
+    parent = os.path.dirname(os.path.abspath(folder))
+    if not os.path.isdir(parent):
+        raise InputError(f'{folder}: there is no folder {parent}; make it first')
+
+
+def _link(source, path):
+    try:
+        os.symlink(os.path.abspath(source), path)
+    except (OSError, NotImplementedError) as e:  # Windows without the right to, FAT
+        raise InputError(f'{path}: links cannot be made here ({e}); copy or move instead') from e
+
+
+def _move(folder, places):
+    os.makedirs(folder, exist_ok=True)
+    moves = [(os.path.abspath(source), os.path.join(os.path.abspath(folder), target))
+             for source, target in places]
+    tables.write_table(os.path.join(folder, MOVES), ['from', 'to'], moves)
+    for source, target in moves:
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        _move_file(source, target)
+
+
+def _move_file(source, target):
+    """Move a file, to another disk as well; it is whole in one of the two places at any moment."""
+    try:
+        os.rename(source, target)
+    except OSError as e:
+        if e.errno != errno.EXDEV:
+            raise
+        with atomic.replacing(target) as part:
+            shutil.copy2(source, part)
+        os.remove(source)
+
+
+def undo_move(folder: str) -> int:
+    """Put back what ``sort_into(folder, ..., 'move')`` has moved.
+
+    Returns:
+        How many files went back.
+
+    Raises:
+        InputError: If the folder has no list of moves, or another file has
+            taken a place; nothing is moved then.
+    """
+    path = os.path.join(folder, MOVES)
+    if not os.path.exists(path):
+        raise InputError(f'{folder}: expected a folder that --move has filled, but there is no '
+                         f'{MOVES} in it')
+    moves = [(row['from'], row['to']) for _, row in tables.read_columns(path, ('from', 'to'))]
+    back = [(target, source) for source, target in moves if os.path.lexists(target)]
+    for target, source in back:
+        if os.path.lexists(source) and not filecmp.cmp(source, target, shallow=False):
+            raise InputError(f'{source}: there is a file in the place of {target} again; move one '
+                             'of them away first')
+    for target, source in back:
+        os.makedirs(os.path.dirname(source), exist_ok=True)
+        _move_file(target, source)  # over its own copy, if a move to another disk was interrupted
+    os.remove(path)
+    for here, _, _ in os.walk(folder, topdown=False):
+        if not os.listdir(here):
+            os.rmdir(here)
+    return len(back)

@@ -1,0 +1,129 @@
+import os
+import pathlib
+
+import pytest
+
+from picture_ranknet.errors import InputError
+from picture_ranknet.storage import sorting
+
+NAMES = ['a.jpg', 'b.png', 'sub/a.jpg', 'sub/A.JPG', 'ü, "x"; y.jpg']
+
+
+@pytest.fixture
+def sources(tmp_path):
+    (tmp_path / 'from' / 'sub').mkdir(parents=True)
+    paths = [tmp_path / 'from' / name for name in NAMES]
+    for path, name in zip(paths, NAMES):
+        path.write_text(name)
+    return list(map(str, paths))
+
+
+def tree(folder):
+    """The files below a folder and what is in them."""
+    return {path.relative_to(folder).as_posix(): path.read_text()
+            for path in pathlib.Path(folder).rglob('*') if path.is_file()}
+
+
+STARS = [5, 1, 5, 5, 1]
+SORTED = {'5-star/a.jpg': 'a.jpg', '1-star/b.png': 'b.png', '5-star/a (2).jpg': 'sub/a.jpg',
+          '5-star/A (3).JPG': 'sub/A.JPG', '1-star/ü, "x"; y.jpg': 'ü, "x"; y.jpg'}
+
+
+@pytest.mark.parametrize('way', ['link', 'copy'])
+def test_files_go_to_the_folders_of_their_stars_and_originals_stay(sources, tmp_path, way):
+    before = tree(tmp_path / 'from')
+    sorting.sort_into(str(tmp_path / 'to'), sorting.by_stars(sources, STARS), way)
+    assert tree(tmp_path / 'to') == SORTED
+    assert tree(tmp_path / 'from') == before
+    assert {os.path.islink(tmp_path / 'to' / name) for name in SORTED} == {way == 'link'}
+    assert sorted(os.listdir(tmp_path)) == ['from', 'to']
+
+
+def test_names_begin_with_the_rank(sources):
+    assert [target for _, target in sorting.by_rank(sources)] == [
+        '0001_a.jpg', '0002_b.png', '0003_a.jpg', '0004_A.JPG', '0005_ü, "x"; y.jpg']
+
+
+def test_a_rank_has_as_many_digits_as_there_are_files():
+    assert sorting.by_rank(['x.jpg'] * 12345)[0].target == '00001_x.jpg'
+
+
+def test_a_move_can_be_undone(sources, tmp_path):
+    before = tree(tmp_path / 'from')
+    sorting.sort_into(str(tmp_path / 'to'), sorting.by_stars(sources, STARS), 'move')
+    assert not tree(tmp_path / 'from')
+    moved = tree(tmp_path / 'to')
+    assert moved.pop(sorting.MOVES)
+    assert moved == SORTED
+    assert sorting.undo_move(str(tmp_path / 'to')) == 5
+    assert tree(tmp_path / 'from') == before
+    assert os.listdir(tmp_path) == ['from']
+
+
+@pytest.mark.parametrize('n_done', range(6))
+def test_a_move_that_was_killed_can_be_undone(sources, tmp_path, monkeypatch, n_done):
+    before, rename, done = tree(tmp_path / 'from'), os.rename, []
+
+    def rename_some(source, target):
+        if len(done) == n_done:
+            raise SystemExit
+        done.append(target)
+        rename(source, target)
+
+    with monkeypatch.context() as context, pytest.raises(SystemExit):
+        context.setattr(os, 'rename', rename_some)
+        sorting.sort_into(str(tmp_path / 'to'), sorting.by_stars(sources, STARS), 'move')
+        raise SystemExit  # all were moved
+    assert sorting.undo_move(str(tmp_path / 'to')) == n_done
+    assert tree(tmp_path / 'from') == before
+
+
+def test_undo_keeps_what_has_come_into_the_folder_since(sources, tmp_path):
+    sorting.sort_into(str(tmp_path / 'to'), sorting.by_stars(sources, STARS), 'move')
+    (tmp_path / 'to' / '1-star' / 'mine.txt').write_text('mine')
+    sorting.undo_move(str(tmp_path / 'to'))
+    assert tree(tmp_path / 'to') == {'1-star/mine.txt': 'mine'}
+
+
+def test_undo_overwrites_nothing(sources, tmp_path):
+    sorting.sort_into(str(tmp_path / 'to'), sorting.by_stars(sources, STARS), 'move')
+    with open(sources[2], 'w') as f:
+        f.write('new')
+    before = tree(tmp_path)
+    with pytest.raises(InputError, match='move one of them away first'):
+        sorting.undo_move(str(tmp_path / 'to'))
+    assert tree(tmp_path) == before
+
+
+def test_only_a_new_or_empty_folder_is_filled(sources, tmp_path):
+    places = sorting.by_rank(sources)
+    (tmp_path / 'to').mkdir()
+    sorting.sort_into(str(tmp_path / 'to'), places)
+    for folder, cause in ((tmp_path / 'to', 'got one with 5 files in it'),
+                          (tmp_path / 'from' / 'a.jpg', 'got a file'),
+                          (tmp_path / 'no' / 'to', 'there is no folder')):
+        with pytest.raises(InputError, match=cause):
+            sorting.sort_into(str(folder), places, 'move')
+    assert all(map(os.path.exists, sources))
+
+
+def test_a_failure_leaves_no_folder(sources, tmp_path):
+    places = [*sorting.by_rank(sources), sorting.Place(str(tmp_path / 'gone'), '9.jpg')]
+    with pytest.raises(OSError):
+        sorting.sort_into(str(tmp_path / 'to'), places, 'copy')
+    assert os.listdir(tmp_path) == ['from']
+
+
+def test_where_links_cannot_be_made_the_way_out_is_said(sources, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError('not supported')
+
+    monkeypatch.setattr(os, 'symlink', refuse)
+    with pytest.raises(InputError, match='copy or move instead'):
+        sorting.sort_into(str(tmp_path / 'to'), sorting.by_rank(sources))
+    assert os.listdir(tmp_path) == ['from']
+
+
+def test_undo_needs_the_list(tmp_path):
+    with pytest.raises(InputError, match='there is no moved.csv in it'):
+        sorting.undo_move(str(tmp_path))
