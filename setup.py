@@ -28,7 +28,8 @@ setup(
     python_requires='>=3.9,<3.14',       # Chainer 7.8.1 has been tried on these
     py_modules=['net', 'metrics', 'crop_faces', 'rate', 'train', 'predict', 'train_cascade'],
     packages=find_packages(include=['picture_ranknet', 'picture_ranknet.*']),
-    package_data={'picture_ranknet.rating': ['page/*']},
+    package_data={'picture_ranknet.rating': ['page/*'],
+                  'picture_ranknet.pictures': ['gallery_page/*']},
     cmdclass={'build_py': build_with_cascade},
     entry_points={'console_scripts': ['picture-ranknet = picture_ranknet.__main__:main']},
     install_requires=[
