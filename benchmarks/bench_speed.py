@@ -257,7 +257,7 @@ def race(contenders, n, turns):
     pipes, times, processes = {}, {}, []
     for name, (contender, module) in contenders.items():
         if importlib.util.find_spec(module) is None:
-            print('({} is not installed)'.format(module), file=sys.stderr)
+            print(f'({module} is not installed)', file=sys.stderr)
             continue
         pipes[name], theirs = context.Pipe()
         processes.append(context.Process(target=work, args=(theirs, contender, n), daemon=True))
@@ -325,8 +325,8 @@ def run_limits(turns):
     slices = threads.split(len(a), 16)
     moved = 2 * a.nbytes / 1e9 / median(
         lambda: threads.run(lambda part: np.multiply(a[part], 1, out=a[part]), slices))
-    print('\n### Limits of this machine\n\nsgemm of 2000 x 2000: {:.0f} GFLOP/s; 128 MB read and '
-          'written in place: {:.1f} GB/s.\n'.format(peak, moved))
+    print(f'\n### Limits of this machine\n\nsgemm of 2000 x 2000: {peak:.0f} GFLOP/s; 128 MB read and '
+          f'written in place: {moved:.1f} GB/s.\n')
 
     n = 64
     cnn = net.CNN()
@@ -356,17 +356,14 @@ def run_limits(turns):
     print('| layer | forward, ms a picture | GFLOP/s | backward, ms a picture | GFLOP/s, winners '
           'only |\n|---|---|---|---|---|')
     for name, forward, forward_rate, backward, backward_rate in rows:
-        print('| {} | {:.3f} | {:.0f} ({:.0%}) | {:.3f} | {:.0f} ({:.0%}) |'.format(
-            name, forward, forward_rate, forward_rate / peak, backward, backward_rate,
-            backward_rate / peak))
+        print(f'| {name} | {forward:.3f} | {forward_rate:.0f} ({forward_rate / peak:.0%}) | {backward:.3f} | {backward_rate:.0f} ({backward_rate / peak:.0%}) |')
     optimizer = fused_adam.Adam().setup(cnn)
     cnn.cleargrads()
     for param in cnn.params():
         param.grad = np.ones_like(param.array)
     seconds = median(optimizer.update)
     rate = 7 * 4 * cnn.count_params() / seconds / 1e9
-    print('\nA step of Adam: {:.1f} ms, {:.1f} GB/s ({:.0%} of that).'.format(
-        1000 * seconds, rate, rate / moved), flush=True)
+    print(f'\nA step of Adam: {1000 * seconds:.1f} ms, {rate:.1f} GB/s ({rate / moved:.0%} of that).', flush=True)
 
 
 TIMED = """
@@ -403,7 +400,7 @@ def run_start(turns):
                 ('train.py, 277 pictures, 1,000 steps', train)):
             seconds, memory = zip(*(timed(args, folder) for _ in range(
                 1 if name.endswith('1,000 steps') else max(3, turns // 5))))
-            print('| {} | {:.2f} | {:.0f} |'.format(name, np.median(seconds), np.median(memory)),
+            print(f'| {name} | {np.median(seconds):.2f} | {np.median(memory):.0f} |',
                   flush=True)
     run_race_to_accuracy()
 
@@ -434,7 +431,7 @@ def run_race_to_accuracy(seeds=3):
     import bench_training
     data = pathlib.Path(os.environ.get('RANKNET_DATA', ROOT.parent / 'shared' / 'data'))
     if not (data / 'rated_faces').is_dir():
-        print('(no rated faces in {}: the race to an accuracy is left out)'.format(data))
+        print(f'(no rated faces in {data}: the race to an accuracy is left out)')
         return
     X, ratings = bench_training.load_rated_faces(data / 'rated_faces')
     print("\n### To the accuracy of 1,000 of the article's steps: 277 rated faces, 500 held out\n\n"
@@ -458,15 +455,13 @@ def run_race_to_accuracy(seeds=3):
                 step = next((entry['iteration'] for entry in json.load(f)
                              if entry['valid/pair_accuracy'] >= accuracy), None)
             if step is None:
-                print('| {} | {:.1f} | {:.3f} | not within 60 | | |'.format(
-                    seed, article, accuracy))
+                print(f'| {seed} | {article:.1f} | {accuracy:.3f} | not within 60 | | |')
                 ratios.append(0)
                 continue
             seconds = time_to_line([*ours, '--monitor_step', step], folder)
             ratios.append(article / seconds)
-            print('| {} | {:.1f} | {:.3f} | {} | {:.2f} | {:.0f} x |'.format(
-                seed, article, accuracy, step, seconds, ratios[-1]), flush=True)
-    print('\nMedian: {:.0f} times sooner.'.format(np.median(ratios)))
+            print(f'| {seed} | {article:.1f} | {accuracy:.3f} | {step} | {seconds:.2f} | {ratios[-1]:.0f} x |', flush=True)
+    print(f'\nMedian: {np.median(ratios):.0f} times sooner.')
 
 
 def time_to_line(args, cwd):
@@ -477,7 +472,7 @@ def time_to_line(args, cwd):
     line = child.stdout.readline()
     seconds = time.perf_counter() - start
     if not line.startswith(b'step: '):
-        raise SystemExit('{} failed'.format(args))
+        raise SystemExit(f'{args} failed')
     child.kill()
     child.wait()
     child.stdout.close()
@@ -538,8 +533,7 @@ def main():
     args = parser.parse_args()
     if set(args.parts) - set(PARTS):
         parser.error('a part must be one of ' + ', '.join(PARTS))
-    print('{} threads, Python {}, NumPy {}'.format(
-        threads.count(), sys.version.split()[0], np.__version__))
+    print(f'{threads.count()} threads, Python {sys.version.split()[0]}, NumPy {np.__version__}')
     os.environ.setdefault('OMP_NUM_THREADS', str(threads.count()))
     for part in args.parts or PARTS:
         PARTS[part](args.turns)

@@ -127,7 +127,7 @@ class Child:
         if not self.wait():
             os.kill(self.pid, signal.SIGKILL)
             self.wait()
-            raise AssertionError('it did not end {} s after signal {}'.format(LONGEST, number))
+            raise AssertionError(f'it did not end {LONGEST} s after signal {number}')
 
     def said(self, name):
         return (self.folder.parent / name).read_text(errors='replace')
@@ -212,10 +212,10 @@ class Job:
         """After it was killed: every output is the earlier one or the new one."""
         for name, content in self.outputs().items():
             if content not in (self.whole.get(name), self.earlier.get(name)):
-                raise AssertionError('{} is neither the earlier one nor the new one'.format(name))
+                raise AssertionError(f'{name} is neither the earlier one nor the new one')
         for name in self.earlier:
             if not (self.folder / name).exists():
-                raise AssertionError('{} is gone'.format(name))
+                raise AssertionError(f'{name} is gone')
 
     def check_whole(self):
         """After it came to its end."""
@@ -226,7 +226,7 @@ class Job:
                 for name in sorted({*outputs, *self.whole})
                 if outputs.get(name) != self.whole.get(name))))
         if hidden(self.folder):
-            raise AssertionError('left behind: {}'.format(hidden(self.folder)))
+            raise AssertionError(f'left behind: {hidden(self.folder)}')
 
 
 class Crop(Job):
@@ -322,10 +322,10 @@ class Train(Job):
             raise AssertionError('result/log is not the start of that of an unbroken run')
         for name, content in outputs.items():
             if content not in (self.whole.get(name), self.earlier.get(name)):
-                raise AssertionError('{} is neither the earlier one nor the new one'.format(name))
+                raise AssertionError(f'{name} is neither the earlier one nor the new one')
         for name in self.earlier:
             if name not in outputs:
-                raise AssertionError('{} is gone'.format(name))
+                raise AssertionError(f'{name} is gone')
 
 
 class Predict(Job):
@@ -362,7 +362,7 @@ class TrainCascade(Job):
                 img = rng.integers(0, 200, (side, side), np.uint8)
                 if kind == 'faces':
                     img[8:16, 8:16] = 250
-                Image.fromarray(img).save(self.folder / kind / '{}.png'.format(i))
+                Image.fromarray(img).save(self.folder / kind / f'{i}.png')
 
     def arguments(self):
         resumes = (self.folder / 'c.xml').exists()
@@ -444,7 +444,7 @@ class Rate(Job):
         said = self.journal()
         for row, rating in self.confirmed.items():
             if rating == rating and said[row] != rating and (row, said[row]) != self.unsure:
-                raise AssertionError('{} of picture {} is lost: {}'.format(rating, row, said[row]))
+                raise AssertionError(f'{rating} of picture {row} is lost: {said[row]}')
 
     def check_whole(self):
         self.check_broken()
@@ -525,10 +525,10 @@ def check_ended_by_signal(job, child, number):
     err = child.said('err')
     if (child.status not in (STATUSES[number], 0) or err.count(': error: ') > 1
             or 'Traceback' in err):
-        raise AssertionError('status {}: {}'.format(child.status, err))
+        raise AssertionError(f'status {child.status}: {err}')
     left = [name for name in hidden(job.folder) if '.part' in name]
     if left:
-        raise AssertionError('left behind: {}'.format(left))
+        raise AssertionError(f'left behind: {left}')
 
 
 def main():
@@ -545,7 +545,7 @@ def main():
     failed = False
     for name in args.commands:
         start = time.monotonic()
-        rng = random.Random('{} {}'.format(args.seed, name))
+        rng = random.Random(f'{args.seed} {name}')
         kills, told, problem = collections.Counter(), collections.Counter(), ''
         with tempfile.TemporaryDirectory() as folder:
             try:
@@ -554,7 +554,7 @@ def main():
                 break_off(job, [signal.SIGKILL] * args.kills, rng, kills)
                 break_off(job, [signal.SIGINT, signal.SIGTERM] * args.signals, rng, told)
             except AssertionError as e:
-                failed, problem = True, ' FAILED: {}'.format(e)
+                failed, problem = True, f' FAILED: {e}'
         print('| {}.py | {} | {} | {} | {} | {} | {} | {:.0f} |{}'.format(
             name, kills['broken off'], kills['survived'], told['broken off'], told['survived'],
             kills['ran to the end'] + told['ran to the end'], job.checked,

@@ -83,7 +83,7 @@ def find_portraits(work, table):
         if len(found):
             boxes.append((path, *(round(float(n) * factor, 1)
                                   for n in max(found, key=lambda box: box[2]))))
-    print('faces in {} portraits'.format(len(boxes)))
+    print(f'faces in {len(boxes)} portraits')
     write_boxes(os.path.join(work, table), boxes)
 
 

@@ -214,14 +214,14 @@ def draw_video(shots, path):
     temporary = '{}.tmp{}'.format(*os.path.splitext(path))
     video = cv2.VideoWriter(temporary, cv2.VideoWriter_fourcc(*'mp4v'), FPS, (WIDTH, HEIGHT))
     if not video.isOpened():
-        raise OSError('{}: this OpenCV cannot write mp4v video there'.format(path))
+        raise OSError(f'{path}: this OpenCV cannot write mp4v video there')
     rows = []
     for i, shot in enumerate(tqdm.tqdm(shots, unit=' shots', leave=False, disable=None)):
         for j, (frame, boxes) in enumerate(draw_shot(shot)):
             video.write(frame)
             for actor, box in zip(shot.actors, boxes):
                 liking = taste(actor.who, EXPRESSIONS[actor.mood])
-                rows.append([i * SHOT + j, *box, actor.who.name, '{:.2f}'.format(liking)])
+                rows.append([i * SHOT + j, *box, actor.who.name, f'{liking:.2f}'])
     video.release()
     os.replace(temporary, path)
     return rows
@@ -254,11 +254,11 @@ def main(argv=None):
             path = os.path.join(args.folder, video)
             rows = draw_video(shots, path + '.mp4')
             save_table(path + '_cast.csv', rows)
-            print('{}.mp4: {} shots, {} frames, {} drawn faces'.format(
-                path, len(shots), SHOT * len(shots), len(rows)))
+            print(f'{path}.mp4: {len(shots)} shots, {SHOT * len(shots)} frames, '
+                  f'{len(rows)} drawn faces')
     except (OSError, ValueError) as e:
-        where = '{}: {}'.format(e.filename, e.strerror) if getattr(e, 'filename', None) else e
-        sys.exit('draw_cast.py: error: {}'.format(where))
+        where = f'{e.filename}: {e.strerror}' if getattr(e, 'filename', None) else e
+        sys.exit(f'draw_cast.py: error: {where}')
 
 
 if __name__ == '__main__':

@@ -30,9 +30,9 @@ def read_boxes(path, *more):
                 frame, *box = (float(row[column]) for column in ('frame', *'xywh'))
                 rows.append((frame, box, *(float(row[column]) for column in more)))
             except KeyError as e:
-                raise ValueError('{}: expected a column named {}'.format(path, e)) from None
+                raise ValueError(f'{path}: expected a column named {e}') from None
             except (TypeError, ValueError) as e:
-                raise ValueError('{}, line {}: {}'.format(path, table.line_num, e)) from None
+                raise ValueError(f'{path}, line {table.line_num}: {e}') from None
     return rows
 
 
@@ -69,9 +69,8 @@ def save_ratings(path, ratings):
 
 
 def summary(ratings):
-    counts = ', '.join('{} x {}'.format(np.sum(ratings == r), r) for r in (5, 4, 3, 2, 1))
-    return '{} rated: {}; {} not a face'.format(
-        np.sum(~np.isnan(ratings)), counts, np.sum(np.isnan(ratings)))
+    counts = ', '.join(f'{np.sum(ratings == r)} x {r}' for r in (5, 4, 3, 2, 1))
+    return f'{np.sum(~np.isnan(ratings))} rated: {counts}; {np.sum(np.isnan(ratings))} not a face'
 
 
 def build_parser():
@@ -92,8 +91,8 @@ def main(argv=None):
         ratings = rate(tastes, np.random.default_rng(args.seed))
         save_ratings(args.ratings, ratings)
     except (OSError, ValueError) as e:
-        where = '{}: {}'.format(e.filename, e.strerror) if getattr(e, 'filename', None) else e
-        sys.exit('rate_cast.py: error: {}'.format(where))
+        where = f'{e.filename}: {e.strerror}' if getattr(e, 'filename', None) else e
+        sys.exit(f'rate_cast.py: error: {where}')
     print(summary(ratings))
 
 
