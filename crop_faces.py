@@ -24,8 +24,8 @@ import numpy as np
 from picture_ranknet.console import messages, options
 from picture_ranknet.console.command import shared_command
 from picture_ranknet.errors import InputError
-from picture_ranknet.faces import face_finder
-from picture_ranknet.faces.face_choice import (
+from picture_ranknet.faces import detector as face_finder
+from picture_ranknet.faces.choice import (
     KEPT,
     Fingerprints,
     Rules,
@@ -33,8 +33,8 @@ from picture_ranknet.faces.face_choice import (
     link,
     measure_sharpness,
 )
-from picture_ranknet.faces.face_finder import DEFAULT_CASCADE, LONG_SIDE
-from picture_ranknet.faces.face_store import Face, FaceStore
+from picture_ranknet.faces.detector import DEFAULT_CASCADE, LONG_SIDE
+from picture_ranknet.faces.store import Face, FaceStore
 from picture_ranknet.machine import ranks, threads
 from picture_ranknet.pictures import media, plots
 from picture_ranknet.pictures.media import (

@@ -33,11 +33,12 @@ import chainer.links as L
 from picture_ranknet.console import messages, options
 from picture_ranknet.console.command import command
 from picture_ranknet.errors import InputError
-from picture_ranknet.faces import face_check, lbp_cascade
-from picture_ranknet.faces.face_check import FaceCheck, Layer
-from picture_ranknet.faces.lbp_cascade import CODES, Cascade, Stage
-from picture_ranknet.faces.training import face_samples
-from picture_ranknet.faces.training.face_samples import VALIDATION, Augmentation
+from picture_ranknet.faces import second_look as face_check
+from picture_ranknet.faces.second_look import FaceCheck, Layer
+from picture_ranknet.faces.training import lbp as lbp_cascade
+from picture_ranknet.faces.training import samples as face_samples
+from picture_ranknet.faces.training.lbp import CODES, Cascade, Stage
+from picture_ranknet.faces.training.samples import VALIDATION, Augmentation
 from picture_ranknet.pictures import media
 from picture_ranknet.storage import atomic
 from picture_ranknet.text import count

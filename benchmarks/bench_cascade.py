@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT))
 
 import crop_faces
 from picture_ranknet.console import messages
-from picture_ranknet.faces import face_finder
+from picture_ranknet.faces import detector as face_finder
 from picture_ranknet.pictures import media
 
 SIDES = 160, 220, 320, 480

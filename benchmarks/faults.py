@@ -49,7 +49,7 @@ import rate
 import train
 import train_cascade
 from picture_ranknet.errors import InputError
-from picture_ranknet.faces import lbp_cascade
+from picture_ranknet.faces.training import lbp as lbp_cascade
 from picture_ranknet.learning import (
     pretext,  # noqa: F401
     report,  # noqa: F401

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 import crop_faces
-from picture_ranknet.faces import face_finder
+from picture_ranknet.faces import detector as face_finder
 from picture_ranknet.pictures import plots
 from picture_ranknet.storage import arrays, tables
 from support.media_samples import (

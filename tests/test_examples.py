@@ -14,7 +14,7 @@ import rate_cast
 import wardrobe
 from cast import EXPRESSIONS, TEST_CAST, TRAIN_CAST, Character, coolness, taste
 from draw_cast import script_of
-from picture_ranknet.faces import face_finder
+from picture_ranknet.faces import detector as face_finder
 
 
 def character(**looks):

@@ -11,7 +11,7 @@ import pytest
 
 import train
 from picture_ranknet.errors import InputError
-from picture_ranknet.faces import face_store
+from picture_ranknet.faces import store as face_store
 from picture_ranknet.models import model_file
 from picture_ranknet.storage import arrays, picture_set, ratings_txt
 from support import media_samples

@@ -12,7 +12,7 @@ import sys
 import numpy as np
 import pytest
 
-from picture_ranknet.faces import face_finder
+from picture_ranknet.faces import detector as face_finder
 from picture_ranknet.machine import ranks, threads
 from picture_ranknet.models import model_file
 from support import media_samples

@@ -11,9 +11,11 @@ import chainer
 
 import train_cascade
 from picture_ranknet.errors import InputError
-from picture_ranknet.faces import face_check, face_finder, lbp_cascade
-from picture_ranknet.faces.lbp_cascade import Cascade
-from picture_ranknet.faces.training import face_samples
+from picture_ranknet.faces import detector as face_finder
+from picture_ranknet.faces import second_look as face_check
+from picture_ranknet.faces.training import lbp as lbp_cascade
+from picture_ranknet.faces.training import samples as face_samples
+from picture_ranknet.faces.training.lbp import Cascade
 from support.media_samples import CASCADE
 
 SMALL = ['--stages', 3, '--positives', 300, '--negatives', 300, '--features', .05, '--weak', 20,

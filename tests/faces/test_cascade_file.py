@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.faces import cascade_file, face_finder, lbp_cascade
+from picture_ranknet.faces import cascade_file
+from picture_ranknet.faces import detector as face_finder
+from picture_ranknet.faces.training import lbp as lbp_cascade
 from support import media_samples
 
 # Of those that come with OpenCV: trees, tilted features, a window that is no square, an old one.

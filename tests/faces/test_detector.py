@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.faces import face_finder
+from picture_ranknet.faces import detector as face_finder
 from picture_ranknet.machine import threads
 from picture_ranknet.pictures import media
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from picture_ranknet.faces import face_choice
-from picture_ranknet.faces.face_choice import Fingerprints, Rules, choose, link
-from picture_ranknet.faces.face_store import Face
+from picture_ranknet.faces import choice as face_choice
+from picture_ranknet.faces.choice import Fingerprints, Rules, choose, link
+from picture_ranknet.faces.store import Face
 
 
 def face(look=0, x=0, y=0, side=40, scene=0, sharpness=10., confidence=5.):

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.faces import face_check, face_finder
-from picture_ranknet.faces.face_check import FaceCheck, Layer
+from picture_ranknet.faces import detector as face_finder
+from picture_ranknet.faces import second_look as face_check
+from picture_ranknet.faces.second_look import FaceCheck, Layer
 from support.media_samples import CASCADE
 
 

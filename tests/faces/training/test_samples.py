@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.faces import lbp_cascade
-from picture_ranknet.faces.lbp_cascade import Cascade
-from picture_ranknet.faces.training import face_samples
-from picture_ranknet.faces.training.face_samples import Augmentation, Scene
+from picture_ranknet.faces.training import lbp as lbp_cascade
+from picture_ranknet.faces.training import samples as face_samples
+from picture_ranknet.faces.training.lbp import Cascade
+from picture_ranknet.faces.training.samples import Augmentation, Scene
 from support.media_samples import CASCADE
 
 STILL = Augmentation(turn=0, shift=0, scale=0, light=0, mirror=False)

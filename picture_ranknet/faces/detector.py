@@ -16,7 +16,7 @@ import numpy as np
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.faces import cascade_file
-from picture_ranknet.faces.face_check import FaceCheck
+from picture_ranknet.faces.second_look import FaceCheck
 from picture_ranknet.machine import threads
 from picture_ranknet.pictures import media
 from picture_ranknet.pictures.media import (

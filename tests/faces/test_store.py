@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.faces.face_store import Face, FaceStore
+from picture_ranknet.faces.store import Face, FaceStore
 
 RUN = {'sources': [['a.mp4', 7]], 'size': 4}
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.faces import lbp_cascade
-from picture_ranknet.faces.lbp_cascade import Cascade, Stage, all_features, codes_of, integrals
+from picture_ranknet.faces.training import lbp as lbp_cascade
+from picture_ranknet.faces.training.lbp import Cascade, Stage, all_features, codes_of, integrals
 from support.media_samples import CASCADE
 
 CLASSIC = 'lbpcascade_animeface.xml'
