@@ -11,7 +11,7 @@ import pytest
 
 import train
 from picture_ranknet.errors import InputError
-from picture_ranknet.faces import store as face_store
+from picture_ranknet.faces.store import FaceStore
 from picture_ranknet.models import model_file
 from picture_ranknet.storage import arrays, picture_set, ratings_txt
 from support import media_samples
@@ -256,11 +256,11 @@ def test_two_commands_do_not_write_to_the_same_place(run, folder):
         message = error_of(run(*TRAIN))
     assert message == ('train.py: error: result: another train.py is writing to it; choose another '
                        'folder with --out')
-    with face_store.FaceStore(str(folder / 'Y.part'), {}, 80):
+    with FaceStore(str(folder / 'Y.part'), {}, 80):
         media_samples.save_picture(folder / 'a.png')
         message = error_of(run('crop_faces.py', 'a.png', '--no_faces', '-o', 'Y.npy'))
-    assert message == ('crop_faces.py: error: Y.part: another crop_faces.py is at work there; wait '
-                       'for it, or choose another --output')
+    assert message == ('crop_faces.py: error: Y.part: another crop_faces.py is using it; wait for '
+                       'it, or choose another --output')
     check_former(folder)
 
 

@@ -12,7 +12,7 @@ import sys
 import numpy as np
 import pytest
 
-from picture_ranknet.faces import detector as face_finder
+from picture_ranknet.faces import pipeline
 from picture_ranknet.machine import ranks, threads
 from picture_ranknet.models import model_file
 from support import media_samples
@@ -130,10 +130,10 @@ def test_files_are_shared_out_by_their_size(tmp_path, monkeypatch):
     sizes = {'a.mp4': 50, 'b.mp4': 50, 's7.png': 10, 's8.png': 10, 's9.png': 80, 't1.png': 99}
     for name, size in sizes.items():
         (tmp_path / name).write_bytes(bytes(size))
-    assert face_finder.share_out(list(sizes), 1) == [list(sizes)]
-    assert face_finder.share_out(list(sizes), 3) == [
+    assert pipeline.share_out(list(sizes), 1) == [list(sizes)]
+    assert pipeline.share_out(list(sizes), 3) == [
         ['a.mp4', 'b.mp4'], ['s7.png', 's8.png', 's9.png'], ['t1.png']]
-    assert face_finder.share_out(['a.mp4'], 2).count([]) == 1
+    assert pipeline.share_out(['a.mp4'], 2).count([]) == 1
 
 
 def test_without_mpi4py_one_line_says_what_to_install(rated_files, root):

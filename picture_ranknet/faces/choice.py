@@ -1,101 +1,24 @@
 """Which of the faces that were found are worth a rating: clear ones, each of them once."""
 import collections
-from typing import NamedTuple
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
-from PIL import Image
 
+from picture_ranknet.faces.looks import perceptual_hash
+from picture_ranknet.faces.settings import Rules
+from picture_ranknet.faces.store import Face
 from picture_ranknet.pictures.media import (
     cv2,  # None where it cannot be imported: media.check_opencv() says why
 )
 
-HASH_SIZE = 12     # a hash has so many bits, squared
-COLOURS = 4        # places to each side at which colours are compared
-SAME_COLOUR = 30   # levels of 255, on average, by which pictures of the same thing differ
-REACH = .3         # IoU from which a face is that of the frame before
-GAP = 2            # searched frames, after which a face that is gone is another one
+COLOURS = 4        # colours are compared at COLOURS x COLOURS places
+SAME_COLOUR = 30   # mean difference in grey levels above which colours are not the same
+BITS_OF = np.array([bin(number).count("1") for number in range(2 ** 16)], np.uint8)
+
 KEPT = ''          # the reason for which a face is not dropped
-POPCOUNT = np.unpackbits(np.arange(2 ** 16, dtype=np.uint16).view(np.uint8)).reshape(
-    -1, 16).sum(axis=1, dtype=np.uint8)  # of each number of 16 bits
-
-
-class Rules(NamedTuple):
-    """What is dropped: the options of ``crop_faces.py``, with their defaults.
-
-    ``min_side`` in pixels of the frame; ``min_sharpness`` in grey levels;
-    ``min_confidence`` in votes of the second look; ``duplicate_bits`` of 144
-    in which the hashes of the same picture may differ, below 0: none are the
-    same; ``per_track`` ``None``: all.
-    """
-
-    min_side: float = 0
-    min_sharpness: float = 0
-    min_confidence: float = 0
-    duplicate_bits: int = 12
-    per_track: int = None
-
-
-def measure_sharpness(crop):
-    """How sharp a crop is: the deviation of its Laplacian, in grey levels.
-
-    Reference: Pech-Pacheco et al., *Diatom autofocusing in brightfield
-    microscopy*, ICPR 2000.
-    """
-    img = np.ascontiguousarray(crop.transpose(1, 2, 0))  # CHW -> HWC
-    return float(cv2.Laplacian(cv2.cvtColor(img, cv2.COLOR_RGB2GRAY), cv2.CV_32F).std())
-
-
-def link(faces):
-    """Follow faces from frame to frame.
-
-    A face belongs to the track whose last box it overlaps most, by ``REACH``
-    at least, if that is of the same scene and was seen at most ``GAP``
-    searched frames ago.
-
-    Args:
-        faces (list of face_store.Face): In order.
-
-    Returns:
-        list of tuple: The scene and, from 0, the track in it of each.
-    """
-    tracks, counts, open_tracks = [None] * len(faces), {}, []
-    start = 0
-    while start < len(faces):
-        end = start
-        while end < len(faces) and faces[end][:5:2] == faces[start][:5:2]:
-            end += 1
-        now = range(start, end)
-        open_tracks = [(track, last) for track, last in open_tracks
-                       if track[0] == faces[start].scene
-                       and faces[start].look - faces[last].look <= GAP]
-        boxes = np.array([faces[last][6:10] for _, last in open_tracks]).reshape(-1, 4)
-        overlaps = sorted((
-            (iou[k], -k, -i) for i in now for iou in [overlap(boxes, faces[i])]
-            for k in np.flatnonzero(iou >= REACH).tolist()), reverse=True)
-        taken = set()
-        for _, k, i in overlaps:
-            if tracks[-i] is None and -k not in taken:
-                taken.add(-k)
-                tracks[-i] = open_tracks[-k][0]
-        for i in now:
-            if tracks[i] is None:
-                scene = faces[i].scene
-                tracks[i] = scene, counts.get(scene, 0)
-                counts[scene] = counts.get(scene, 0) + 1
-        found = {tracks[i] for i in now}
-        open_tracks = [(track, last) for track, last in open_tracks if track not in found]
-        open_tracks += [(tracks[i], i) for i in now]
-        start = end
-    return tracks
-
-
-def overlap(boxes, face):
-    """Intersection over union of boxes ``(x, y, w, h)``, shape ``(N, 4)``, and a face."""
-    x, y, w, h = boxes.T
-    width = np.minimum(x + w, face.x + face.w) - np.maximum(x, face.x)
-    height = np.minimum(y + h, face.y + face.h) - np.maximum(y, face.y)
-    common = np.maximum(width, 0) * np.maximum(height, 0)
-    return common / (w * h + face.w * face.h - common)
+TOO_SMALL, UNSURE, BLURRED = 'too small', 'unsure', 'blurred'
+DUPLICATE, MORE_OF_TRACK = 'duplicate', 'more of its track'
+REASONS = TOO_SMALL, UNSURE, BLURRED, DUPLICATE, MORE_OF_TRACK
 
 
 class Fingerprints:
@@ -103,74 +26,102 @@ class Fingerprints:
     """Perceptual hashes and colours of pictures, to find the same one again.
 
     Args:
-        pictures (iterable): Each of shape ``(3, H, W)``, RGB, ``uint8``.
+        pictures: Each CHW, RGB, ``uint8``.
     """
 
-    def __init__(self, pictures):
-        import imagehash  # here, since it is slow to start
-
+    def __init__(self, pictures: Iterable[np.ndarray]):
         hashes, colours = [], []
         for picture in pictures:
             img = np.ascontiguousarray(picture.transpose(1, 2, 0))  # CHW -> HWC
-            hashes.append(imagehash.phash(Image.fromarray(img), HASH_SIZE).hash.ravel())
+            hashes.append(perceptual_hash(img))
             colours.append(cv2.resize(img, (COLOURS, COLOURS), interpolation=cv2.INTER_AREA))
-        self.hashes = np.packbits(hashes, axis=1).view(np.uint16)
-        self.colours = np.float32(colours).reshape(len(colours), -1)
+        self.hashes = np.packbits(hashes, axis=1).view(np.uint16)     # (N, 9)
+        self.colours = np.float32(colours).reshape(len(colours), -1)  # (N, 48)
 
-    def distance(self, row, others):
-        """In how many bits the hash of ``row`` differs from those of ``others``, an array."""
-        return POPCOUNT[self.hashes[others] ^ self.hashes[row]].sum(axis=1)
+    def distance(self, row: int, others: np.ndarray) -> np.ndarray:
+        """In how many bits the hash of ``row`` differs from those of other rows."""
+        return BITS_OF[self.hashes[others] ^ self.hashes[row]].sum(axis=1)
 
-    def has_twin(self, row, others, bits):
-        """Whether one of ``others``, an array of rows, shows the same as ``row``."""
+    def has_twin(self, row: int, others: np.ndarray, bits: int) -> bool:
+        """Whether one of the other rows shows the same as ``row``."""
         alike = others[self.distance(row, others) <= bits]
-        colours = np.abs(self.colours[alike] - self.colours[row]).mean(axis=1)
-        return bool((colours <= SAME_COLOUR).any())
+        difference = np.abs(self.colours[alike] - self.colours[row]).mean(axis=1)
+        return bool((difference <= SAME_COLOUR).any())
 
 
-def choose(faces, tracks, fingerprints, rules, n_before=0):
-    """Say of each face why it is dropped.
+def choose(faces: Sequence[Face], tracks: Sequence[Hashable], fingerprints: Fingerprints,
+           rules: Rules, n_before: int = 0) -> list[str]:
+    """Say of each face whether it is kept, or why not.
 
-    Of pictures of the same thing, the sharpest and largest is kept, as it is
-    of a track.
+    The best are looked at first, so that of pictures of the same thing, or of
+    a track, the sharpest and largest are kept.
 
     Args:
-        faces (list of face_store.Face): In order.
-        tracks (list): The track of each.
-        fingerprints (Fingerprints): Of ``n_before`` pictures that are kept
-            already, and of the faces.
-        rules (Rules): What is dropped.
-        n_before (int): Pictures that are kept already.
+        faces: In the order of their frames.
+        tracks: The track of each.
+        fingerprints: Of ``n_before`` pictures that are kept whatever comes,
+            and of the faces.
+        rules: What is dropped.
+        n_before: Pictures of a set to which the faces are added.
 
     Returns:
-        list of str: ``KEPT``, or ``'too small'``, ``'unsure'``, ``'blurred'``,
-        ``'more of its track'``, ``'duplicate'``.
+        ``KEPT`` or one of ``REASONS`` for each face.
     """
     reasons = [KEPT] * len(faces)
-    kept, n_kept = np.arange(n_before + len(faces)), n_before
+    kept, n_kept = np.arange(n_before + len(faces)), n_before  # the first n_kept rows are kept
     kept_of_track = collections.defaultdict(list)
-    for i in sorted(range(len(faces)), key=lambda i: -_quality(faces[i])):
-        face, siblings = faces[i], kept_of_track[tracks[i]]
-        if min(face.w, face.h) < rules.min_side:
-            reasons[i] = 'too small'
-        elif face.confidence is not None and face.confidence < rules.min_confidence:
-            reasons[i] = 'unsure'
-        elif face.sharpness < rules.min_sharpness:
-            reasons[i] = 'blurred'
-        elif rules.duplicate_bits >= 0 and (
-                fingerprints.has_twin(n_before + i, np.array(siblings, int),
-                                      2 * rules.duplicate_bits)
-                or fingerprints.has_twin(n_before + i, kept[:n_kept], rules.duplicate_bits)):
-            reasons[i] = 'duplicate'
-        elif rules.per_track and len(siblings) >= rules.per_track:
-            reasons[i] = 'more of its track'
-        else:
-            kept[n_kept] = n_before + i
+
+    def quality(i):
+        return faces[i].sharpness * (faces[i].w * faces[i].h) ** .5
+
+    for i in sorted(range(len(faces)), key=quality, reverse=True):
+        row, siblings = n_before + i, kept_of_track[tracks[i]]
+        reason = _reason_by_itself(faces[i], rules)
+        if reason == KEPT and rules.duplicate_bits is not None and (
+                fingerprints.has_twin(row, np.array(siblings, int), 2 * rules.duplicate_bits)
+                or fingerprints.has_twin(row, kept[:n_kept], rules.duplicate_bits)):
+            reason = DUPLICATE
+        if reason == KEPT and rules.per_track and len(siblings) >= rules.per_track:
+            reason = MORE_OF_TRACK
+        if reason == KEPT:
+            kept[n_kept] = row
             n_kept += 1
-            siblings.append(n_before + i)
+            siblings.append(row)
+        reasons[i] = reason
     return reasons
 
 
-def _quality(face):
-    """Sharp and large, half each."""
-    return face.sharpness * (face.w * face.h) ** .5
+def _reason_by_itself(face, rules):
+    if min(face.w, face.h) < rules.min_side:
+        return TOO_SMALL
+    if face.confidence is not None and face.confidence < rules.min_confidence:
+        return UNSURE
+    if face.sharpness < rules.min_sharpness:
+        return BLURRED
+    return KEPT
+
+
+def explain(faces: Sequence[Face], reasons: Sequence[str], rules: Rules) -> str:
+    """Why all faces were dropped: for each reason how many, by which option, by how much."""
+    parts = []
+    for reason in REASONS:
+        dropped = [face for face, other in zip(faces, reasons) if other == reason]
+        if not dropped:
+            continue
+        why = ''
+        if reason == TOO_SMALL:
+            largest = max(min(face.w, face.h) for face in dropped)
+            why = (f' (under {rules.min_side:.0f} pixels, the largest has {largest}; see '
+                   '--max_enlargement)')
+        elif reason == UNSURE:
+            best = max(face.confidence for face in dropped)
+            why = f' (confidence under {rules.min_confidence:g}, the best has {best:.1f}; see ' \
+                  '--min_confidence)'
+        elif reason == BLURRED:
+            best = max(face.sharpness for face in dropped)
+            why = f' (sharpness under {rules.min_sharpness:g}, the best has {best:.1f}; see ' \
+                  '--min_sharpness)'
+        elif reason == DUPLICATE:
+            why = ' (the set has them already)'
+        parts.append(f'{len(dropped):,} {reason}{why}')
+    return ', '.join(parts)

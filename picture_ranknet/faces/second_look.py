@@ -1,12 +1,13 @@
 """A second look at what the cascade takes for faces: a small network, and a vote.
 
-A cascade is fast because it sees little.  What passes it, a few dozen windows
-of a picture, many of them around the same face, is cut out sharper and shown
-to a network of five convolutions.  It says of each window how likely it shows
-a face, and where the face really is.  Windows that mean the same face vote
-with their probability, and the face lies at their mean.
+A cascade is fast because it sees little.  The windows that pass it, a few
+dozen in a picture and many of them around the same face, are cut out at a
+higher resolution and shown to a network of five convolutions.  For each window
+it gives the probability of a face, and where in the window the face is.
+Windows that mean the same face vote with their probabilities, and the face
+lies at their weighted mean.
 
-The network is in the file of the cascade, after what OpenCV reads of it, and
+The network is stored in the file of the cascade, after what OpenCV reads, and
 runs here in NumPy; ``train_cascade.py`` trains it.  Its weights are ``int8``,
 with one scale for each output, as in Jacob et al., *Quantization and Training
 of Neural Networks for Efficient Integer-Arithmetic-Only Inference*, CVPR 2018,
@@ -14,20 +15,21 @@ section 2.1; it computes in ``float32``.
 
 A box is ``(x, y, w, h)`` in pixels.
 """
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from picture_ranknet.faces.boxes import iou, share_of_smaller
 from picture_ranknet.pictures.media import cv2
 
 SIDE = 32           # of a window as the network sees it, in pixels
 OUTPUTS = 4         # the log odds of a face, and its offset from the window
 OFFSET_UNIT = .1    # of the outputs that are offsets
-SAME = .3           # IoU from which two findings mean the same face,
-INSIDE = .6         # or share of the smaller one that lies in the larger one
-CHUNK = 256         # windows at a time, which bounds the memory
-NODE = 'face_check'
+SAME = .3           # findings with this IoU mean the same face,
+INSIDE = .6         # or if this share of the smaller one lies in the larger one
+CHUNK = 256         # windows at a time, to bound the memory
+NODE = 'face_check'  # in the file of the cascade
 
 
 class Layer(NamedTuple):
@@ -48,26 +50,26 @@ class Layer(NamedTuple):
     stride: int
 
     @classmethod
-    def quantise(cls, W, b, stride):
-        """Make a layer of ``float32`` weights and biases."""
+    def quantise(cls, W: np.ndarray, b: np.ndarray, stride: int) -> 'Layer':
+        """Make a layer of ``float32`` weights ``(outputs, inputs, k, k)`` and biases."""
         scales = np.maximum(abs(W).max(axis=(1, 2, 3)), 1e-12).astype(np.float32) / 127
         weights = np.rint(W / scales[:, None, None, None]).astype(np.int8)
         return cls(weights, scales, b.astype(np.float32), stride)
 
 
-class FaceCheck:
+class SecondLook:
 
     """The network, ready to run.
 
     Args:
-        layers (list of Layer): From a window of ``SIDE`` pixels and one
-            channel to ``OUTPUTS``; a ReLU is between each two.
+        layers: From a window of ``SIDE`` pixels and one channel to
+            ``OUTPUTS``, with a ReLU between each two.
 
     Raises:
         ValueError: If they do not fit together.
     """
 
-    def __init__(self, layers):
+    def __init__(self, layers: list[Layer]):
         channels, side = 1, SIDE
         for layer in layers:
             shape, n = layer.weights.shape, len(layer.weights)
@@ -79,24 +81,24 @@ class FaceCheck:
                 raise ValueError('layers that do not fit together')
             channels, side = n, (side - shape[2]) // layer.stride + 1
         if (channels, side) != (OUTPUTS, 1):
-            raise ValueError('layers that do not end in {} numbers'.format(OUTPUTS))
+            raise ValueError(f'layers that do not end in {OUTPUTS} numbers')
         self.layers = list(layers)
         # (outputs, inputs, k, k) -> (k * k * inputs, outputs)
         self._matrices = [
             (layer.weights.transpose(2, 3, 1, 0).reshape(-1, len(layer.weights))
              * layer.scales) for layer in layers]
 
-    def __call__(self, windows):
+    def __call__(self, windows: np.ndarray) -> np.ndarray:
         """Score windows.
 
         Args:
-            windows (numpy.ndarray): ``uint8``, shape ``(N, SIDE, SIDE)``.
+            windows: ``uint8``, shape ``(N, SIDE, SIDE)``.
 
         Returns:
-            numpy.ndarray: ``float32``, shape ``(N, 4)``: the log odds of a
-            face; how far its middle is from the window's, to the right and
-            down, in parts of the window's sides; and the logarithm of its size
-            in parts of the window's.
+            ``float32``, shape ``(N, 4)``: the log odds of a face; the offset
+            of its middle from the window's, to the right and down, as
+            fractions of the window's sides; and the logarithm of its size as a
+            fraction of the window's.
         """
         out = np.empty((len(windows), OUTPUTS), np.float32)
         for start in range(0, len(windows), CHUNK):
@@ -117,49 +119,40 @@ class FaceCheck:
             h = h.reshape(n, height, width, -1)
         return h.reshape(len(x), OUTPUTS)
 
-    def find(self, gray, boxes, least=3):
-        """Turn what passed the cascade into faces.
+    def find(self, gray: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Turn the windows that passed the cascade into faces.
 
         Args:
-            gray (numpy.ndarray): The picture, ``uint8``, shape ``(height,
-                width)``.
-            boxes (array-like): The windows that passed, shape ``(N, 4)``, in
-                pixels of ``gray``.
-            least (float): Votes that a face needs.
+            gray: The picture, ``uint8``, shape ``(height, width)``.
+            boxes: The windows, shape ``(N, 4)``, in pixels of ``gray``.
 
         Returns:
-            tuple: The faces, ``float64``, shape ``(n, 4)``, and their votes,
-            ``(n,)``, most votes first.
+            The faces, ``float64``, shape ``(n, 4)``, and their votes, ``(n,)``,
+            most votes first.
         """
         boxes = np.asarray(boxes, float).reshape(-1, 4)
         out = self(cut(gray, boxes, SIDE))
         faces, votes = vote(move(boxes, out[:, 1:]), 1 / (1 + np.exp(-out[:, 0].astype(float))))
         order = np.argsort(-votes, kind='stable')
-        order = order[votes[order] >= least]
         return faces[order], votes[order]
 
-    # Its place in the file of the cascade
-
-    def to_xml(self):
+    def to_xml(self) -> str:
         """The layers as OpenCV's ``FileStorage`` reads them, to put after ``</cascade>``."""
-        text = ['<{}>\n'.format(NODE)]
+        text = [f'<{NODE}>\n']
         for layer in self.layers:
+            sizes = ' '.join(map(str, layer.weights.shape))
+            weights = _wrap(map(str, layer.weights.ravel().tolist()))
             text.append(
-                '  <_><stride>{}</stride>\n'
-                '    <weights type_id="opencv-nd-matrix"><sizes>{}</sizes><dt>c</dt><data>\n{}\n'
-                '    </data></weights>\n{}{}  </_>\n'.format(
-                    layer.stride, ' '.join(map(str, layer.weights.shape)),
-                    _wrap(map(str, layer.weights.ravel().tolist())),
-                    _vector('scales', layer.scales), _vector('biases', layer.biases)))
-        text.append('</{}>\n'.format(NODE))
+                f'  <_><stride>{layer.stride}</stride>\n'
+                f'    <weights type_id="opencv-nd-matrix"><sizes>{sizes}</sizes><dt>c</dt><data>\n'
+                f'{weights}\n    </data></weights>\n'
+                f'{_vector("scales", layer.scales)}{_vector("biases", layer.biases)}  </_>\n')
+        text.append(f'</{NODE}>\n')
         return ''.join(text)
 
     @classmethod
-    def from_storage(cls, storage):
-        """Read the layers of an open ``cv2.FileStorage``.
-
-        Returns:
-            FaceCheck: Or ``None`` if there are none in it.
+    def from_storage(cls, storage: 'cv2.FileStorage') -> Optional['SecondLook']:
+        """Read the layers from an open ``cv2.FileStorage``; ``None`` if it has none.
 
         Raises:
             ValueError: If they are damaged.
@@ -181,33 +174,33 @@ class FaceCheck:
 
 
 def _vector(name, values):
-    return ('    <{0} type_id="opencv-matrix"><rows>1</rows><cols>{1}</cols><dt>f</dt><data>\n'
-            '{2}\n    </data></{0}>\n').format(
-                name, len(values), _wrap('{:.9g}'.format(value) for value in values.tolist()))
+    numbers = _wrap(f'{value:.9g}' for value in values.tolist())
+    return (f'    <{name} type_id="opencv-matrix"><rows>1</rows><cols>{len(values)}</cols>'
+            f'<dt>f</dt><data>\n{numbers}\n    </data></{name}>\n')
 
 
 def _wrap(words, width=96):
-    lines = ['']
+    lines = [[]]
     for word in words:
-        if len(lines[-1]) + len(word) >= width:
-            lines.append('')
-        lines[-1] += ' ' * bool(lines[-1]) + word
-    return '\n'.join(lines)
+        if len(' '.join(lines[-1])) + len(word) >= width:
+            lines.append([])
+        lines[-1].append(word)
+    return '\n'.join(map(' '.join, lines))
 
 
-def normalise(windows):
-    """Give windows a mean of 0 and, unless they are flat, a deviation of 1; ``float32``."""
+def normalise(windows: np.ndarray) -> np.ndarray:
+    """Give windows a mean of 0 and, unless they are flat, a deviation near 1; ``float32``."""
     x = windows.astype(np.float32)
     x -= x.mean(axis=(1, 2), keepdims=True)
     x /= x.std(axis=(1, 2), keepdims=True) + 8
     return x
 
 
-def cut(gray, boxes, side):
+def cut(gray: np.ndarray, boxes: np.ndarray, side: int) -> np.ndarray:
     """Cut boxes, which must lie in the picture, out of it and resize them to squares.
 
     Returns:
-        numpy.ndarray: ``uint8``, shape ``(N, side, side)``.
+        ``uint8``, shape ``(N, side, side)``.
     """
     windows = np.empty((len(boxes), side, side), np.uint8)
     for i, (x, y, w, h) in enumerate(boxes):
@@ -218,35 +211,33 @@ def cut(gray, boxes, side):
     return windows
 
 
-def move(boxes, offsets):
-    """Put boxes where the network says that the faces are."""
+def move(boxes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Move boxes to where the network says that the faces are."""
     size = boxes[:, 2:] * np.exp(offsets[:, 2:])
     centre = boxes[:, :2] + boxes[:, 2:] * (.5 + offsets[:, :2])
     return np.concatenate([centre - size / 2, size], axis=1)
 
 
-def vote(boxes, weights):
+def vote(boxes: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Join the findings that mean the same face.
 
-    The heaviest finding starts a face, and all that are not taken yet and mean
+    The heaviest finding starts a face, and all that are still free and mean
     the same one join it; then the heaviest of the rest, and so on.
 
     Args:
-        boxes (numpy.ndarray): Shape ``(N, 4)``.
-        weights (numpy.ndarray): Above 0, shape ``(N,)``.
+        boxes: Shape ``(N, 4)``.
+        weights: Above 0, shape ``(N,)``.
 
     Returns:
-        tuple: The means of the boxes, shape ``(n, 4)``, and the sums of the
+        The weighted means of the boxes, shape ``(n, 4)``, and the sums of the
         weights, ``(n,)``.
     """
-    low, high, area = boxes[:, :2], boxes[:, :2] + boxes[:, 2:], boxes[:, 2:].prod(axis=1)
     free, faces, votes = np.ones(len(boxes), bool), [], []
     for i in np.argsort(-weights, kind='stable'):
         if not free[i]:
             continue
-        both = np.maximum(np.minimum(high, high[i]) - np.maximum(low, low[i]), 0).prod(axis=1)
-        same = free & ((both >= SAME * (area + area[i] - both))
-                       | (both >= INSIDE * np.minimum(area, area[i])))
+        same = free & ((iou(boxes, boxes[i]) >= SAME)
+                       | (share_of_smaller(boxes, boxes[i]) >= INSIDE))
         free[same] = False
         faces.append(np.average(boxes[same], axis=0, weights=weights[same]))
         votes.append(weights[same].sum())

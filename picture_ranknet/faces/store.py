@@ -1,10 +1,10 @@
-"""What has been found so far, on disk: a run that ends early can go on from there.
+"""The faces found so far, on disk, so that a run that ends early can go on from there.
 
-A store is a folder beside ``X.npy`` with four files: ``run.json`` says of
-which run it is, ``crops`` holds the crops, one after the other, and
-``faces.csv`` a line for each; who has locked ``lock`` is at work.  Faces are
-only ever added, crop first; after a crash, what is there of the last frame is
-cut off and found again.  What a power cut leaves may have gaps: nothing here
+A store is a folder with four files: ``run.json`` says which run it belongs to,
+``crops`` holds the crops, one after the other, ``faces.csv`` has a line for
+each of them, and ``lock`` is locked while a run is at work.  Faces are only
+ever appended, crop first; after a crash, what is there of the last frame is
+cut off and found again.  After a power cut there may be gaps: nothing here
 waits for the disk.
 """
 import contextlib
@@ -24,9 +24,16 @@ from picture_ranknet.storage import arrays, atomic
 class Face(NamedTuple):
     """A face in a frame.
 
-    ``number`` is that of the source, ``look`` counts the frames that were
-    searched, both from 0; ``seconds`` is ``None`` in a picture, ``confidence``
-    where nobody knows it; ``sharpness`` is that of the crop, in grey levels.
+    Attributes:
+        number: Of the source, from 0.
+        source: The file.
+        frame: Its number in the source, from 0; 0 for a picture.
+        seconds: Since the first frame; ``None`` for a picture.
+        scene: See :class:`~picture_ranknet.faces.pipeline.Shot`.
+        look: Likewise.
+        x, y, w, h: The box in pixels of the frame, before any margin.
+        confidence: Votes of the second look; ``None`` without one.
+        sharpness: Of the crop, in grey levels.
     """
 
     number: int
@@ -44,7 +51,7 @@ class Face(NamedTuple):
 
 
 NAMES = 'run.json', 'faces.csv', 'crops'
-TYPES = int, str, int, float, int, int, int, int, int, int, float, float
+TYPES = int, str, int, float, int, int, int, int, int, int, float, float  # of Face's fields
 
 
 class FaceStore:
@@ -52,22 +59,21 @@ class FaceStore:
     """The faces of a run, on disk.
 
     Args:
-        folder (str): Is made if it is not there.
-        run (dict): What makes the faces be what they are: sources, options.
-        size (int): Side of a crop in pixels.
-        resume (bool): Whether to go on with what is there; otherwise that is
-            thrown away.
+        folder: Created if it is not there.
+        run: What the faces depend on: sources and options; goes to JSON.
+        size: Side of a crop in pixels.
+        resume: Go on with what is there; otherwise that is deleted.
 
     Attributes:
         faces (list of Face): In the order of the sources and their frames.
 
     Raises:
-        InputError: If there is nothing to go on with, it is of another run, or
-            there is something else, which is not thrown away, or another process
-            is at work there.
+        InputError: If there is nothing to go on with, it belongs to another
+            run, the folder holds other files, which are not deleted, or
+            another process is at work there.
     """
 
-    def __init__(self, folder, run, size, resume=False):
+    def __init__(self, folder: str, run: dict, size: int, resume: bool = False):
         self.folder = folder
         self.others = []
         self.shape = arrays.CHANNELS, size, size
@@ -79,8 +85,8 @@ class FaceStore:
         os.makedirs(folder, exist_ok=True)
         with contextlib.ExitStack() as stack:
             lock = stack.enter_context(open(self._path('lock'), 'ab'))
-            atomic.lock(lock, '{}: another crop_faces.py is at work there; wait for it, or choose '
-                             'another --output'.format(folder))
+            atomic.lock(lock, f'{folder}: another crop_faces.py is using it; wait for it, or '
+                              'choose another --output')
             if resume:
                 self._check_run(run)
             else:
@@ -108,27 +114,27 @@ class FaceStore:
         found = os.listdir(self.folder) if os.path.isdir(self.folder) else []
         if not all(name in (*NAMES, 'lock') or atomic.is_part_of(name, self._path('run.json'))
                    for name in found):
-            raise InputError('{}: expected what an interrupted run has left, got something '
-                                   'else; move it away'.format(self.folder))
+            raise InputError(f'{self.folder}: expected the files of an interrupted run, got '
+                             'others; move them away')
 
     def _check_run(self, run):
         try:
             with open(self._path('run.json'), encoding='utf-8') as f:
                 before = dict(json.load(f))
         except (OSError, ValueError, TypeError, RecursionError) as e:
-            raise InputError('{}: there is no run to go on with; leave --resume out'.format(
-                self.folder)) from e
-        # Through JSON, as that of before: a tuple becomes a list.
+            raise InputError(f'{self.folder}: there is no interrupted run to go on with; leave out '
+                             '--resume') from e
+        # Through JSON, like the one before: a tuple becomes a list.
         now = json.loads(json.dumps(run))
         for name in now:
             if before.get(name) != now[name]:
-                raise InputError('{}: is of a run with other {}; to go on, say the same '
-                                       'again'.format(self.folder, name))
+                raise InputError(f'{self.folder}: belongs to a run with other {name}; repeat the '
+                                 'options of that run, or leave out --resume')
 
     def _restore(self):
-        """Read what is there, without what a crash has left of the last frame."""
+        """Read what is there, but not the last frame, which may be incomplete."""
         with open(self._path('faces.csv'), 'rb') as f:
-            lines = f.read().split(b'\n')[:-1]  # one that has no end is not complete
+            lines = f.read().split(b'\n')[:-1]  # a line without an end is incomplete
         picture = int(np.prod(self.shape))
         n = min(len(lines), os.path.getsize(self._path('crops')) // picture)
         faces = []
@@ -141,16 +147,16 @@ class FaceStore:
         os.truncate(self._path('faces.csv'), sum(len(line) + 1 for line in lines[:len(faces)]))
         os.truncate(self._path('crops'), len(faces) * picture)
 
-    def is_past(self, number, frame):
-        """Whether a frame comes behind all those whose faces are here."""
+    def is_past(self, number: int, frame: int) -> bool:
+        """Whether a frame of a source comes after all those whose faces are here."""
         return not self.faces or (number, frame) > (self.faces[-1].number, self.faces[-1].frame)
 
-    def add(self, faces, crops):
+    def add(self, faces: list[Face], crops: list[np.ndarray]):
         """Add the faces of one frame; crops are ``uint8``, shape ``(3, size, size)``."""
         for crop in crops:
             if crop.shape != self.shape or crop.dtype != np.uint8:
-                raise ValueError('expected uint8 of shape {}, got {} of shape {}'.format(
-                    self.shape, crop.dtype, crop.shape))
+                raise ValueError(f'expected uint8 of shape {self.shape}, got {crop.dtype} of shape '
+                                 f'{crop.shape}')
         with atomic.naming(None, self.folder):
             for crop in crops:
                 self._crops.write(crop.tobytes())
@@ -159,14 +165,13 @@ class FaceStore:
             self._table.flush()
         self.faces += faces
 
-    def add_store(self, folder, faces, before):
-        """Add what another store holds of later sources.
+    def add_store(self, folder: str, faces: list[Face], before: tuple[int, int, int]):
+        """Add what the store of another process holds, which read later sources.
 
         Args:
-            folder (str): That of the store, which is removed with this one.
-            faces (list of Face): Those in it.
-            before (tuple of int): How many sources, scenes and looks came
-                before, which it does not know of.
+            folder: That of the store; it is removed together with this one.
+            faces: The faces in it.
+            before: How many sources, scenes and looks came before.
         """
         self.others.append(folder)
         with open(os.path.join(folder, 'crops'), 'rb') as f:
@@ -176,7 +181,7 @@ class FaceStore:
         self.faces += [face._replace(number=face.number + number, scene=face.scene + scene,
                                      look=face.look + look) for face in faces]
 
-    def crops(self):
+    def crops(self) -> np.ndarray:
         """The crops of all faces, shape ``(n, 3, size, size)``; read as they are used."""
         if not self.faces:
             return np.empty((0, *self.shape), np.uint8)
@@ -189,11 +194,12 @@ class FaceStore:
         self.close()
 
     def close(self):
+        """Let other processes use the folder; what was added stays readable."""
         with atomic.naming(None, self.folder):
             self._open.close()
 
     def remove(self):
-        """Remove it all from the disk."""
+        """Delete it from the disk."""
         self.close()
         for folder in self.folder, *self.others:
             shutil.rmtree(folder, ignore_errors=True)

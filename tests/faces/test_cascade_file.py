@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.faces import cascade_file
-from picture_ranknet.faces import detector as face_finder
-from picture_ranknet.faces.training import lbp as lbp_cascade
+from picture_ranknet.faces import cascade_file, detector
+from picture_ranknet.faces.settings import DEFAULT_CASCADE
+from picture_ranknet.faces.training import lbp_file
 from support import media_samples
 
 # Of those that come with OpenCV: trees, tilted features, a window that is no square, an old one.
@@ -81,26 +81,26 @@ def test_no_damaged_cascade_gets_to_opencv(path, text):
     path.write_text(text)
     start = time.monotonic()
     with pytest.raises(InputError) as e:
-        face_finder.read_cascade(str(path))
-    assert str(e.value).startswith('{}: expected a cascade of OpenCV, got something else or a '
-                                   'damaged one: '.format(path))
+        detector.read_cascade(str(path))
+    assert str(e.value).startswith(
+        f'{path}: expected an OpenCV cascade, got something else or a damaged one: ')
     assert '\n' not in str(e.value) and len(str(e.value)) < 500 and time.monotonic() - start < 5
     if 'HAAR' not in text and 'face_check' not in text:
         with pytest.raises(InputError, match='expected a cascade of LBP features'):
-            lbp_cascade.read(str(path))
+            lbp_file.read(str(path))
 
 
 def test_a_huge_file_is_no_cascade(path):
     with open(path, 'wb') as f:
         f.truncate(2 ** 33)
     with pytest.raises(InputError, match='it has over 16,777,216 bytes'):
-        face_finder.read_cascade(str(path))
+        detector.read_cascade(str(path))
 
 
 @pytest.mark.parametrize('text', [LBP, HAAR, CHECKED, LBP.replace('8 8<', '8.  8<')])
 def test_good_ones_are_written_anew(path, text):
     path.write_text(text)
-    _, check = face_finder.read_cascade(str(path))
+    _, check = detector.read_cascade(str(path))
     assert bool(check) == ('face_check' in text)
     clean = cascade_file.clean(text)
     assert cascade_file.clean(clean) == clean
@@ -115,16 +115,16 @@ def opencv_reads(path):
 
 @pytest.mark.parametrize('path', [
     *(cv2.data.haarcascades + 'haarcascade_{}.xml'.format(name) for name in SHIPPED),
-    face_finder.DEFAULT_CASCADE, 'lbpcascade_animeface.xml'], ids=lambda path: path.split('/')[-1])
+    DEFAULT_CASCADE, 'lbpcascade_animeface.xml'], ids=lambda path: path.split('/')[-1])
 def test_cascades_find_what_they_found(request, root, path):
     if path == 'lbpcascade_animeface.xml':
         path = str(request.getfixturevalue('real_data') / path)
     expected = opencv_reads(str(root / path))
     if expected is None:  # of the kind of OpenCV 1
         with pytest.raises(InputError):
-            face_finder.read_cascade(path)
+            detector.read_cascade(path)
         return
-    found = face_finder.read_cascade(str(root / path))[0]
+    found = detector.read_cascade(str(root / path))[0]
     rng = np.random.default_rng(0)
     img = cv2.resize(rng.integers(0, 256, (20, 20), np.uint8), (160, 160))
     boxes = [sorted(map(tuple, cascade.detectMultiScale(img, 1.1, 0))) for cascade in

@@ -1,18 +1,9 @@
-import tracemalloc
-
-import imagehash
 import numpy as np
-import pytest
-from PIL import Image
 
-from picture_ranknet.faces import choice as face_choice
-from picture_ranknet.faces.choice import Fingerprints, Rules, choose, link
-from picture_ranknet.faces.store import Face
-
-
-def face(look=0, x=0, y=0, side=40, scene=0, sharpness=10., confidence=5.):
-    return Face(0, 'a.mp4', 6 * look, look / 4, scene, look, x, y, side, side, confidence,
-                sharpness)
+from picture_ranknet.faces.choice import Fingerprints, choose, explain
+from picture_ranknet.faces.settings import Rules
+from picture_ranknet.faces.tracks import link
+from support.face_samples import face
 
 
 def picture(seed, size=80):
@@ -20,49 +11,6 @@ def picture(seed, size=80):
     rng = np.random.default_rng(seed)
     small = rng.integers(0, 256, (3, 16, 16))
     return np.kron(small, np.ones((1, size // 16, size // 16))).astype(np.uint8)
-
-
-def test_a_face_is_followed_while_it_overlaps_itself():
-    faces = [face(0, 0), face(0, 200), face(1, 10), face(1, 190), face(2, 300)]
-    assert link(faces) == [(0, 0), (0, 1), (0, 0), (0, 1), (0, 2)]
-
-
-def test_a_face_belongs_to_the_track_that_it_overlaps_most():
-    # At the second look one is 4 pixels from the first, the other 4 from the second.
-    assert link([face(0, 0), face(0, 20), face(1, 16), face(1, 4)]) == [
-        (0, 0), (0, 1), (0, 1), (0, 0)]
-
-
-def test_a_face_may_be_away_for_a_moment():
-    assert link([face(0), face(2)]) == [(0, 0), (0, 0)]
-    assert link([face(0), face(3)]) == [(0, 0), (0, 1)]
-
-
-def test_a_cut_ends_every_track():
-    assert link([face(0), face(1, scene=1), face(2, scene=1)]) == [(0, 0), (1, 0), (1, 0)]
-
-
-def test_a_crowd_is_followed():
-    crowd = [[face(look, 50 * (i % 25) + look, 50 * (i // 25)) for i in range(500)]
-             for look in range(2)]
-    tracemalloc.start()
-    tracks = link(sum(crowd, []))
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert tracks == [(0, i) for i in range(500)] * 2
-    assert peak < 4e6  # all 250,000 overlaps take 40 MB
-
-
-def test_no_faces_have_no_tracks():
-    assert link([]) == []
-
-
-@pytest.mark.parametrize('box, iou', [
-    ((0, 0, 40), 1), ((20, 0, 40), 1 / 3), ((40, 0, 40), 0), ((10, 10, 20), 1 / 4)])
-def test_overlap_by_hand(box, iou):
-    x, y, side = box
-    boxes = np.array([[900, 900, 5, 5], [x, y, side, side]])
-    assert face_choice.overlap(boxes, face()) == pytest.approx(np.array([0, iou]))
 
 
 def reasons(faces, pictures, n_before=0, **rules):
@@ -108,7 +56,7 @@ def test_the_bits_say_how_alike_pictures_may_be():
     bits = int(marks.distance(0, np.array([1]))[0])
     assert reasons([face(0), face(10)], pictures, duplicate_bits=bits) == ['', 'duplicate']
     assert reasons([face(0), face(10)], pictures, duplicate_bits=bits - 1) == ['', '']
-    assert reasons([face(0), face(10)], [picture(1)] * 2, duplicate_bits=-1) == ['', '']
+    assert reasons([face(0), face(10)], [picture(1)] * 2, duplicate_bits=None) == ['', '']
 
 
 def test_a_track_may_have_twice_as_many_bits():
@@ -141,16 +89,12 @@ def test_what_is_small_blurred_or_unsure_is_dropped():
         'blurred', 'unsure', '', '', 'too small']
 
 
-def test_a_blurred_crop_is_less_sharp():
-    sharp = picture(1)
-    blurred = (sharp // 3 + np.roll(sharp, 3, 1) // 3 + np.roll(sharp, 3, 2) // 3)
-    assert 0 < face_choice.measure_sharpness(blurred) < face_choice.measure_sharpness(sharp)
-    assert face_choice.measure_sharpness(np.full((3, 9, 9), 77, np.uint8)) == 0
-
-
-def test_distances_are_those_of_imagehash():
-    pictures = [picture(seed) for seed in range(4)]
-    hashes = [imagehash.phash(Image.fromarray(p.transpose(1, 2, 0)), 12) for p in pictures]
-    assert Fingerprints(pictures).distance(2, np.arange(4)).tolist() == [
-        hashes[2] - other for other in hashes]
-    assert not Fingerprints(pictures).has_twin(2, np.arange(0), 144)
+def test_why_all_were_dropped_is_explained_by_the_best_of_each():
+    faces = [face(0, sharpness=4.), face(10, sharpness=4.25), face(20, confidence=2.),
+             face(30, side=29)]
+    rules = Rules(min_side=30, min_sharpness=5, min_confidence=4)
+    dropped = choose(faces, link(faces), Fingerprints([picture(i) for i in range(4)]), rules)
+    assert explain(faces, dropped, rules) == (
+        '1 too small (under 30 pixels, the largest has 29; see --max_enlargement), '
+        '1 unsure (confidence under 4, the best has 2.0; see --min_confidence), '
+        '2 blurred (sharpness under 5, the best has 4.2; see --min_sharpness)')

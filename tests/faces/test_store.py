@@ -70,10 +70,10 @@ def test_whatever_a_crash_leaves_is_the_start_of_the_whole(folder, cut_table, cu
 
 
 def test_another_run_is_not_gone_on_with(folder):
-    with pytest.raises(InputError, match='there is no run to go on with'):
+    with pytest.raises(InputError, match='there is no interrupted run to go on with'):
         FaceStore(folder, RUN, 4, resume=True)
     fill(folder)
-    with pytest.raises(InputError, match='of a run with other sources'):
+    with pytest.raises(InputError, match='belongs to a run with other sources'):
         FaceStore(folder, dict(RUN, sources=[['b.mp4', 7]]), 4, resume=True)
     assert (folder / 'faces.csv').exists()
 
@@ -95,6 +95,6 @@ def test_a_crop_of_another_kind_is_refused(folder, crop):
 def test_what_no_run_has_left_is_not_thrown_away(folder):
     folder.mkdir()
     (folder / 'mine.txt').write_text('mine')
-    with pytest.raises(InputError, match='got something else; move it away'):
+    with pytest.raises(InputError, match='got others; move them away'):
         FaceStore(folder, RUN, 4)
     assert (folder / 'mine.txt').read_text() == 'mine'

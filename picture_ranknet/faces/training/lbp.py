@@ -1,4 +1,4 @@
-"""Cascades of multi-block LBP features: windows, codes, stages and OpenCV's file of them.
+"""Cascades of multi-block LBP features: windows, codes, stages.
 
 A window is ``uint8``, shape ``(height, width)``; windows come as ``(N,
 height, width)``.  A feature is ``(x, y, w, h)``: the upper left block, in
@@ -7,9 +7,9 @@ pixels of the window, of a grid of 3 x 3 blocks of that size.  Its code, 0 to
 left (128) to the left (1), which is set where the block's sum of pixels is not
 below the middle's.
 
-Codes, sums and decisions are those of ``cv2.CascadeClassifier``, to the bit;
-the tests hold them against each other.  The loops are Numba's.  Without it
-they run as plain Python, right but a thousand times slower: commands call
+Codes, sums and decisions equal those of ``cv2.CascadeClassifier`` to the bit;
+the tests compare them.  Numba compiles the loops.  Without it they run as
+plain Python, right but a thousand times slower: commands call
 :func:`check_numba` first.
 
 References: Liao, Zhu, Lei, Zhang and Li, *Learning Multi-scale Block Local
@@ -17,44 +17,49 @@ Binary Patterns for Face Recognition*, ICB 2007 (the features); Viola and
 Jones, *Rapid Object Detection using a Boosted Cascade of Simple Features*,
 CVPR 2001 (integral image and cascade).
 """
-import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.faces import cascade_file
-from picture_ranknet.storage import atomic
+from picture_ranknet.machine import threads
 
 try:
+    import numba
     from numba import njit, prange
 except ImportError:  # check_numba() tells the user
-    njit, prange = None, range
+    numba, njit, prange = None, None, range
 
 CODES = 256
 # OpenCV reads a threshold and lowers it by this, in float32.
 THRESHOLD_EPSILON = np.float32(1e-5)
 
 
-def _kernel(**options):
-    """``numba.njit``, or nothing where there is no Numba."""
+def kernel(**options):
+    """A decorator: ``numba.njit``, or nothing where there is no Numba."""
     return njit(nogil=True, **options) if njit else lambda function: function
 
 
 def check_numba():
     """Raise :class:`InputError` if the loops would run as plain Python."""
     if njit is None:
-        raise InputError('training a cascade needs Numba; python -m pip install '
-                               '"numba>=0.59,<1"')
+        raise InputError('training a cascade needs Numba; python -m pip install "numba>=0.59,<1"')
+
+
+def use_threads():
+    """Let parallel loops that this thread starts use :func:`threads.count` threads."""
+    if numba is not None:
+        numba.set_num_threads(min(threads.count(), numba.config.NUMBA_NUM_THREADS))
 
 
 class Stage(NamedTuple):
 
-    """Weak classifiers that vote, and how much a face needs.
+    """Weak classifiers that vote, and the votes that a face needs.
 
-    A weak classifier looks up the code of its feature in a subset of the 256
-    codes and votes with the first of its two leaves if it is in it, and with
-    the second if not.  A window passes if the votes sum to the threshold.
+    A weak classifier votes with the first of its two leaves if the code of its
+    feature is in a subset of the 256 codes, else with the second.  A window
+    passes if the sum of the votes reaches the threshold.
 
     Attributes:
         features (numpy.ndarray): ``int32``, shape ``(M, 4)``.
@@ -74,42 +79,42 @@ class Cascade:
     """Stages that a window has to pass one after the other.
 
     Args:
-        width (int): Of the window, in pixels; at least 3.
-        height (int): Likewise.
-        stages (iterable of Stage): In order; there may be none yet.
+        width: Of the window, in pixels; at least 3.
+        height: Likewise.
+        stages: In order; there may be none yet.
     """
 
-    def __init__(self, width, height, stages=()):
+    def __init__(self, width: int, height: int, stages: Iterable[Stage] = ()):
         self.width, self.height = width, height
         self.stages = list(stages)
 
-    def evaluate(self, windows):
+    def evaluate(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Run all windows through the stages.
 
         Args:
-            windows (numpy.ndarray): ``uint8``, shape ``(N, height, width)``.
+            windows: ``uint8``, shape ``(N, height, width)``.
 
         Returns:
-            tuple: The number of stages each window passes, ``int32``, and the
-            sum of its votes in the last stage that it came to, ``float64``;
-            both of shape ``(N,)``.
+            The number of stages each window passes, ``int32``, and the sum of
+            its votes in the last stage that it came to, ``float64``; both of
+            shape ``(N,)``.
         """
         sums, levels = np.zeros(len(windows)), np.zeros(len(windows), np.int32)
         if self.stages and len(windows):
             _evaluate(integrals(windows), *self.arrays(), levels, sums)
         return levels, sums
 
-    def scan(self, integral, step=1):
+    def scan(self, integral: np.ndarray, step: int = 1) -> tuple[np.ndarray, int]:
         """Find the windows of a picture that pass all stages.
 
         Args:
-            integral (numpy.ndarray): Of the picture, as ``cv2.integral``
-                gives it: ``int32``, shape ``(rows + 1, columns + 1)``.
-            step (int): From one window to the next, in pixels.
+            integral: Of the picture, as ``cv2.integral`` gives it: ``int32``,
+                shape ``(rows + 1, columns + 1)``.
+            step: From one window to the next, in pixels.
 
         Returns:
-            tuple: The upper left corners ``(x, y)`` of those that pass,
-            ``int32``, shape ``(n, 2)``, and the number of windows looked at.
+            The upper left corners ``(x, y)`` of those that pass, ``int32``,
+            shape ``(n, 2)``, and the number of windows looked at.
         """
         rows = max(0, (integral.shape[0] - 1 - self.height) // step + 1)
         columns = max(0, (integral.shape[1] - 1 - self.width) // step + 1)
@@ -119,7 +124,7 @@ class Cascade:
         return np.argwhere(passed)[:, ::-1].astype(np.int32) * step, passed.size
 
     def arrays(self):
-        """All stages one behind the other, as the kernels take them."""
+        """The stages one after the other, as the kernels take them."""
         ends = np.cumsum([len(stage.features) for stage in self.stages], dtype=np.int64)
         thresholds = np.array([stage.threshold - THRESHOLD_EPSILON for stage in self.stages],
                               np.float32)
@@ -132,7 +137,7 @@ class Cascade:
                 np.concatenate([stage.leaves for stage in self.stages]))
 
 
-def all_features(width, height):
+def all_features(width: int, height: int) -> np.ndarray:
     """Every feature that fits a window, ``int32``, shape ``(n, 4)``; 8,464 at 24 x 24."""
     return np.array([(x, y, w, h)
                      for h in range(1, height // 3 + 1) for w in range(1, width // 3 + 1)
@@ -140,7 +145,7 @@ def all_features(width, height):
                     np.int32)
 
 
-def integrals(windows):
+def integrals(windows: np.ndarray) -> np.ndarray:
     """Integral images of windows, ``int32``, shape ``(N, height + 1, width + 1)``."""
     sums = np.zeros((len(windows), windows.shape[1] + 1, windows.shape[2] + 1), np.int32)
     np.cumsum(windows, axis=1, out=sums[:, 1:, 1:])
@@ -148,7 +153,7 @@ def integrals(windows):
     return sums
 
 
-def codes_of(windows, features, chunk=4096):
+def codes_of(windows: np.ndarray, features: np.ndarray, chunk: int = 4096) -> np.ndarray:
     """The code of each feature in each window, ``uint8``, shape ``(features, N)``."""
     codes = np.empty((len(features), len(windows)), np.uint8)
     for start in range(0, len(windows), chunk):
@@ -157,9 +162,16 @@ def codes_of(windows, features, chunk=4096):
     return codes
 
 
+def codes_of_integrals(sums: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """The same of windows whose :func:`integrals` are known."""
+    codes = np.empty((len(features), len(sums)), np.uint8)
+    _codes(sums, features, codes)
+    return codes
+
+
 # The loops
 
-@_kernel(inline='always')
+@kernel(inline='always')
 def _code(s, top, left, x, y, w, h):
     """The code of a feature in the window at ``(top, left)`` of an integral image ``s``."""
     y0, x0 = top + y, left + x
@@ -176,7 +188,7 @@ def _code(s, top, left, x, y, w, h):
             | (j - k - o + p >= middle) << 1 | (e - f - j + k >= middle) << 0)
 
 
-@_kernel(cache=True, parallel=True)
+@kernel(cache=True, parallel=True)
 def _codes(sums, features, codes):
     block = 32  # integral images that stay in the cache together
     for chunk in prange((len(sums) + block - 1) // block):
@@ -187,7 +199,7 @@ def _codes(sums, features, codes):
                 codes[j, i] = _code(sums[i], 0, 0, x, y, w, h)
 
 
-@_kernel(cache=True)
+@kernel(cache=True)
 def _pass(s, top, left, ends, thresholds, features, subsets, leaves):
     """Stages passed by one window, and the sum of the last one it came to."""
     weak, total = 0, np.float64(0)
@@ -203,123 +215,16 @@ def _pass(s, top, left, ends, thresholds, features, subsets, leaves):
     return len(ends), total
 
 
-@_kernel(cache=True, parallel=True)
+@kernel(cache=True, parallel=True)
 def _evaluate(sums, ends, thresholds, features, subsets, leaves, levels, totals):
     for i in prange(len(sums)):
         levels[i], totals[i] = _pass(sums[i], 0, 0, ends, thresholds, features, subsets, leaves)
 
 
-@_kernel(cache=True)
+@kernel(cache=True)
 def _scan(s, step, ends, thresholds, features, subsets, leaves, passed):
     for row in range(passed.shape[0]):
         for column in range(passed.shape[1]):
             level, _ = _pass(s, row * step, column * step, ends, thresholds, features, subsets,
                              leaves)
             passed[row, column] = level == len(ends)
-
-
-# OpenCV's file
-
-def write(path, cascade, comment='', hit_rate=.995, false_alarm=.5, more=''):
-    """Write a cascade as ``cv2.CascadeClassifier`` reads it, beside its place, and move it there.
-
-    Args:
-        path (str): The ``.xml`` file.
-        cascade (Cascade): At least one stage.
-        comment (str): How it came to be; goes to the top of the file.
-        hit_rate (float): What each stage was trained for; for the record.
-        false_alarm (float): Likewise.
-        more (str): XML to put behind the cascade, which OpenCV passes over.
-    """
-    pool, index = [], {}
-    for stage in cascade.stages:
-        for feature in map(tuple, stage.features.tolist()):
-            if feature not in index:
-                index[feature] = len(pool)
-                pool.append(feature)
-    with atomic.replacing(path) as part, open(part, 'w', encoding='utf-8') as f:
-        f.write('<?xml version="1.0"?>\n')
-        if comment:
-            f.write('<!--\n{}\n-->\n'.format(re.sub('-(?=-|$)', '- ', comment)))
-        most = max(len(stage.features) for stage in cascade.stages)
-        f.write(_HEAD.format(height=cascade.height, width=cascade.width, hit_rate=hit_rate,
-                             false_alarm=false_alarm, most=most, stages=len(cascade.stages)))
-        for number, stage in enumerate(cascade.stages):
-            f.write('    <!-- stage {} -->\n    <_>\n      <maxWeakCount>{}</maxWeakCount>\n'
-                    '      <stageThreshold>{:.9g}</stageThreshold>\n      <weakClassifiers>\n'
-                    .format(number, len(stage.features), stage.threshold))
-            for feature, subset, leaves in zip(stage.features.tolist(), stage.subsets,
-                                               stage.leaves):
-                words = np.packbits(subset, bitorder='little').view('<i4').tolist()
-                f.write('        <_><internalNodes>0 -1 {} {}</internalNodes>\n'
-                        '          <leafValues>{:.9g} {:.9g}</leafValues></_>\n'.format(
-                            index[tuple(feature)], ' '.join(map(str, words)), *leaves))
-            f.write('      </weakClassifiers></_>\n')
-        f.write('  </stages>\n  <features>\n')
-        for feature in pool:
-            f.write('    <_><rect>{} {} {} {}</rect></_>\n'.format(*feature))
-        f.write('  </features></cascade>\n' + more + '</opencv_storage>\n')
-
-
-_HEAD = """<opencv_storage>
-<cascade>
-  <stageType>BOOST</stageType>
-  <featureType>LBP</featureType>
-  <height>{height}</height>
-  <width>{width}</width>
-  <stageParams>
-    <boostType>GAB</boostType>
-    <minHitRate>{hit_rate:.9g}</minHitRate>
-    <maxFalseAlarm>{false_alarm:.9g}</maxFalseAlarm>
-    <weightTrimRate>0.95</weightTrimRate>
-    <maxDepth>1</maxDepth>
-    <maxWeakCount>{most}</maxWeakCount></stageParams>
-  <featureParams>
-    <maxCatCount>256</maxCatCount></featureParams>
-  <stageNum>{stages}</stageNum>
-  <stages>
-"""
-
-
-def read(path):
-    """Read a cascade of LBP stumps, by us or by ``opencv_traincascade``, and its comment.
-
-    Returns:
-        tuple: The :class:`Cascade` and the comment at the top of the file.
-
-    Raises:
-        InputError: If the file is something else.
-    """
-    try:
-        text = cascade_file.read_text(path)
-        if '<cascade' not in text:  # OpenCV takes any name
-            raise ValueError('no cascade')
-        cascade = _parse(cascade_file.parse(cascade_file.clean(text)).find('cascade'))
-    except (AttributeError, ValueError, IndexError, TypeError, OverflowError) as e:
-        raise InputError('{}: expected a cascade of LBP features with stumps, got '
-                               'something else or a damaged one'.format(path)) from e
-    comment = re.match(r'(?:<\?xml.*?\?>\s*)?<!--\n?(.*?)\n?-->', text.strip(), re.DOTALL)
-    return cascade, re.sub('- (?=-|$)', '-', comment.group(1)) if comment else ''
-
-
-def _parse(node):
-    width, height = int(node.find('width').text), int(node.find('height').text)
-    if node.find('featureType').text.strip() != 'LBP':
-        raise ValueError('not LBP')
-    pool = np.array([rect.text.split() for rect in node.findall('features/_/rect')], np.int32)
-    stages = []
-    for stage in node.findall('stages/_'):
-        weak = stage.findall('weakClassifiers/_')
-        nodes = np.array([w.find('internalNodes').text.split() for w in weak], np.int64)
-        if nodes.shape[1] != 11 or (nodes[:, 2] < 0).any():
-            raise ValueError('not stumps')
-        subsets = np.unpackbits(nodes[:, 3:].astype('<i4').view(np.uint8), axis=1,
-                                bitorder='little').astype(np.bool_)
-        leaves = np.array([w.find('leafValues').text.split() for w in weak], np.float32)
-        if leaves.shape[1] != 2:
-            raise ValueError('not stumps')
-        stages.append(Stage(pool[nodes[:, 2]], subsets, leaves,
-                            np.float32(stage.find('stageThreshold').text)))
-    if not stages:
-        raise ValueError('no stage')
-    return Cascade(width, height, stages)

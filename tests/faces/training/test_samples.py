@@ -1,16 +1,11 @@
 """What the trainer learns from: patches, their variations, and windows that are no faces."""
-import os
-
 import cv2
 import numpy as np
 import pytest
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.faces.training import lbp as lbp_cascade
-from picture_ranknet.faces.training import samples as face_samples
-from picture_ranknet.faces.training.lbp import Cascade
-from picture_ranknet.faces.training.samples import Augmentation, Scene
-from support.media_samples import CASCADE
+from picture_ranknet.faces.training import samples
+from picture_ranknet.faces.training.settings import Augmentation
 
 STILL = Augmentation(turn=0, shift=0, scale=0, light=0, mirror=False)
 
@@ -35,7 +30,7 @@ def test_a_face_lies_in_the_middle_of_its_patch_with_room_around(tmp_path, size,
     img[60:60 + h, 90:90 + w] = 220
     save(tmp_path / 'a.png', img)
     table = write_table(tmp_path / 't.csv', 'a.png,90,60,{},{}'.format(w, h))
-    patch, = face_samples.read_faces([table], size)
+    patch, = samples.read_faces([table], size)
     room = [round(2 * side * .3) for side in size]
     assert patch.shape == (2 * size[1] + 2 * room[1], 2 * size[0] + 2 * room[0])
     inside = np.zeros(patch.shape, bool)
@@ -60,7 +55,7 @@ def test_all_of_a_face_lies_where_the_box_says(tmp_path, size, box):
         distance = ((columns - x - across * w) / w) ** 2 + ((rows - y - down * h) / h) ** 2
         save(tmp_path / 'a.png', np.round(255 * np.exp(-distance * 128)).astype(np.uint8))
         table = write_table(tmp_path / 't.csv', 'a.png,{},{},{},{}'.format(*box))
-        patch, = face_samples.read_faces([table], size)
+        patch, = samples.read_faces([table], size)
         expected = room + 2 * np.array(size) * [across, down] - .5
         np.testing.assert_allclose(centroid(patch), expected, atol=.6)
 
@@ -68,7 +63,7 @@ def test_all_of_a_face_lies_where_the_box_says(tmp_path, size, box):
 def test_over_the_border_its_pixels_go_on(tmp_path):
     img = np.zeros((48, 48), np.uint8)
     img[:, :24] = 100
-    patch, = face_samples.read_faces([save(tmp_path / 'a.png', img)], (24, 24))
+    patch, = samples.read_faces([save(tmp_path / 'a.png', img)], (24, 24))
     assert patch.shape == (76, 76)
     assert (patch[:, :36] == 100).all() and not patch[:, 40:].any()
 
@@ -81,8 +76,8 @@ def test_a_table_names_pictures_beside_it_and_several_boxes_of_each(tmp_path, mo
     table.write_text('source,x,y,w,h\na.png,1,2,30,30\nb.png,0,0,9,9\na.png,5,5,20,20\n',
                      encoding='utf-8-sig')
     monkeypatch.chdir(tmp_path)
-    assert len(face_samples.read_faces(['sub/t.csv'], (24, 24))) == 3
-    scenes = face_samples.read_scenes(['sub/t.csv'], 1)
+    assert len(samples.read_faces(['sub/t.csv'], (24, 24))) == 3
+    scenes = samples.read_scenes(['sub/t.csv'], 1)
     assert [scene.boxes.tolist() for scene in scenes] == [
         [[1, 2, 30, 30], [5, 5, 20, 20]], [[0, 0, 9, 9]]]
     assert [scene.gray.shape for scene in scenes] == [(50, 50), (60, 50)]
@@ -101,7 +96,7 @@ def test_a_wrong_row_is_said(tmp_path, row, words):
     save(tmp_path / 'a.png', np.zeros((50, 50), np.uint8))
     table = write_table(tmp_path / 't.csv', 'a.png,1,2,30,30', row)
     with pytest.raises(InputError, match=words):
-        face_samples.read_faces([table], (24, 24))
+        samples.read_faces([table], (24, 24))
 
 
 def test_a_table_may_name_pictures_anywhere_and_have_more_columns(tmp_path):
@@ -109,7 +104,7 @@ def test_a_table_may_name_pictures_anywhere_and_have_more_columns(tmp_path):
     path = save(tmp_path / 'a.png', np.zeros((50, 50), np.uint8))
     table = write_table(tmp_path / 'sub' / 'T.CSV', '7,3,4,5,6,{}'.format(path), '',
                         '8,7,8,9,10,../a.png,and,more', columns='index,x,y,w,h,source')
-    boxes = [scene.boxes.tolist() for scene in face_samples.read_scenes([table], 1)]
+    boxes = [scene.boxes.tolist() for scene in samples.read_scenes([table], 1)]
     assert sum(boxes, []) == [[3, 4, 5, 6], [7, 8, 9, 10]]
 
 
@@ -117,9 +112,9 @@ def test_tables_of_the_same_picture_add_up(tmp_path):
     save(tmp_path / 'a.png', np.zeros((50, 50), np.uint8))
     tables = [write_table(tmp_path / name, row) for name, row in [
         ('1.csv', 'a.png,1,2,30,30'), ('2.csv', 'a.png,5,5,20,20')]]
-    scene, = face_samples.read_scenes(tables, 1)
+    scene, = samples.read_scenes(tables, 1)
     assert scene.boxes.tolist() == [[1, 2, 30, 30], [5, 5, 20, 20]]
-    assert len(face_samples.read_faces(tables, (24, 24))) == 2
+    assert len(samples.read_faces(tables, (24, 24))) == 2
 
 
 @pytest.mark.parametrize('data', [
@@ -131,33 +126,33 @@ def test_tables_of_the_same_picture_add_up(tmp_path):
 def test_what_is_no_table_is_said(tmp_path, data):
     (tmp_path / 't.csv').write_bytes(data)
     with pytest.raises(InputError, match='t.csv'):
-        face_samples.read_faces([str(tmp_path / 't.csv')], (24, 24))
+        samples.read_faces([str(tmp_path / 't.csv')], (24, 24))
 
 
 def test_an_empty_table_gives_no_faces(tmp_path):
-    assert len(face_samples.read_faces([write_table(tmp_path / 't.csv')], (24, 24))) == 0
+    assert len(samples.read_faces([write_table(tmp_path / 't.csv')], (24, 24))) == 0
 
 
 def test_a_missing_column_is_said(tmp_path):
     table = write_table(tmp_path / 't.csv', 'a.png,1', columns='source,x')
     with pytest.raises(InputError, match='line 1: .* none named y, w, h'):
-        face_samples.read_scenes([table], 1)
+        samples.read_scenes([table], 1)
 
 
 def test_a_fifth_of_the_faces_is_held_out():
     patches = np.arange(52)
-    train, held_out = face_samples.split_faces(patches, 3)
+    train, held_out = samples.split_faces(patches, 3)
     assert len(held_out) == 11 and sorted([*train, *held_out]) == list(range(52))
-    assert (face_samples.split_faces(patches, 3)[1] == held_out).all()
-    assert (face_samples.split_faces(patches, 4)[1] != held_out).any()
+    assert (samples.split_faces(patches, 3)[1] == held_out).all()
+    assert (samples.split_faces(patches, 4)[1] != held_out).any()
     with pytest.raises(InputError, match='at least 10, got 9'):
-        face_samples.split_faces(patches[:9], 3)
+        samples.split_faces(patches[:9], 3)
 
 
 @pytest.mark.parametrize('n, held_out', [(10, 2), (11, 3), (15, 3), (100, 20)])
 def test_who_is_held_out_depends_on_the_seed_only(n, held_out):
-    first = face_samples.split_faces(np.arange(n), 5)
-    second = face_samples.split_faces(np.arange(n) + 1000, 5)
+    first = samples.split_faces(np.arange(n), 5)
+    second = samples.split_faces(np.arange(n) + 1000, 5)
     assert [len(part) for part in first] == [n - held_out, held_out]
     for one, other in zip(first, second):
         np.testing.assert_array_equal(one + 1000, other)
@@ -182,7 +177,7 @@ def test_without_variation_a_window_is_the_face():
     patch = np.full((76, 76), 50, np.uint8)
     patch[14:62, 14:62] = 130
     for _ in range(4):
-        window, offset = face_samples.augment(patch, (48, 48), (24, 24), STILL, rng)
+        window, offset = samples.augment(patch, (48, 48), (24, 24), STILL, rng)
         assert window.shape == (24, 24) and not offset.any()
         assert (window[1:-1, 1:-1] == 130).all()
 
@@ -192,7 +187,7 @@ def test_the_offset_says_where_the_face_went_and_how_large_it_is():
     augmentation = STILL._replace(shift=.15, scale=.25, mirror=True)
     patch = marks()
     for _ in range(40):
-        window, offset = face_samples.augment(patch, (48, 48), (32, 32), augmentation, rng)
+        window, offset = samples.augment(patch, (48, 48), (32, 32), augmentation, rng)
         middle = 15.5 + 32 * offset[:2]
         np.testing.assert_allclose(centroid(window), middle, atol=.7)
         left, right = window.copy(), window.copy()
@@ -207,7 +202,7 @@ def test_a_turned_face_stays_in_the_middle():
     rng = np.random.default_rng(2)
     patch, heights = marks(), []
     for _ in range(20):
-        window, _ = face_samples.augment(patch, (48, 48), (32, 32), STILL._replace(turn=30), rng)
+        window, _ = samples.augment(patch, (48, 48), (32, 32), STILL._replace(turn=30), rng)
         np.testing.assert_allclose(centroid(window), [15.5, 15.5], atol=.8)
         heights.append(np.ptp(np.flatnonzero(window.max(axis=1) > 128)))
     assert max(heights) > 9 and min(heights) < 5
@@ -216,14 +211,14 @@ def test_a_turned_face_stays_in_the_middle():
 def test_light_and_hidden_parts_stay_in_range():
     patch = np.full((76, 76), 128, np.uint8)
     rng = np.random.default_rng(3)
-    bright = [face_samples.augment(patch, (48, 48), (24, 24), STILL._replace(light=.2), rng)[0]
+    bright = [samples.augment(patch, (48, 48), (24, 24), STILL._replace(light=.2), rng)[0]
               for _ in range(50)]
     levels = {int(img[0, 0]) for img in bright}
     assert all(img.min() == img.max() for img in bright)
     assert 76 <= min(levels) < 95 and 160 < max(levels) <= 180
     painted = False
     for _ in range(30):
-        img, _ = face_samples.augment(patch, (48, 48), (32, 32), STILL._replace(hidden=1), rng)
+        img, _ = samples.augment(patch, (48, 48), (32, 32), STILL._replace(hidden=1), rng)
         changed = np.argwhere(img != 128)
         painted = painted or len(changed) > 0
         assert not len(changed) or (np.ptp(changed, axis=0) < 16).all()
@@ -232,7 +227,7 @@ def test_light_and_hidden_parts_stay_in_range():
 
 def test_the_same_seed_gives_the_same_windows():
     patches = np.random.default_rng(4).integers(0, 256, (12, 76, 76), np.uint8)
-    windows = [face_samples.augment_faces(patches, (48, 48), (24, 24), 30, Augmentation(),
+    windows = [samples.augment_faces(patches, (48, 48), (24, 24), 30, Augmentation(),
                                           np.random.default_rng(seed)) for seed in (0, 0, 1)]
     assert windows[0].shape == (30, 24, 24)
     np.testing.assert_array_equal(windows[0], windows[1])
@@ -245,7 +240,7 @@ def test_the_offset_is_in_parts_of_each_side():
     patch = np.round(255 * np.exp(-(x ** 2 + y ** 2) / 32)).astype(np.uint8)
     augmentation = STILL._replace(shift=.2, scale=.2, mirror=True)
     for _ in range(20):
-        window, offset = face_samples.augment(patch, (40, 56), (20, 28), augmentation, rng)
+        window, offset = samples.augment(patch, (40, 56), (20, 28), augmentation, rng)
         assert window.shape == (28, 20)
         np.testing.assert_allclose(centroid(window), [9.5, 13.5] + offset[:2] * [20, 28],
                                    atol=.5)
@@ -255,9 +250,9 @@ def test_a_mirrored_window_is_the_other_one_from_right_to_left():
     patch = np.random.default_rng(9).integers(0, 256, (76, 76), np.uint8)
     augmentation, mirrored = Augmentation(mirror=False), 0
     for seed in range(12):
-        one, there = face_samples.augment(patch, (48, 48), (24, 24), augmentation,
+        one, there = samples.augment(patch, (48, 48), (24, 24), augmentation,
                                           np.random.default_rng(seed))
-        other, where = face_samples.augment(patch, (48, 48), (24, 24), Augmentation(),
+        other, where = samples.augment(patch, (48, 48), (24, 24), Augmentation(),
                                             np.random.default_rng(seed))
         if (one == other).all():
             assert where.tolist() == there.tolist()
@@ -270,155 +265,6 @@ def test_a_mirrored_window_is_the_other_one_from_right_to_left():
 
 def test_windows_go_round_the_patches():
     patches = np.repeat(np.uint8([10, 100, 200]), 76 * 76).reshape(3, 76, 76)
-    windows = face_samples.augment_faces(patches, (48, 48), (24, 24), 7, STILL,
+    windows = samples.augment_faces(patches, (48, 48), (24, 24), 7, STILL,
                                          np.random.default_rng(0))
     assert windows[:, 12, 12].tolist() == [10, 100, 200, 10, 100, 200, 10]
-
-
-# Mining
-
-def draw_scenes(n=6):
-    """Noise, and in the first one a face of grey 200 that the others have nothing of."""
-    rng = np.random.default_rng(5)
-    scenes = [Scene(rng.integers(0, 100, (90, 120), np.uint8), np.zeros((0, 4)))
-              for _ in range(n)]
-    scenes[0].gray[20:70, 30:80] = 200
-    scenes[0] = scenes[0]._replace(boxes=np.array([[30., 20, 50, 50]]))
-    return scenes
-
-
-def test_mined_windows_keep_away_from_faces():
-    windows, rate = face_samples.mine(Cascade(24, 24), draw_scenes(), 2000, 1e5, [0])
-    assert windows.shape[1:] == (24, 24) and len(windows) == 2000
-    assert 0 < rate < 1  # the face's windows are looked at, and do not count
-    # A window of the face's size shares at most 0.25 of the union, a quarter of 2/5.
-    full = (windows == 200).mean(axis=(1, 2))
-    assert 0 < full.max()
-    large, _ = face_samples.mine(Cascade(50, 50), draw_scenes(1), 2000, 1e5, [0])
-    assert len(large) and (large == 200).mean(axis=(1, 2)).max() <= .4
-
-
-def test_mining_does_not_depend_on_the_cores(monkeypatch):
-    found = []
-    for cores in 1, 4:
-        monkeypatch.setattr(os, 'cpu_count', lambda cores=cores: cores)
-        found.append(face_samples.mine(Cascade(24, 24), draw_scenes(), 300, 1e5, [1, 2])[0])
-    np.testing.assert_array_equal(*found)
-    assert (face_samples.mine(Cascade(24, 24), draw_scenes(), 300, 1e5, [1, 3])[0]
-            != found[0]).any()
-
-
-def test_a_cut_gets_boxes_inside_the_picture():
-    sizes = set()
-
-    def cut(gray, boxes):
-        assert (boxes[:, :2] >= 0).all() and (boxes[:, 2] == boxes[:, 3]).all()
-        half = boxes[:, 2:] / 48  # of a pixel of the shrunk picture, whose size is rounded
-        assert (boxes[:, :2] + boxes[:, 2:] <= np.array(gray.shape[::-1]) + half).all()
-        sizes.update(np.round(boxes[:, 2]).tolist())
-        return np.zeros((len(boxes), 5, 5), np.uint8)
-
-    windows, _ = face_samples.mine(Cascade(24, 24), draw_scenes(), 500, 1e5, [0], cut)
-    assert windows.shape == (500, 5, 5) and min(sizes) < 29 and max(sizes) > 60
-
-
-def test_nothing_to_find_comes_to_an_end():
-    small = [Scene(np.zeros((10, 90), np.uint8), np.zeros((0, 4)))]
-    windows, rate = face_samples.mine(Cascade(24, 24), small, 10, 1e5, [0])
-    assert windows.shape == (0, 24, 24) and rate == 0
-    _, rate = face_samples.mine(Cascade(24, 24), draw_scenes(), 10 ** 6, 2e4, [0])
-    assert rate > 0  # though a million was not found
-
-
-def test_overlaps_agree_with_a_slow_second_implementation():
-    rng = np.random.default_rng(6)
-    corners, boxes = rng.integers(0, 60, (50, 2)), rng.uniform(5, 50, (3, 4))
-
-    def slow(corner, box):
-        window, face = np.zeros((2, 1200, 1200), bool)
-        x, y, w, h = np.array([*corner, 24, 20]) * 10
-        window[y:y + h, x:x + w] = True
-        x, y, w, h = np.round(np.array(box) * 10).astype(int)
-        face[y:y + h, x:x + w] = True
-        return (window & face).sum() / (window | face).sum()
-
-    exact = np.array([max(slow(corner, box) for box in boxes) for corner in corners])
-    found = face_samples._overlaps(corners, np.array([24, 20]), boxes)
-    clear = abs(exact - face_samples.OVERLAP) > .01
-    np.testing.assert_array_equal(found[clear], exact[clear] > face_samples.OVERLAP)
-    assert 0 < found.sum() < 50 and clear.sum() > 40
-    assert not face_samples._overlaps(corners, np.array([24, 20]), np.zeros((0, 4))).any()
-
-
-@pytest.fixture
-def bright_squares(tmp_path):
-    """A cascade for a bright square in the upper left of its surroundings."""
-    (tmp_path / 'c.xml').write_text(CASCADE)
-    return lbp_cascade.read(tmp_path / 'c.xml')[0]
-
-
-def draw_squares(rng, n):
-    scenes = []
-    for _ in range(n):
-        gray = rng.integers(0, 30, (80, 100), np.uint8)
-        y, x = rng.integers(12, 45, 2)
-        gray[y:y + 10, x:x + 10] = 220
-        scenes.append(Scene(gray, np.zeros((0, 4))))
-    return scenes
-
-
-def test_what_is_mined_passes_all_stages(bright_squares):
-    scenes = draw_squares(np.random.default_rng(10), 8)
-    windows, rate = face_samples.mine(bright_squares, scenes, 60, 1e6, [0])
-    assert len(windows) == 60 and 0 < rate < .2
-    assert (bright_squares.evaluate(windows)[0] == 1).all()
-
-
-def test_all_windows_pass_where_there_is_neither_stage_nor_face():
-    windows, rate = face_samples.mine(Cascade(20, 28), draw_scenes()[1:], 100, 1e5, [0])
-    assert windows.shape == (100, 28, 20) and rate == 1
-
-
-def test_a_tile_of_the_size_of_the_window_is_the_window():
-    tile = np.random.default_rng(11).integers(0, 256, (28, 20), np.uint8)
-    windows, rate = face_samples.mine(Cascade(20, 28), [Scene(tile, np.zeros((0, 4)))], 1, 1e3,
-                                      [0])
-    assert rate == 1 and len(windows) == 1
-    assert (windows[0] == tile).all() or (windows[0] == tile[:, ::-1]).all()
-
-
-@pytest.mark.parametrize('boxes, directions', [
-    ([], {(0, 1), (0, -1), (1, 0), (-1, 0)}),
-    ([[0., 0, 10, 10]], {(1, 0)}),              # a picture with a face stays upright
-])
-def test_only_pictures_without_faces_are_turned(boxes, directions):
-    gray = np.repeat(np.arange(20, 220, 5, dtype=np.uint8)[:, None], 40, axis=1)
-    scene = Scene(gray, np.array(boxes).reshape(-1, 4))
-    windows, _ = face_samples.mine(Cascade(24, 24), [scene], 3000, 1e6, [0])
-    down = np.sign(windows[:, -1, 12].astype(int) - windows[:, 0, 12])
-    across = np.sign(windows[:, 12, -1].astype(int) - windows[:, 12, 0])
-    assert set(zip(down.tolist(), across.tolist())) == directions
-
-
-def test_a_search_ends_when_so_many_windows_were_looked_at(bright_squares, monkeypatch):
-    looked_at, scan = [], Cascade.scan
-
-    def count(self, integral, step=1):
-        corners, n = scan(self, integral, step)
-        looked_at.append(n)
-        return corners, n
-
-    monkeypatch.setattr(Cascade, 'scan', count)
-    flat = [Scene(np.full((60, 70), grey, np.uint8), np.zeros((0, 4))) for grey in (0, 99, 255)]
-    windows, rate = face_samples.mine(bright_squares, flat, 10, 20_000, [0])
-    assert (len(windows), rate) == (0, 0)
-    once = 2 * 3 * 19 * 24 * 3  # more than all sizes of all three pictures
-    assert 20_000 <= sum(looked_at) < 20_000 + once
-
-
-def test_faces_need_not_lie_inside_the_picture():
-    scenes = [Scene(np.zeros((60, 60), np.uint8), np.array([[-30., -30, 200, 200]])),
-              Scene(np.full((60, 60), 9, np.uint8), np.array([[500., 500, 30, 30]]))]
-    windows, rate = face_samples.mine(Cascade(50, 50), scenes, 50, 1e4, [0])
-    # 50 x 50 of 200 x 200 is a sixteenth: a window in a far larger face is not the face.
-    assert set(windows[:, 0, 0].tolist()) == {0, 9} and rate == 1
