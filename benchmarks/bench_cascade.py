@@ -57,7 +57,7 @@ def make_detector(name, path, side, neighbors):
     """A detector, or, for OpenCV alone, the one without its second look."""
     detect = FaceDetector(Search(path, min_neighbors=neighbors, long_side=side))
     if name == 'ours, in OpenCV':
-        detect._second_look = None
+        detect.second_look = None
     return detect
 
 

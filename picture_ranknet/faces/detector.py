@@ -88,6 +88,7 @@ class FaceDetector:
         search: The cascade and how to use it; ``None``: the defaults.
 
     Attributes:
+        second_look (SecondLook): ``None`` if the cascade has none.
         misses (Misses): What it saw in the pictures without a face so far.
 
     Raises:
@@ -97,7 +98,7 @@ class FaceDetector:
     def __init__(self, search: Optional[Search] = None):
         self.search = search = search or Search()
         self.misses = Misses()
-        self._cascade, self._second_look = read_cascade(search.cascade or find_default_cascade())
+        self._cascade, self.second_look = read_cascade(search.cascade or find_default_cascade())
 
     def __call__(self, img: np.ndarray) -> list[Finding]:
         """Find the faces in a picture.
@@ -111,7 +112,7 @@ class FaceDetector:
         gray = cv2.cvtColor(img, cv2.COLOR_BGR2GRAY)
         shrink = shrink_of(gray.shape, self.search.long_side)
         least = max(1, round(self.search.min_size * shrink))
-        if self._second_look:
+        if self.second_look:
             boxes, votes, best_vote = self._look_twice(gray, shrink, least)
         else:
             boxes = self._propose(_resize(gray, shrink), least, self.search.min_neighbors) / shrink
@@ -125,7 +126,7 @@ class FaceDetector:
         sharper = min(1, 2 * shrink)  # the second look sees twice as many pixels to a side
         gray = _resize(gray, sharper)
         proposed = self._propose(_resize(gray, shrink / sharper), least, 0) / shrink
-        boxes, votes = self._second_look.find(gray, proposed * sharper)
+        boxes, votes = self.second_look.find(gray, proposed * sharper)
         sure = votes >= self.search.min_neighbors
         return boxes[sure] / sharper, votes[sure].tolist(), votes.max(initial=0)
 
