@@ -1,4 +1,3 @@
-import functools
 import os
 import pathlib
 import re
@@ -18,12 +17,10 @@ from PIL import Image
 
 import crop_faces
 from picture_ranknet.errors import InputError
-from picture_ranknet.faces import FaceDetector, Search, crops, detector, outputs
+from picture_ranknet.faces import FaceDetector, Search, crops, detector
 from picture_ranknet.faces.detector import Finding, read_cascade
-from picture_ranknet.pictures import plots
 from picture_ranknet.storage import arrays, tables
 from support.media_samples import (
-    CASCADE,
     SKIN,
     colour_of,
     count_up,
@@ -116,51 +113,7 @@ def test_large_crops_are_small_on_the_sheet(crop, tmp_path):
         assert sheet.getpixel((24 + 70, 64)) == SKIN
 
 
-def test_a_sheet_that_does_not_show_all_crops_is_noted(monkeypatch, tmp_path):
-    X = np.zeros((70, 3, 4, 4), np.uint8)
-    notes = []
-    outputs.save_sheet(X, str(tmp_path / 'all.png'), notes.append)
-    assert notes == []
-    monkeypatch.setattr(plots, 'draw_sheet', functools.partial(plots.draw_sheet, limit=30))
-    path = str(tmp_path / 'sheet.png')
-    outputs.save_sheet(X, path, notes.append)
-    assert notes == [f'{path}: shows one of 3 crops; there are 70']
-    assert (tmp_path / 'sheet.png').exists()
-
-
 # Crops
-
-def gradient(width, height):
-    """A picture whose red is x and whose green is y, BGR."""
-    y, x = np.mgrid[:height, :width].astype(np.uint8)
-    return np.dstack([np.zeros_like(x), y, x])
-
-
-@pytest.mark.parametrize('box, margin, left, top, side', [
-    ((40, 30, 20, 20), 0, 40, 30, 20),
-    ((40, 30, 20, 20), .25, 35, 25, 30),
-    ((2, 30, 20, 20), .25, 0, 25, 30),      # moved inside
-    ((40, 55, 20, 20), .5, 30, 40, 40),     # ... from below
-    ((80, 60, 20, 20), .5, 60, 40, 40),     # ... from a corner
-    ((40, 10, 60, 60), .5, 20, 0, 80),      # as much margin as the frame has
-    ((40, 10, 60, 60), 9, 20, 0, 80),
-])
-def test_margins_end_at_the_border_of_the_frame(box, margin, left, top, side):
-    crop = crops.crop_box(gradient(100, 80), box, side, margin)
-    assert crop.shape == (3, side, side)
-    red, green, _ = crop.astype(int)
-    assert (red[0, 0], red[0, -1]) == (left, left + side - 1)
-    assert (green[0, 0], green[-1, 0]) == (top, top + side - 1)
-
-
-def test_crops_are_resized_smoothly():
-    stripes = np.zeros((160, 160, 3), np.uint8)
-    stripes[:, ::2] = 200
-    crop = crops.crop_box(stripes, (0, 0, 160, 160), 80)
-    assert (crop == 100).all()
-    crop = crops.crop_box(stripes, (0, 0, 4, 4), 80)
-    assert len(np.unique(crop)) > 30
-
 
 def test_margin_reaches_the_crop_but_not_the_table(crop, tmp_path):
     Image.fromarray(scene((150, 110, 24), size=(320, 240))).save(tmp_path / 'a.png')
@@ -222,17 +175,13 @@ def test_a_video_without_a_face_is_said_and_leaves_nothing(crop, tmp_path):
     assert sorted(os.listdir('.')) == files_before
 
 
-def test_progress_is_shown_on_a_terminal_only(root, tmp_path):
+def test_progress_is_shown_on_a_terminal(root, tmp_path):
     fcntl, termios = pytest.importorskip('fcntl'), pytest.importorskip('termios')
     save_video(tmp_path / 'a.mp4', count_up(30))
     ours, theirs = os.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('4H', 24, 80, 0, 0))
-    for stderr in subprocess.PIPE, theirs:
-        result = subprocess.run(
-            [sys.executable, str(root / 'crop_faces.py'), 'a.mp4', '--no_faces',
-                                 '--keep_duplicates', '--force'],
-            cwd=tmp_path, stdout=subprocess.PIPE, stderr=stderr, check=True)
-        assert not result.stderr
+    command = [sys.executable, str(root / 'crop_faces.py'), 'a.mp4', '--no_faces']
+    subprocess.run(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=theirs, check=True)
     os.close(theirs)
     assert b' frames/s' in os.read(ours, 10000)
     os.close(ours)
@@ -349,24 +298,6 @@ def test_an_interruption_leaves_everything_as_it_was_and_can_be_resumed(crop, tm
     assert resumed == ((tmp_path / 'X.npy').read_bytes(), (tmp_path / 'X.csv').read_bytes())
 
 
-@pytest.mark.parametrize('is_new', [True, False])
-def test_an_interruption_leaves_no_crops(tmp_path, monkeypatch, pictures, is_new):
-    def interrupt(picture):
-        if (picture == pictures[7]).all():
-            raise KeyboardInterrupt
-        return to_image(picture)
-
-    if not is_new:
-        (tmp_path / 'crops').mkdir()
-        (tmp_path / 'crops' / '00000.png').write_text('mine')
-    to_image = plots.to_image
-    monkeypatch.setattr(plots, 'to_image', interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        outputs.save_crops(pictures, str(tmp_path / 'crops'))
-    assert os.listdir(tmp_path) == ([] if is_new else ['crops'])
-    assert is_new or os.listdir(tmp_path / 'crops') == ['00000.png']
-
-
 # The cascade and OpenCV
 
 def test_without_a_cascade_it_is_said_what_is_missing(crop, tmp_path, monkeypatch):
@@ -380,21 +311,6 @@ def test_without_a_cascade_it_is_said_what_is_missing(crop, tmp_path, monkeypatc
             r'from https://\S+, or take whole pictures with --no_faces\n', err)
         assert status == 1
     assert crop('a.png', '--no_faces', '--keep_duplicates')[2] == 0
-
-
-@pytest.mark.parametrize('content', [
-    b'', b'hello', b'\x89PNG\r\n\0\0', b'%YAML:1.0\n---\na: 1\n', b'<html></html>',
-    b'<?xml version="1.0"?><opencv_storage><a>1</a></opencv_storage>',
-    CASCADE.replace('<rect>', '<wrecked>').encode(), CASCADE.replace('LBP', 'XYZ').encode(),
-    CASCADE.encode()[:len(CASCADE) // 2],
-])
-def test_other_files_are_no_cascade(crop, tmp_path, content):
-    (tmp_path / 'bad.xml').write_bytes(content)
-    save_picture(tmp_path / 'a.png')
-    _, err, status = crop('a.png', '--cascade', 'bad.xml')
-    assert err.startswith('crop_faces.py: error: bad.xml: expected an OpenCV cascade, got '
-                          'something else or a damaged one')
-    assert err.count('\n') == 1 and status == 1
 
 
 def test_opencv_5_is_refused(crop, tmp_path, monkeypatch):
@@ -441,15 +357,42 @@ def test_wrong_usage_is_2(crop, options, words):
     assert words in err and status == 2
 
 
+# What is not to be written over
+
+def test_dropped_never_writes_among_the_pictures(crop, tmp_path):
+    (tmp_path / 'mine').mkdir()
+    for name in 'a.png', 'b.png', 'duplicate.png':
+        save_picture(tmp_path / 'mine' / name)
+    before = (tmp_path / 'mine' / 'duplicate.png').read_bytes()
+    for options in ['--dropped', 'mine', '--force'], ['--dropped', 'mine']:
+        _, err, status = crop('mine', '--no_faces', *options)
+        assert status == 1 and 'mine: ' in err and not os.path.exists('X.npy')
+        assert (tmp_path / 'mine' / 'duplicate.png').read_bytes() == before
+
+
+@pytest.mark.parametrize('options', [
+    ['--review', 'X.npy.png', '--drop', '0', '--ratings', 'X.npy.png'],
+    ['--review', 'X.png', '--drop', '0', '--ratings', 'X.png'],
+])
+def test_a_review_is_not_drawn_over_what_is_read(crop, tmp_path, options):
+    for seed in range(2):
+        save_blots(f'{seed}.png', seed)
+    crop('0.png', '1.png', '--no_faces')
+    (tmp_path / options[1]).write_text('1\n2\n')
+    _, err, status = crop(*options)
+    assert status == 1 and 'choose another name' in err
+    assert len(np.load('X.npy')) == 2 and (tmp_path / options[1]).read_text() == '1\n2\n'
+
+
 # With real pictures
 
 def test_the_classic_cascade_serves_as_well(crop, real_data):
-    options = ['--every', 48, '--cascade', real_data / CLASSIC, '--long_side', 0,
+    options = ['--every', 96, '--cascade', real_data / CLASSIC, '--long_side', 0,
                '--min_neighbors', 5, '--keep_duplicates']
     _, err, status = crop(real_data / 'clips' / 'anime_1080p.mp4', *options)
     X, rows = read()
     assert (err, status) == ('', 0)
-    assert [int(row['frame']) for row in rows] == [96, 240]
+    assert [int(row['frame']) for row in rows] == [96]
     assert all(500 < int(row['w']) < 900 for row in rows)
     r, g, b = X[0].mean((1, 2))
     assert b > r  # a night scene is blue
@@ -646,7 +589,7 @@ STEPS = st.lists(st.one_of(
     st.tuples(st.just('rate'), st.integers(0, 9))), min_size=1, max_size=6)
 
 
-@hypothesis.settings(max_examples=25, deadline=None)
+@hypothesis.settings(max_examples=12, deadline=None)
 @hypothesis.given(STEPS)
 def test_pictures_table_and_ratings_stay_in_step(steps):
     """Whatever is added, dropped and rated, each row is of one picture."""
