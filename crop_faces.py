@@ -18,7 +18,7 @@ from picture_ranknet.console.command import shared_command
 from picture_ranknet.faces import settings
 from picture_ranknet.faces.settings import Rules, Search
 from picture_ranknet.machine import ranks, threads
-from picture_ranknet.storage import picture_set
+from picture_ranknet.storage import arrays, atomic, picture_set, tables
 from picture_ranknet.text import count
 
 MAX_PIXELS = 50_000_000
@@ -96,7 +96,7 @@ def add_choice_arguments(group):
                             f'{settings.MAX_ENLARGEMENT}; with --no_faces, no limit)')
     group.add_argument('--min_sharpness', type=options.natural_float, metavar='LEVELS',
                        help='drop what is more blurred; X.csv has the values (default: '
-                            f'{settings.MIN_SHARPNESS}; with --no_faces, 0)')
+                            f'{defaults.min_sharpness}; with --no_faces, 0)')
     group.add_argument('--min_confidence', type=options.natural_float, metavar='VOTES',
                        default=defaults.min_confidence,
                        help='drop what is less sure to be a face; X.csv has the values')
@@ -148,13 +148,10 @@ def parse_args(argv):
 
 def make_rules(args):
     """What is dropped; whole pictures are kept unless the options say otherwise."""
-    enlargement, sharpness = settings.MAX_ENLARGEMENT, settings.MIN_SHARPNESS
-    if args.no_faces:
-        enlargement, sharpness = math.inf, 0
-    if args.max_enlargement is not None:
-        enlargement = args.max_enlargement
-    if args.min_sharpness is not None:
-        sharpness = args.min_sharpness
+    enlargement = args.max_enlargement or (math.inf if args.no_faces else settings.MAX_ENLARGEMENT)
+    sharpness = args.min_sharpness
+    if sharpness is None:
+        sharpness = 0 if args.no_faces else Rules().min_sharpness
     bits = None if args.keep_duplicates else args.duplicate_bits
     return Rules(args.size / enlargement, sharpness, args.min_confidence, bits, args.per_track)
 
@@ -166,20 +163,15 @@ def main(argv=None):
     if ranks.is_first():
         picture_set.finish(args.output)
     ranks.tell(None)  # the others wait for it
-    if not args.drop and not args.review:
-        crop(args, start)
-    elif ranks.is_first():
-        edit(args)
+    if args.drop or args.review:
+        if ranks.is_first():
+            edit(args)
+        return
 
-
-def crop(args, start):
-    """Find, choose, write."""
     from picture_ranknet.faces import choose_faces, find_faces, gather, write_faces
-    from picture_ranknet.faces.crops import part_folders
     from picture_ranknet.faces.existing import NOTHING, check_no_ratings, read_existing
     from picture_ranknet.faces.outputs import Outputs, save_crops, save_dropped, save_sheet
     from picture_ranknet.pictures import media
-    from picture_ranknet.storage import arrays
 
     media.check_opencv()
     threads.use(args.threads)
@@ -188,21 +180,20 @@ def crop(args, start):
     if args.append and not args.ratings:
         check_no_ratings(args.output, 'move it away')
     existing = read_existing(args.output, args.size, args.ratings) if args.append else NOTHING
-    paths, n_others = media.find_sources(args.sources, leave_out=[
-        args.crops, args.sheet, args.dropped, outputs.part, *part_folders(outputs.part)])
+    paths, n_others = media.find_sources(args.sources, leave_out=outputs.in_folders())
     outputs.check_inputs(paths, args.cascade)
 
+    search = Search(args.cascade, args.scale_factor, args.min_neighbors, args.min_size,
+                    args.long_side)
     with messages.progress(len(paths), 'frames') as bar:
         found = find_faces(
-            paths, outputs.part, search=Search(args.cascade, args.scale_factor, args.min_neighbors,
-                                               args.min_size, args.long_side),
-            whole_pictures=args.no_faces, size=args.size, margin=args.margin, fps=args.fps,
-            every=args.every, skip_still=not args.keep_duplicates, max_pixels=args.max_pixels,
-            resume=args.resume, bar=bar)
+            paths, outputs.part, search=search, whole_pictures=args.no_faces, size=args.size,
+            margin=args.margin, fps=args.fps, every=args.every, skip_still=not args.keep_duplicates,
+            max_pixels=args.max_pixels, resume=args.resume, bar=bar)
     messages.pass_notes_on()
     found = gather(found)
     if not found:
-        return  # the first process has it all
+        return  # the first process goes on
     choice = choose_faces(found, make_rules(args), existing)
     if args.dropped:
         save_dropped(found.store.crops(), choice.reasons, args.dropped)
@@ -227,24 +218,21 @@ def crop(args, start):
 
 def edit(args):
     """Remove rows of the set, and draw what is there then."""
-    from picture_ranknet.faces.existing import check_no_ratings
+    from picture_ranknet.faces.existing import remove_rows
     from picture_ranknet.faces.outputs import save_sheet
-    from picture_ranknet.storage import arrays, atomic, tables
 
     if args.review:
         read = [args.output, tables.table_path(args.output)]
         atomic.check_output(args.review, read + ([args.ratings] if args.ratings else []))
     if args.drop:
-        if not args.ratings and not args.force:
-            check_no_ratings(args.output, '--force to leave it as it is')
-        picture_set.drop(args.output, args.drop, args.ratings)
+        remove_rows(args.output, args.drop, args.ratings, args.force)
     X = arrays.read_pictures(args.output)
     if args.review:
         save_sheet(X, args.review, messages.note)
     if args.drop:
-        removed = f'{count(len(args.drop), "picture")} removed, {len(X):,} left'
-        written = [args.output, args.ratings, args.review]
-        print(f'{removed} -> {", ".join(filter(None, written))}')
+        written = [name for name in (args.output, args.ratings, args.review) if name]
+        print(f'{count(len(args.drop), "picture")} removed, {len(X):,} left -> '
+              f'{", ".join(written)}')
     else:
         print(f'{count(len(X), "picture")} -> {args.review}')
 

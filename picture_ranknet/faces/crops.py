@@ -19,7 +19,7 @@ from picture_ranknet.faces.existing import NOTHING, ExistingSet
 from picture_ranknet.faces.looks import measure_sharpness
 from picture_ranknet.faces.pipeline import Clock, cut_scenes, search_shots, share_out
 from picture_ranknet.faces.settings import FPS, SIZE, Rules, Search
-from picture_ranknet.faces.store import Face, FaceStore
+from picture_ranknet.faces.store import Face, FaceStore, part_folders
 from picture_ranknet.faces.tracks import Track, group_id, link
 from picture_ranknet.machine import ranks
 from picture_ranknet.pictures import media
@@ -115,12 +115,6 @@ def find_faces(paths: list[str], folder: str, *, search: Optional[Search] = None
         seen = _store_faces(shots, make_detector, store, size, margin, clock)
     misses = sum_misses(detector.misses for detector in detectors)
     return Found(folder, search, store, read, clock, misses, seen)
-
-
-def part_folders(folder: str) -> list[str]:
-    """The folders in which the processes store what they find."""
-    n = ranks.size()
-    return [f'{folder}{rank}' for rank in range(n)] if n > 1 else [folder]
 
 
 def _store_faces(shots, make_detector, store, size, margin, clock):
@@ -250,7 +244,7 @@ def choose_faces(found: Found, rules: Optional[Rules] = None,
 
     Args:
         found: By :func:`find_faces`.
-        rules: What is dropped; ``None``: duplicates.
+        rules: What is dropped; ``None``: the defaults.
         existing: A set whose pictures shall not come again.
 
     Raises:

@@ -81,3 +81,22 @@ def check_no_ratings(path: str, way_out: str):
         return  # they belong to something else
     raise InputError(f'{ratings}: has a rating for each of the {count(n, "picture")} and would no '
                      f'longer fit; change it as well with --ratings {ratings}, or {way_out}')
+
+
+def remove_rows(path: str, rows, ratings_path: Optional[str] = None, force: bool = False):
+    """Remove rows of a set, and of its ratings.
+
+    Args:
+        path: The ``.npy`` file.
+        rows: A set of row numbers, from 0.
+        ratings_path: A file with a rating for each row.
+        force: Without ``ratings_path``, leave ``ratings.txt`` beside the set as
+            it is, though it no longer fits.
+
+    Raises:
+        InputError: If there is no such row, or no other, or ratings would no
+            longer fit.
+    """
+    if not ratings_path and not force:
+        check_no_ratings(path, '--force to leave it as it is')
+    picture_set.drop(path, rows, ratings_path)

@@ -10,6 +10,7 @@ import numpy as np
 from picture_ranknet.errors import InputError
 from picture_ranknet.faces._until_merged import check_outputs
 from picture_ranknet.faces.choice import REASONS
+from picture_ranknet.faces.store import part_folders
 from picture_ranknet.pictures import plots
 from picture_ranknet.storage import arrays, atomic, tables
 
@@ -40,6 +41,11 @@ class Outputs(NamedTuple):
     def part(self) -> str:
         """The folder of what has been found while a run is at work."""
         return os.path.splitext(self.pictures)[0] + '.part'
+
+    def in_folders(self) -> list[str]:
+        """Files and folders that are no sources, if they lie in a folder of sources."""
+        names = [self.crops, self.sheet, self.dropped, self.part, *part_folders(self.part)]
+        return [name for name in names if name]
 
     def written(self) -> list[str]:
         """All names, as they are told to the user at the end."""

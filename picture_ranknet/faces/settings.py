@@ -5,7 +5,6 @@ DEFAULT_CASCADE = 'lbpcascade_animefice.xml'
 SIZE = 80              # side of a crop, in pixels
 FPS = 4                # frames searched of each second of a video
 MAX_ENLARGEMENT = 2.5  # of a face in its crop; beyond, there is little to see
-MIN_SHARPNESS = 15     # grey levels; see faces.looks.measure_sharpness()
 
 
 class Search(NamedTuple):
@@ -28,7 +27,9 @@ class Search(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """What is dropped of the faces that were found; by default, only duplicates.
+    """What is dropped of the faces that were found.
+
+    The defaults are for faces; for whole pictures, take ``Rules(0, 0)``.
 
     Attributes:
         min_side: Shorter side of a face, in pixels of the frame, at least.
@@ -41,8 +42,8 @@ class Rules(NamedTuple):
         per_track: Faces kept of each track, at most; ``None``: all.
     """
 
-    min_side: float = 0
-    min_sharpness: float = 0
+    min_side: float = SIZE / MAX_ENLARGEMENT
+    min_sharpness: float = 15
     min_confidence: float = 0
     duplicate_bits: Optional[int] = 12
     per_track: Optional[int] = None

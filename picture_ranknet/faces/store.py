@@ -18,6 +18,7 @@ from typing import NamedTuple, Optional
 import numpy as np
 
 from picture_ranknet.errors import InputError
+from picture_ranknet.machine import ranks
 from picture_ranknet.storage import arrays, atomic
 
 
@@ -52,6 +53,12 @@ class Face(NamedTuple):
 
 NAMES = 'run.json', 'faces.csv', 'crops'
 TYPES = int, str, int, float, int, int, int, int, int, int, float, float  # of Face's fields
+
+
+def part_folders(folder: str) -> list[str]:
+    """The folders in which the processes that work together store what they find."""
+    n = ranks.size()
+    return [f'{folder}{rank}' for rank in range(n)] if n > 1 else [folder]
 
 
 class FaceStore:

@@ -24,7 +24,7 @@ def bright(tmp_path, monkeypatch):
 def test_find_choose_write(bright, tmp_path):
     found = find_faces(['a.png'], 'X.part', search=bright, size=20)
     assert (tmp_path / 'X.part').is_dir() and len(found.store.faces) >= 2
-    choice = choose_faces(found, Rules(per_track=1))
+    choice = choose_faces(found, Rules(0, 0, per_track=1))
     write_faces('X.npy', found, choice)
     X, rows = read()
     assert X.shape == (len(choice.kept), 3, 20, 20) and len(rows) == len(X)
@@ -46,7 +46,7 @@ def test_nothing_good_enough_is_an_error_that_can_be_resumed(bright, tmp_path):
     with pytest.raises(InputError, match=r'blurred \(sharpness under 1000, .*with --resume'):
         write_faces('X.npy', found, choice)
     again = find_faces(['a.png'], 'X.part', search=bright, resume=True)
-    write_faces('X.npy', again, choose_faces(again, Rules()))
+    write_faces('X.npy', again, choose_faces(again, Rules(0, 0)))
     assert len(read()[0])
 
 
@@ -56,7 +56,7 @@ def test_a_page_of_a_webtoon_gives_all_its_faces(bright):
         page[800 * i + 250:800 * i + 550, 200:500] = 220
     Image.fromarray(page).save('page.png')
     found = find_faces(['page.png'], 'X.part', search=bright)
-    choice = choose_faces(found, Rules(duplicate_bits=None, per_track=1))
+    choice = choose_faces(found, Rules(0, 0, duplicate_bits=None, per_track=1))
     middles = {(found.store.faces[i].y + found.store.faces[i].h // 2) // 800 for i in choice.kept}
     assert middles == set(range(12))
 
