@@ -111,30 +111,27 @@ class FaceDetector:
         """
         gray = cv2.cvtColor(img, cv2.COLOR_BGR2GRAY)
         shrink = shrink_of(gray.shape, self.search.long_side)
+        sharper = min(1, 2 * shrink)  # the second look sees twice as many pixels to a side
+        fine = _resize(gray, sharper)
         least = max(1, round(self.search.min_size * shrink))
+        boxes = self._propose(_resize(fine, shrink / sharper), least) / shrink
+        votes, best_vote = [None] * len(boxes), 0
         if self.second_look:
-            boxes, votes, best_vote = self._look_twice(gray, shrink, least)
-        else:
-            boxes = self._propose(_resize(gray, shrink), least, self.search.min_neighbors) / shrink
-            votes, best_vote = [None] * len(boxes), 0
+            boxes, votes = self.second_look.find(fine, boxes * sharper)
+            best_vote = votes.max(initial=0)
+            sure = votes >= self.search.min_neighbors
+            boxes, votes = boxes[sure] / sharper, votes[sure].tolist()
         if not len(boxes):
             self._note_miss(gray, shrink, least, best_vote)
         findings = [Finding(_inside(box, img), vote) for box, vote in zip(boxes, votes)]
         return sorted(findings, key=lambda finding: finding.box)
 
-    def _look_twice(self, gray, shrink, least):
-        sharper = min(1, 2 * shrink)  # the second look sees twice as many pixels to a side
-        gray = _resize(gray, sharper)
-        proposed = self._propose(_resize(gray, shrink / sharper), least, 0) / shrink
-        boxes, votes = self.second_look.find(gray, proposed * sharper)
-        sure = votes >= self.search.min_neighbors
-        return boxes[sure] / sharper, votes[sure].tolist(), votes.max(initial=0)
-
-    def _propose(self, gray, least, min_neighbors):
+    def _propose(self, gray, least):
         """The boxes that the cascade finds, ``float64``, shape ``(n, 4)``."""
         boxes = self._cascade.detectMultiScale(
             cv2.equalizeHist(gray), scaleFactor=self.search.scale_factor,
-            minNeighbors=min_neighbors, minSize=(least, least))
+            minNeighbors=0 if self.second_look else self.search.min_neighbors,
+            minSize=(least, least))
         return np.array(boxes, float).reshape(-1, 4)
 
     def _note_miss(self, gray, shrink, least, best_vote):
