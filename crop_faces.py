@@ -18,7 +18,7 @@ from picture_ranknet.console.command import shared_command
 from picture_ranknet.faces import settings
 from picture_ranknet.faces.settings import Rules, Search
 from picture_ranknet.machine import ranks, threads
-from picture_ranknet.storage import arrays, atomic, picture_set, tables
+from picture_ranknet.storage import arrays, picture_set, tables
 from picture_ranknet.text import count
 
 MAX_PIXELS = 50_000_000
@@ -64,12 +64,13 @@ def add_search_arguments(group):
                        help="room on each side of a face, as a fraction of the face's side; 0.25 "
                             'shows the hair')
     group.add_argument('--cascade', metavar='XML',
-                       help='the face detector, a cascade of OpenCV 2 to 4 or OpenCV 1, also as '
+                       help='the face detector: an OpenCV cascade of LBP or Haar features, .xml or '
                             f'.xml.gz (default: {settings.DEFAULT_CASCADE}, which is included)')
     group.add_argument('--long_side', type=options.natural_int, default=defaults.long_side,
                        metavar='PIXELS',
-                       help='shrink larger pictures to this before the search; more finds smaller '
-                            'faces and takes longer; 0 never shrinks')
+                       help='shrink larger pictures to this before the search, but long pages and '
+                            'panoramas less; more finds smaller faces and takes longer; 0 never '
+                            'shrinks')
     group.add_argument('--scale_factor', type=_scale_factor, default=defaults.scale_factor,
                        metavar='S', help='step from one size of faces to the next; nearer to 1 '
                                          'finds more and takes longer')
@@ -193,7 +194,7 @@ def main(argv=None):
     messages.pass_notes_on()
     found = gather(found)
     if not found:
-        return  # the first process goes on
+        return  # the first process has everything
     choice = choose_faces(found, make_rules(args), existing)
     if args.dropped:
         save_dropped(found.store.crops(), choice.reasons, args.dropped)
@@ -218,12 +219,12 @@ def main(argv=None):
 
 def edit(args):
     """Remove rows of the set, and draw what is there then."""
+    from picture_ranknet.faces._until_merged import check_outputs
     from picture_ranknet.faces.existing import remove_rows
     from picture_ranknet.faces.outputs import save_sheet
 
-    if args.review:
-        read = [args.output, tables.table_path(args.output)]
-        atomic.check_output(args.review, read + ([args.ratings] if args.ratings else []))
+    check_outputs({'--output': [args.output, tables.table_path(args.output)],
+                   '--review': args.review, '--ratings': args.ratings})
     if args.drop:
         remove_rows(args.output, args.drop, args.ratings, args.force)
     X = arrays.read_pictures(args.output)

@@ -28,7 +28,7 @@ from picture_ranknet.faces._until_merged import check_outputs
 from picture_ranknet.faces.training.settings import ENOUGH, VALIDATION, Augmentation, Goal
 from picture_ranknet.text import count
 
-TIMES = 4         # so many more other windows for the second look, easy ones and hard ones
+TIMES = 4         # the second look has TIMES as many other windows, easy ones and hard ones
 NO_MATTER = 'output', 'faces', 'no_faces', 'stages', 'resume', 'force', 'check'  # to --resume
 
 

@@ -371,8 +371,8 @@ def test_dropped_never_writes_among_the_pictures(crop, tmp_path):
 
 
 @pytest.mark.parametrize('options', [
-    ['--review', 'X.npy.png', '--drop', '0', '--ratings', 'X.npy.png'],
-    ['--review', 'X.png', '--drop', '0', '--ratings', 'X.png'],
+    ['--review', 'a.png', '--drop', '0', '--ratings', 'a.png'],
+    ['--review', 'a.png', '--drop', '0', '--ratings', './a.png'],
 ])
 def test_a_review_is_not_drawn_over_what_is_read(crop, tmp_path, options):
     for seed in range(2):
@@ -411,6 +411,20 @@ def test_ours_finds_one_face_in_nearly_every_portrait(real_data):
     detect = FaceDetector()
     found = [len(detect(img)) for img in portraits(real_data, 15)]
     assert len(found) == 40 and found.count(1) >= 38
+
+
+@pytest.mark.parametrize('width, height, side', [(800, 9600, 640), (8000, 500, 400)])
+def test_ours_finds_all_faces_of_a_webtoon_page_and_a_panorama(real_data, width, height, side):
+    page, places = np.full((height, width, 3), 230, np.uint8), []
+    for i, img in enumerate(portraits(real_data, 50)):
+        x, y = (80, 800 * i + 80) if height > width else (660 * i, 50)
+        page[y:y + side, x:x + side] = cv2.resize(img, (side, side))
+        places.append((x, y))
+    found = [finding.box for finding in FaceDetector()(page)]
+    assert len(places) == 12 and 12 <= len(found) <= 13
+    for x, y in places:
+        assert any(x < left + w / 2 < x + side and y < top + h / 2 < y + side
+                   for left, top, w, h in found)
 
 
 def test_a_real_video_without_a_face(crop, real_data):

@@ -1,12 +1,13 @@
 """What ``storage.atomic`` is about to offer under the same name; then this file goes."""
 import itertools
 import os
+from types import MappingProxyType
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.storage.atomic import _is_special, check_output
 
 
-def check_outputs(outputs, inputs):
+def check_outputs(outputs, inputs=MappingProxyType({})):
     """Raise :class:`InputError` if two outputs are one file, or an output is an input.
 
     Both map options to a path, several paths or ``None``.

@@ -5,7 +5,7 @@ from PIL import Image
 from picture_ranknet.pictures.media import cv2
 
 SIDE = 12     # a hash has SIDE * SIDE bits
-DETAIL = 4    # a picture is shrunk to so many times that side before the transform
+DETAIL = 4    # a picture is shrunk to DETAIL * SIDE pixels a side before the transform
 
 
 def perceptual_hash(img: np.ndarray) -> np.ndarray:

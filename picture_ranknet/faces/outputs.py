@@ -48,7 +48,7 @@ class Outputs(NamedTuple):
         return [name for name in names if name]
 
     def written(self) -> list[str]:
-        """All names, as they are told to the user at the end."""
+        """All names, as the command prints them at the end."""
         names = [self.pictures, self.table, self.crops, self.sheet, self.dropped, self.ratings]
         return [name for name in names if name]
 
@@ -60,7 +60,7 @@ class Outputs(NamedTuple):
             append: Whether to add to the set that is there.
         """
         check_outputs({'--output': [self.pictures, self.table], '--sheet': self.sheet,
-                       '--ratings': self.ratings}, {})
+                       '--ratings': self.ratings})
         if not (force or append):
             for path in self.pictures, self.table:
                 if os.path.exists(path):
@@ -147,7 +147,7 @@ def save_crops(X: np.ndarray, folder: str):
 
 
 def save_sheet(X: np.ndarray, path: str, note: Callable[[str], None] = lambda line: None):
-    """Draw all pictures with their row numbers; ``note`` is told if there is no room for all."""
+    """Draw all pictures with their row numbers; ``note`` hears if there is no room for all."""
     step = plots.draw_sheet(path, X)
     if step > 1:
         note(f'{path}: shows one of {step} crops; there are {len(X):,}')

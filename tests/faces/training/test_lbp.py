@@ -8,6 +8,7 @@ import pytest
 from picture_ranknet.errors import InputError
 from picture_ranknet.faces.training import lbp
 from picture_ranknet.faces.training.lbp import Cascade, Stage, all_features, codes_of, integrals
+from picture_ranknet.machine import threads
 from support.lbp_samples import draw_cascade, draw_windows
 
 
@@ -195,16 +196,33 @@ def test_without_numba_commands_say_so(monkeypatch):
 
 
 def test_without_numba_the_loops_are_slow_but_right(monkeypatch):
+    rng = np.random.default_rng(9)
+    cascade, windows = draw_cascade(rng, [3, 3]), draw_windows(rng, 20)
+    features = cascade.stages[0].features
+    integral = cv2.integral(rng.integers(0, 256, (28, 28), np.uint8))
+    expected = codes_of(windows, features), cascade.evaluate(windows), cascade.scan(integral)[0]
+
     monkeypatch.setitem(sys.modules, 'numba', None)
     spec = importlib.util.spec_from_file_location('plain', lbp.__file__)
     plain = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(plain)
     assert plain.njit is None
-    rng = np.random.default_rng(9)
-    cascade, windows = draw_cascade(rng, [3, 3]), draw_windows(rng, 20)
-    features = cascade.stages[0].features
-    np.testing.assert_array_equal(plain.codes_of(windows, features), codes_of(windows, features))
     without = plain.Cascade(24, 24, cascade.stages)
-    np.testing.assert_array_equal(without.evaluate(windows), cascade.evaluate(windows))
-    integral = cv2.integral(rng.integers(0, 256, (28, 28), np.uint8))
-    np.testing.assert_array_equal(without.scan(integral)[0], cascade.scan(integral)[0])
+    np.testing.assert_array_equal(plain.codes_of(windows, features), expected[0])
+    np.testing.assert_array_equal(without.evaluate(windows), expected[1])
+    np.testing.assert_array_equal(without.scan(integral)[0], expected[2])
+
+
+def test_parallel_loops_use_as_many_threads_as_the_rest():
+    numba = pytest.importorskip('numba')
+    before = numba.get_num_threads()
+    try:
+        threads.use(1)
+        lbp.use_threads()
+        assert numba.get_num_threads() == 1
+        threads.use(1000)
+        lbp.use_threads()
+        assert numba.get_num_threads() == numba.config.NUMBA_NUM_THREADS
+    finally:
+        threads.use(None)
+        numba.set_num_threads(before)
