@@ -1,5 +1,6 @@
 """How many CPU cores this process may use: its affinity, and the limit of its container."""
 import contextlib
+import functools
 import math
 import os
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ def allowed() -> set:
     return set(range(os.cpu_count() or 1))
 
 
+@functools.cache  # it reads a dozen files
 def usable() -> int:
     """How many threads can really run at once, at least 1.
 

@@ -39,10 +39,7 @@ def share(n_processes: int) -> None:
 
 def count() -> int:
     """The number of threads to compute with, at least 1."""
-    return _n or _number_from_environment() or max(1, _usable_cores() // _processes)
-
-
-_usable_cores = functools.cache(cores.usable)  # reads a dozen files
+    return _n or _number_from_environment() or max(1, cores.usable() // _processes)
 
 
 def _number_from_environment() -> int:
