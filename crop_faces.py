@@ -219,9 +219,9 @@ def main(argv=None):
 
 def edit(args):
     """Remove rows of the set, and draw what is there then."""
-    from picture_ranknet.faces._until_merged import check_outputs
     from picture_ranknet.faces.existing import remove_rows
     from picture_ranknet.faces.outputs import save_sheet
+    from picture_ranknet.storage.atomic import check_outputs
 
     check_outputs({'--output': [args.output, tables.table_path(args.output)],
                    '--review': args.review, '--ratings': args.ratings})

@@ -24,8 +24,9 @@ import time
 from picture_ranknet.console import messages, options
 from picture_ranknet.console.command import command
 from picture_ranknet.errors import InputError
-from picture_ranknet.faces._until_merged import check_outputs
 from picture_ranknet.faces.training.settings import ENOUGH, VALIDATION, Augmentation, Goal
+from picture_ranknet.machine import threads
+from picture_ranknet.storage.atomic import check_outputs
 from picture_ranknet.text import count
 
 TIMES = 4         # the second look has TIMES as many other windows, easy ones and hard ones
@@ -104,7 +105,7 @@ def main(argv=None):
 
     media.check_opencv()
     lbp.check_numba()
-    lbp.use_threads()
+    threads.limit_pools()
     check_output(args.output, args.faces, args.no_faces, args.resume or args.force)
     with messages.progress(None, 'pictures', '--faces') as bar:
         patches = samples.read_faces(args.faces, args.size, bar)

@@ -7,9 +7,7 @@ import numpy as np
 from picture_ranknet.faces.looks import perceptual_hash
 from picture_ranknet.faces.settings import Rules
 from picture_ranknet.faces.store import Face
-from picture_ranknet.pictures.media import (
-    cv2,  # None where it cannot be imported: media.check_opencv() says why
-)
+from picture_ranknet.machine.opencv import cv2
 
 COLOURS = 4        # colours are compared at COLOURS x COLOURS places
 SAME_COLOUR = 30   # mean difference in grey levels above which colours are not the same

@@ -20,12 +20,10 @@ from picture_ranknet.faces.looks import measure_sharpness
 from picture_ranknet.faces.pipeline import Clock, cut_scenes, search_shots, share_out
 from picture_ranknet.faces.settings import FPS, SIZE, Rules, Search
 from picture_ranknet.faces.store import Face, FaceStore, part_folders
-from picture_ranknet.faces.tracks import Track, group_id, link
+from picture_ranknet.faces.tracks import Track, link
 from picture_ranknet.machine import ranks
+from picture_ranknet.machine.opencv import cv2
 from picture_ranknet.pictures import media
-from picture_ranknet.pictures.media import (
-    cv2,  # None where it cannot be imported: media.check_opencv() says why
-)
 from picture_ranknet.storage import arrays, picture_set
 from picture_ranknet.text import count
 
@@ -292,7 +290,7 @@ def write_faces(path: str, found: Found, choice: Choice, existing: ExistingSet =
     for i in kept:
         face, track = faces[i], choice.tracks[i]
         values = {**face._asdict(), 'time': face.seconds,
-                  'group': group_id(first_scene + track.scene, track.number)}
+                  'group': picture_set.group_id(first_scene + track.scene, track.number)}
         rows.append([_format(column, values.get(column)) for column in existing.columns])
     ratings = None
     if ratings_path and existing.ratings:

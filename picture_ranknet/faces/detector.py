@@ -9,10 +9,8 @@ from picture_ranknet.errors import InputError
 from picture_ranknet.faces import cascade_file
 from picture_ranknet.faces.second_look import SecondLook
 from picture_ranknet.faces.settings import DEFAULT_CASCADE, Search
-from picture_ranknet.pictures import media
-from picture_ranknet.pictures.media import (
-    cv2,  # None where it cannot be imported: media.check_opencv() says why
-)
+from picture_ranknet.machine import opencv
+from picture_ranknet.machine.opencv import cv2
 
 LONGEST = 2.5  # longer pictures, in their short sides, are shrunk less than to ``long_side``
 BLANK = 2      # grey levels; a picture that varies less shows nothing
@@ -192,7 +190,7 @@ def read_cascade(path: str) -> tuple['cv2.CascadeClassifier', Optional[SecondLoo
     """
     if not hasattr(cv2, 'CascadeClassifier'):
         raise InputError(f'OpenCV {cv2.__version__} has no CascadeClassifier; install one that '
-                         f'has: python -m pip install "opencv-python{media.OPENCV_VERSIONS}"')
+                         f'has: python -m pip install "opencv-python{opencv.VERSIONS}"')
     if not os.path.isfile(path):
         raise InputError(f'{path}: there is no such cascade to find faces with; choose another '
                          f'with --cascade, such as {CLASSIC_CASCADE}, or take whole pictures with '

@@ -6,7 +6,6 @@ from typing import NamedTuple, Optional
 import numpy as np
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.faces.tracks import scene_of
 from picture_ranknet.storage import arrays, picture_set, ratings_txt
 from picture_ranknet.text import count
 
@@ -35,7 +34,8 @@ class ExistingSet(NamedTuple):
         if 'group' not in self.columns:
             return 0
         column = self.columns.index('group')
-        return 1 + max((scene_of(row[column]) for row in self.rows), default=-1)
+        scenes = [picture_set.scene_of(row[column]) for row in self.rows]
+        return 1 + max((scene for scene in scenes if scene is not None), default=-1)
 
 
 NOTHING = ExistingSet(np.zeros((0, 3, 1, 1), np.uint8), picture_set.COLUMNS[1:], [])

@@ -2,7 +2,7 @@
 import numpy as np
 from PIL import Image
 
-from picture_ranknet.pictures.media import cv2
+from picture_ranknet.machine.opencv import cv2
 
 SIDE = 12     # a hash has SIDE * SIDE bits
 DETAIL = 4    # a picture is shrunk to DETAIL * SIDE pixels a side before the transform

@@ -8,11 +8,11 @@ from typing import NamedTuple, Optional
 import numpy as np
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.faces._until_merged import check_outputs
 from picture_ranknet.faces.choice import REASONS
 from picture_ranknet.faces.store import part_folders
 from picture_ranknet.pictures import plots
 from picture_ranknet.storage import arrays, atomic, tables
+from picture_ranknet.storage.atomic import check_outputs
 
 
 class Outputs(NamedTuple):

@@ -17,8 +17,8 @@ import numpy as np
 
 from picture_ranknet.faces.detector import Finding
 from picture_ranknet.machine import threads
+from picture_ranknet.machine.opencv import cv2
 from picture_ranknet.pictures import media
-from picture_ranknet.pictures.media import cv2
 
 # Frames are compared in grey levels, at GRID places:
 GRID = 32, 18

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from picture_ranknet.faces.boxes import iou, share_of_smaller
-from picture_ranknet.pictures.media import cv2
+from picture_ranknet.machine.opencv import cv2
 
 SIDE = 32           # of a window as the network sees it, in pixels
 OUTPUTS = 4         # the log odds of a face, and its offset from the window

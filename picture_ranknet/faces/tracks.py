@@ -27,18 +27,6 @@ class _Open(NamedTuple):
     last: Face
 
 
-def group_id(scene: int, track: int) -> str:
-    """The ``group`` of a track in ``X.csv``: text that no spreadsheet takes for a number."""
-    return f's{scene}t{track}'
-
-
-def scene_of(group: str) -> int:
-    """The scene in a :func:`group_id`; -1 if the text is something else."""
-    scene, _, track = group.removeprefix('s').partition('t')
-    is_id = group.startswith('s') and scene.isdecimal() and track.isdecimal()
-    return int(scene) if is_id else -1
-
-
 def link(faces: Iterable[Face]) -> list[Track]:
     """Follow faces from frame to frame.
 

@@ -1,7 +1,7 @@
 """Following faces from frame to frame."""
 import tracemalloc
 
-from picture_ranknet.faces.tracks import group_id, link, scene_of
+from picture_ranknet.faces.tracks import link
 from support.face_samples import face
 
 
@@ -38,9 +38,3 @@ def test_a_crowd_is_followed():
 
 def test_no_faces_have_no_tracks():
     assert link([]) == []
-
-
-def test_groups_are_text_that_no_spreadsheet_takes_for_a_number():
-    assert group_id(0, 10) == 's0t10' and group_id(0, 1) == 's0t1'
-    assert [scene_of(group_id(scene, 7)) for scene in (0, 1, 20)] == [0, 1, 20]
-    assert [scene_of(text) for text in ('', '0.10', 't3', 's3', 'sxt1', 'mine')] == [-1] * 6

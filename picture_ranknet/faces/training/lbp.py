@@ -23,13 +23,11 @@ from typing import NamedTuple
 import numpy as np
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.machine import threads
 
 try:
-    import numba
     from numba import njit, prange
 except ImportError:  # check_numba() tells the user
-    numba, njit, prange = None, None, range
+    njit, prange = None, range
 
 CODES = 256
 # OpenCV reads a threshold and lowers it by this, in float32.
@@ -45,12 +43,6 @@ def check_numba():
     """Raise :class:`InputError` if the loops would run as plain Python."""
     if njit is None:
         raise InputError('training a cascade needs Numba; python -m pip install "numba>=0.59,<1"')
-
-
-def use_threads():
-    """Let parallel loops that this thread starts use :func:`threads.count` threads."""
-    if numba is not None:
-        numba.set_num_threads(min(threads.count(), numba.config.NUMBA_NUM_THREADS))
 
 
 class Stage(NamedTuple):

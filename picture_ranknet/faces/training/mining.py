@@ -9,7 +9,7 @@ from picture_ranknet.faces.boxes import iou
 from picture_ranknet.faces.training.lbp import Cascade
 from picture_ranknet.faces.training.samples import Scene
 from picture_ranknet.machine import threads
-from picture_ranknet.pictures.media import cv2
+from picture_ranknet.machine.opencv import cv2
 
 PYRAMID = 1.2    # from one size of a searched picture to the next
 OVERLAP = .25    # a window with a higher IoU with a face is neither face nor other

@@ -14,8 +14,8 @@ import tqdm
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.faces.training.settings import VALIDATION, Augmentation
+from picture_ranknet.machine.opencv import cv2
 from picture_ranknet.pictures import media
-from picture_ranknet.pictures.media import cv2
 from picture_ranknet.storage import tables
 
 ROOM = .3             # around the face in a patch, as a fraction of the face's side

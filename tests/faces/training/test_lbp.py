@@ -8,7 +8,6 @@ import pytest
 from picture_ranknet.errors import InputError
 from picture_ranknet.faces.training import lbp
 from picture_ranknet.faces.training.lbp import Cascade, Stage, all_features, codes_of, integrals
-from picture_ranknet.machine import threads
 from support.lbp_samples import draw_cascade, draw_windows
 
 
@@ -211,18 +210,3 @@ def test_without_numba_the_loops_are_slow_but_right(monkeypatch):
     np.testing.assert_array_equal(plain.codes_of(windows, features), expected[0])
     np.testing.assert_array_equal(without.evaluate(windows), expected[1])
     np.testing.assert_array_equal(without.scan(integral)[0], expected[2])
-
-
-def test_parallel_loops_use_as_many_threads_as_the_rest():
-    numba = pytest.importorskip('numba')
-    before = numba.get_num_threads()
-    try:
-        threads.use(1)
-        lbp.use_threads()
-        assert numba.get_num_threads() == 1
-        threads.use(1000)
-        lbp.use_threads()
-        assert numba.get_num_threads() == numba.config.NUMBA_NUM_THREADS
-    finally:
-        threads.use(None)
-        numba.set_num_threads(before)
