@@ -29,3 +29,11 @@ def pass_notes_on():
 def progress(total, unit, desc=None):
     """A progress bar on a terminal; nothing where the error output is piped."""
     return tqdm.tqdm(total=total, unit=' ' + unit, desc=desc, leave=False, disable=None)
+
+
+def follow(bar):
+    """A ``progress=`` for a room, called with how much is done and how much there is in all."""
+    def progress(done, total):
+        bar.total = total
+        bar.update(done - bar.n)
+    return progress
