@@ -18,11 +18,10 @@ from picture_ranknet.console.command import shared_command
 from picture_ranknet.faces import settings
 from picture_ranknet.faces.settings import Rules, Search
 from picture_ranknet.machine import ranks, threads
+from picture_ranknet.machine.opencv import check_opencv
+from picture_ranknet.pictures.limits import LARGEST, MAX_PIXELS
 from picture_ranknet.storage import arrays, picture_set, tables
 from picture_ranknet.text import count
-
-MAX_PIXELS = 50_000_000
-LARGEST = 2 ** 28
 
 
 def build_parser():
@@ -172,16 +171,16 @@ def main(argv=None):
     from picture_ranknet.faces import choose_faces, find_faces, gather, write_faces
     from picture_ranknet.faces.existing import NOTHING, check_no_ratings, read_existing
     from picture_ranknet.faces.outputs import Outputs, save_crops, save_dropped, save_sheet
-    from picture_ranknet.pictures import media
+    from picture_ranknet.pictures.sources import find_sources
 
-    media.check_opencv()
+    check_opencv()
     threads.use(args.threads)
     outputs = Outputs(args.output, args.crops, args.sheet, args.dropped, args.ratings)
     outputs.check(args.force, args.append)
     if args.append and not args.ratings:
         check_no_ratings(args.output, 'move it away')
     existing = read_existing(args.output, args.size, args.ratings) if args.append else NOTHING
-    paths, n_others = media.find_sources(args.sources, leave_out=outputs.in_folders())
+    paths, n_others = find_sources(args.sources, leave_out=outputs.in_folders())
     outputs.check_inputs(paths, args.cascade)
 
     search = Search(args.cascade, args.scale_factor, args.min_neighbors, args.min_size,
@@ -190,9 +189,10 @@ def main(argv=None):
         found = find_faces(
             paths, outputs.part, search=search, whole_pictures=args.no_faces, size=args.size,
             margin=args.margin, fps=args.fps, every=args.every, skip_still=not args.keep_duplicates,
-            max_pixels=args.max_pixels, resume=args.resume, bar=bar)
+            max_pixels=args.max_pixels, resume=args.resume, note=messages.note,
+            progress=messages.follow(bar))
     messages.pass_notes_on()
-    found = gather(found)
+    found = gather(found, messages.note)
     if not found:
         return  # the first process has everything
     choice = choose_faces(found, make_rules(args), existing)

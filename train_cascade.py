@@ -26,6 +26,7 @@ from picture_ranknet.console.command import command
 from picture_ranknet.errors import InputError
 from picture_ranknet.faces.training.settings import ENOUGH, VALIDATION, Augmentation, Goal
 from picture_ranknet.machine import threads
+from picture_ranknet.machine.opencv import check_opencv
 from picture_ranknet.storage.atomic import check_outputs
 from picture_ranknet.text import count
 
@@ -101,16 +102,15 @@ def main(argv=None):
     args = build_parser().parse_args(argv)
     start = time.monotonic()
     from picture_ranknet.faces.training import boosting, lbp, lbp_file, record, samples
-    from picture_ranknet.pictures import media
 
-    media.check_opencv()
+    check_opencv()
     lbp.check_numba()
     threads.limit_pools()
     check_output(args.output, args.faces, args.no_faces, args.resume or args.force)
-    with messages.progress(None, 'pictures', '--faces') as bar:
-        patches = samples.read_faces(args.faces, args.size, bar)
-    with messages.progress(None, 'pictures', '--no_faces') as bar:
-        scenes = samples.read_scenes(args.no_faces, args.fps, bar)
+    with messages.progress(len(args.faces), 'pictures', '--faces') as bar:
+        patches = samples.read_faces(args.faces, args.size, messages.note, messages.follow(bar))
+    with messages.progress(len(args.no_faces), 'pictures', '--no_faces') as bar:
+        scenes = samples.read_scenes(args.no_faces, args.fps, messages.note, messages.follow(bar))
     pixels = sum(scene.gray.size for scene in scenes)
     print(f'{count(len(patches), "face")} and {count(len(scenes), "picture")} without '
           f'({pixels / 1e6:.0f} million pixels), {time.monotonic() - start:.0f} s')
@@ -170,7 +170,7 @@ def add_stages(trainer, n, goal, save):
     stages = trainer.cascade.stages
     while len(stages) < n:
         with messages.progress(trainer.n_mined, 'windows', 'mining') as bar:
-            windows = trainer.mine(bar.update)
+            windows = trainer.mine(messages.follow(bar))
         if len(windows) < ENOUGH:
             break
         print(trainer.add_stage(windows, goal), flush=True)
@@ -185,13 +185,14 @@ def train_second_look(cascade, scenes, learnt, held_out, face, args):
 
     n = TIMES * args.negatives
     with messages.progress(2 * n, 'windows', 'mining') as bar:
-        others = second_look.mine_others(cascade, scenes, n, args.search, args.seed, bar.update)
+        others = second_look.mine_others(cascade, scenes, n, args.search, args.seed,
+                                         messages.follow(bar))
     if len(others) < ENOUGH:
         raise InputError(f'--no_faces: expected at least {ENOUGH} windows for the second look, got '
                          f'{len(others)}; give more pictures, or leave it out with --check 0')
     with messages.progress(args.check, 'batches', 'second look') as bar:
         look, report = second_look.train(learnt, held_out, face, others, args.check, args.seed,
-                                         bar.update)
+                                         messages.follow(bar))
     print(report)
     return look
 

@@ -7,10 +7,10 @@ searches its share of the files; the first one chooses and writes.
 import collections
 import itertools
 import os
+from collections.abc import Callable
 from typing import NamedTuple, Optional
 
 import numpy as np
-import tqdm
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.faces.choice import KEPT, Fingerprints, choose, explain
@@ -65,7 +65,9 @@ class Found(NamedTuple):
 def find_faces(paths: list[str], folder: str, *, search: Optional[Search] = None,
                whole_pictures: bool = False, size: int = SIZE, margin: float = 0,
                fps: float = FPS, every: Optional[int] = None, skip_still: bool = True,
-               max_pixels: int = media.MAX_PIXELS, resume: bool = False, bar=None) -> Found:
+               max_pixels: int = media.MAX_PIXELS, resume: bool = False,
+               note: Callable[[str], None] = lambda line: None,
+               progress: Callable[[int, int], None] = lambda done, total: None) -> Found:
     """Find the faces in videos and pictures, and store their crops on disk.
 
     Args:
@@ -80,7 +82,8 @@ def find_faces(paths: list[str], folder: str, *, search: Optional[Search] = None
         skip_still: Search only the first of frames that show the same.
         max_pixels: Skip files whose frames are larger.
         resume: Go on with an interrupted search of the same files and options.
-        bar: A progress bar (tqdm) that counts frames.
+        note: Called with a line for the user, such as on a file that is skipped.
+        progress: Called with the number of frames seen, and of those expected.
 
     Returns:
         What was found; of several processes, in the share of this one.
@@ -100,14 +103,12 @@ def find_faces(paths: list[str], folder: str, *, search: Optional[Search] = None
         return detectors[-1]
 
     mine = share_out(paths, ranks.size())[ranks.rank()]
-    run = {'sources': [[path, os.path.getsize(path)] for path in mine], 'sampling': [fps, every],
+    run = {'sources': [[path, media.size_of(path)] for path in mine], 'sampling': [fps, every],
            'search': search, 'no_faces': whole_pictures, 'size': size, 'margin': margin,
            'max_pixels': max_pixels}
     slot = media.every_nth(every) if every else media.per_second(fps)
     clock = Clock()
-    if bar is None:
-        bar = tqdm.tqdm(total=len(mine), disable=True)
-    read = media.FrameReader(mine, slot, bar, max_pixels, len(paths))
+    read = media.FrameReader(mine, slot, max_pixels, len(paths), note, progress)
     with FaceStore(part_folders(folder)[ranks.rank()], run, size, resume) as store:
         shots = cut_scenes(read, clock, skip_still)
         seen = _store_faces(shots, make_detector, store, size, margin, clock)
@@ -178,10 +179,11 @@ def crop_box(img: np.ndarray, box: tuple, size: int, margin: float = 0) -> np.nd
     return crop[:, :, ::-1].transpose(2, 0, 1)  # HWC -> CHW, BGR -> RGB
 
 
-def gather(found: Found) -> Optional[Found]:
+def gather(found: Found, note: Callable[[str], None] = lambda line: None) -> Optional[Found]:
     """Put together what all processes have found, so that the first can choose from it.
 
     All processes must call this; alone, a process has everything already.
+    ``note`` is called with a line for the user.
 
     Returns:
         ``None`` in other processes than the first.
@@ -201,7 +203,7 @@ def gather(found: Found) -> Optional[Found]:
     for name, numbers in zip(read.COUNTS, zip(*counts)):
         setattr(read, name, sum(numbers))
     found.clock.seconds = sum(seconds, collections.Counter())
-    media.sum_up(read.unreadable, read.n_files)
+    media.sum_up(read.unreadable, read.n_files, note)
     before = np.cumsum([Seen(), *seen], axis=0).tolist()
     with FaceStore(found.folder, {}, store.shape[1]) as whole:
         for parts in zip(folders, faces, before):

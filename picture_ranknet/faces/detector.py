@@ -13,7 +13,7 @@ from picture_ranknet.machine import opencv
 from picture_ranknet.machine.opencv import cv2
 
 LONGEST = 2.5  # longer pictures, in their short sides, are shrunk less than to ``long_side``
-BLANK = 2      # grey levels; a picture that varies less shows nothing
+BLANK = 12     # grey levels; a picture that varies less shows nothing
 CLASSIC_CASCADE = ('the classic lbpcascade_animeface.xml from '
                    'https://github.com/nagadomi/lbpcascade_animeface')
 

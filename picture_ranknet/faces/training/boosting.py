@@ -63,11 +63,11 @@ class Trainer:
         """How many windows are mined for a stage, held-out ones included."""
         return math.ceil(self.n_others * (1 + VALIDATION))
 
-    def mine(self, progress: Callable[[int], None] = lambda n: None) -> np.ndarray:
+    def mine(self, progress: Callable[[int, int], None] = lambda done, total: None) -> np.ndarray:
         """Mine for the next stage; fewer than ``ENOUGH`` windows do not make one.
 
         Args:
-            progress: Called with the number of windows found since the last call.
+            progress: Called with the number of windows found, and of those wanted.
 
         Returns:
             ``uint8``, shape ``(up to n_mined, height, width)``.

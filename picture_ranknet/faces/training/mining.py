@@ -18,7 +18,8 @@ BATCH = 64       # scenes that are searched before it is decided whether to go o
 
 def mine(cascade: Cascade, scenes: Sequence[Scene], n: int, most: float, seed: Sequence[int],
          cut: Optional[Callable] = None,
-         progress: Callable[[int], None] = lambda n: None) -> tuple[np.ndarray, float]:
+         progress: Callable[[int, int], None] = lambda done, total: None
+         ) -> tuple[np.ndarray, float]:
     """Find windows that pass all stages in pictures without faces.
 
     The pictures are searched again and again, in a new order, at other scales,
@@ -32,7 +33,7 @@ def mine(cascade: Cascade, scenes: Sequence[Scene], n: int, most: float, seed: S
         seed: The same gives the same, on any number of cores.
         cut: Makes the windows of a picture and an array of boxes ``(x, y, w,
             h)`` in it; ``None`` takes them as they were searched.
-        progress: Called with the number of windows found since the last call.
+        progress: Called with the number of windows found, and ``n``.
 
     Returns:
         The windows, ``uint8``, shape ``(up to n, height, width)``, in random
@@ -51,13 +52,12 @@ def mine(cascade: Cascade, scenes: Sequence[Scene], n: int, most: float, seed: S
         while len(found) < n and searched < most and (turn == 0 or searched):
             order = np.random.default_rng([*seed, turn]).permutation(len(scenes))
             for start in range(0, len(order), BATCH):
-                before = len(found)
                 tasks = [(turn, index) for index in order[start:start + BATCH]]
                 for windows, n_passed, looked_at in pool.map(search, tasks):
                     found += windows
                     passed += n_passed
                     searched += looked_at
-                progress(min(n, len(found)) - before)
+                progress(min(n, len(found)), n)
                 if len(found) >= n or searched >= most:
                     break
             turn += 1

@@ -6,11 +6,10 @@ whole picture without faces, or with boxes around them.
 """
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Optional
 
 import numpy as np
-import tqdm
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.faces.training.settings import VALIDATION, Augmentation
@@ -37,40 +36,49 @@ class Scene(NamedTuple):
     boxes: np.ndarray
 
 
-def read_faces(sources: Sequence[str], size: tuple[int, int], bar=None) -> np.ndarray:
+def _silent(*_):
+    pass
+
+
+def read_faces(sources: Sequence[str], size: tuple[int, int],
+               note: Callable[[str], None] = _silent,
+               progress: Callable[[int, int], None] = _silent) -> np.ndarray:
     """Read the faces as patches.
 
     Args:
         sources: Pictures of one face each, folders of them, and tables (.csv)
             of pictures and boxes.
         size: Width and height of the window.
-        bar: A progress bar (tqdm) that counts pictures.
+        note: Called with a line for the user, such as on a file that is skipped.
+        progress: Called with the number of pictures read, and of those expected.
 
     Returns:
         ``uint8``, shape ``(N, height, width)``: a face of twice the window's
         size in the middle, and room on each side.
     """
     patches = []
-    for gray, boxes in _read_boxes(sources, 1, bar):
+    for gray, boxes in _read_boxes(sources, 1, note, progress):
         if boxes is None:
             boxes = [(0, 0, gray.shape[1], gray.shape[0])]
         patches += [_patch(gray, box, size) for box in boxes]
     return np.array(patches)
 
 
-def read_scenes(sources: Sequence[str], fps: float, bar=None) -> list[Scene]:
+def read_scenes(sources: Sequence[str], fps: float, note: Callable[[str], None] = _silent,
+                progress: Callable[[int, int], None] = _silent) -> list[Scene]:
     """Read pictures without faces, or with boxes around all of them.
 
     Args:
         sources: Pictures, videos, folders of them, and tables of boxes.
         fps: Frames to take of each second of a video.
-        bar: A progress bar (tqdm) that counts pictures.
+        note: Called with a line for the user, such as on a file that is skipped.
+        progress: Called with the number of pictures read, and of those expected.
     """
     return [Scene(gray, np.array([] if boxes is None else boxes, float).reshape(-1, 4))
-            for gray, boxes in _read_boxes(sources, fps, bar)]
+            for gray, boxes in _read_boxes(sources, fps, note, progress)]
 
 
-def _read_boxes(sources, fps, bar) -> Iterator[tuple[np.ndarray, Optional[list]]]:
+def _read_boxes(sources, fps, note, progress) -> Iterator[tuple[np.ndarray, Optional[list]]]:
     """Yield grey pictures, and their boxes or ``None`` where no table names them."""
     tables = [source for source in sources if source.lower().endswith('.csv')]
     others = [source for source in sources if source not in tables]
@@ -79,19 +87,17 @@ def _read_boxes(sources, fps, bar) -> Iterator[tuple[np.ndarray, Optional[list]]
         for source, box in _read_table(table):
             boxes.setdefault(source, []).append(box)
     paths = media.find_sources(others)[0] if others else []
-    if bar is None:
-        bar = tqdm.tqdm(disable=True)
-    bar.total = len(paths) + len(boxes)
-    for _, gray in _read_gray(paths, fps, bar):
-        yield gray, None
-    for source, gray in _read_gray(list(boxes), fps, bar):
-        yield gray, boxes[source]
-
-
-def _read_gray(paths, fps, bar):
+    slot = media.per_second(fps)
     if paths:
-        for frame in media.FrameReader(paths, media.per_second(fps), bar):
-            yield frame.source, cv2.cvtColor(frame.img, cv2.COLOR_BGR2GRAY)
+        reader = media.FrameReader(paths, slot, note=note, progress=(
+            lambda done, total: progress(done, total + len(boxes))))
+        for frame in reader:
+            yield cv2.cvtColor(frame.img, cv2.COLOR_BGR2GRAY), None
+    if boxes:
+        reader = media.FrameReader(list(boxes), slot, note=note, progress=(
+            lambda done, total: progress(len(paths) + done, len(paths) + total)))
+        for frame in reader:
+            yield cv2.cvtColor(frame.img, cv2.COLOR_BGR2GRAY), boxes[frame.source]
 
 
 def _read_table(path):
@@ -111,10 +117,10 @@ def _read_row(path, line, row):
         raise InputError(f'{path}, line {line}: expected numbers up to {LARGEST:,} for x, y, w and '
                          f'h, w and h at least 1, got {got}')
     source = os.path.normpath(os.path.join(os.path.dirname(path), row['source']))
-    if media.is_video(source):
-        raise InputError(f'{path}, line {line}: expected a picture, got a video: {source}')
     if not os.path.isfile(source):
         raise InputError(f'{path}, line {line}: there is no picture {source}')
+    if media.is_video(source):
+        raise InputError(f'{path}, line {line}: expected a picture, got a video: {source}')
     return source, box
 
 

@@ -59,7 +59,7 @@ class SecondLookNet(chainer.Chain):
 
 
 def mine_others(cascade: Cascade, scenes: Sequence[Scene], n: int, search: float, seed: int,
-                progress: Callable[[int], None] = lambda n: None) -> np.ndarray:
+                progress: Callable[[int, int], None] = lambda done, total: None) -> np.ndarray:
     """Find windows that pass some of the stages, and as many that pass all but the last few.
 
     Args:
@@ -68,7 +68,7 @@ def mine_others(cascade: Cascade, scenes: Sequence[Scene], n: int, search: float
         n: How many windows of each kind to find.
         search: Windows to look at before a stage; here, ``SEARCH`` times as many.
         seed: The same gives the same.
-        progress: Called with the number of windows found since the last call.
+        progress: Called with the number of windows found, and of those wanted.
 
     Returns:
         ``uint8``, shape ``(up to 2 * n, 48, 48)``, in random order.
@@ -78,17 +78,19 @@ def mine_others(cascade: Cascade, scenes: Sequence[Scene], n: int, search: float
 
     stages = len(cascade.stages)
     parts = []
-    for passed in math.ceil(EASY * stages), max(1, stages - HARD):
+    for number, passed in enumerate([math.ceil(EASY * stages), max(1, stages - HARD)]):
         first = Cascade(cascade.width, cascade.height, cascade.stages[:passed])
-        windows, _ = mining.mine(first, scenes, n, SEARCH * search, [seed, 5, passed], cut,
-                                 progress)
+        windows, _ = mining.mine(
+            first, scenes, n, SEARCH * search, [seed, 5, passed], cut,
+            lambda done, total, before=number * n: progress(before + done, 2 * total))
         parts.append(windows.reshape(-1, *FACE))
     return np.random.default_rng([seed, 5]).permutation(np.concatenate(parts))
 
 
 def train(faces: np.ndarray, faces_held_out: np.ndarray, face: tuple[int, int],
           others: np.ndarray, n_iter: int, seed: int,
-          progress: Callable[[int], None] = lambda n: None) -> tuple[SecondLook, str]:
+          progress: Callable[[int, int], None] = lambda done, total: None) -> tuple[
+              SecondLook, str]:
     """Train the second look to tell faces from other windows, and where the faces are.
 
     Args:
@@ -98,7 +100,7 @@ def train(faces: np.ndarray, faces_held_out: np.ndarray, face: tuple[int, int],
         others: Windows that are no faces, shape ``(N, 48, 48)``.
         n_iter: Number of batches; half of each are faces.
         seed: The same gives the same.
-        progress: Called with 1 after each batch.
+        progress: Called with the number of batches done, and ``n_iter``.
 
     Returns:
         The second look, and a line on how well it does.
@@ -122,7 +124,7 @@ def train(faces: np.ndarray, faces_held_out: np.ndarray, face: tuple[int, int],
         net.cleargrads()
         loss.backward()
         optimizer.update()
-        progress(1)
+        progress(iteration + 1, n_iter)
 
     look = net.quantise()
     x, offsets = draw_batch(faces_held_out, face, others_held_out, TESTED,

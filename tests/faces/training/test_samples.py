@@ -6,6 +6,7 @@ import pytest
 from picture_ranknet.errors import InputError
 from picture_ranknet.faces.training import samples
 from picture_ranknet.faces.training.settings import Augmentation
+from support.media_samples import count_up, save_video
 
 STILL = Augmentation(turn=0, shift=0, scale=0, light=0, mirror=False)
 
@@ -93,6 +94,7 @@ def test_a_table_names_pictures_beside_it_and_several_boxes_of_each(tmp_path, mo
     ('a.mp4,1,2,30,30', 'line 3: expected a picture, got a video'),
 ])
 def test_a_wrong_row_is_said(tmp_path, row, words):
+    save_video(tmp_path / 'a.mp4', count_up(3))
     save(tmp_path / 'a.png', np.zeros((50, 50), np.uint8))
     table = write_table(tmp_path / 't.csv', 'a.png,1,2,30,30', row)
     with pytest.raises(InputError, match=words):
