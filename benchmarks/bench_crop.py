@@ -2,13 +2,13 @@
 
     python benchmarks/bench_crop.py [--data DIR] [--video FILE] [--times 4] [--rounds 3]
 
-The plain loop is what a tutorial has: it reads every frame, and runs OpenCV's
+The plain loop is what tutorials show: it reads every frame and runs OpenCV's
 ``detectMultiScale`` at full size, on a grey picture with an equalised
 histogram, with scaleFactor 1.1, minNeighbors 5 and minSize (24, 24), on as
-many frames of a second as ``crop_faces.py`` searches by default.  It runs with
+many frames a second as ``crop_faces.py`` searches by default.  It runs with
 the classic cascade and with ours.  All take turns, each in a process of its
-own, start included.  A face of the plain loop is lost if ``crop_faces.py`` has
-none in that frame that overlaps it by half.
+own, start-up included.  A face of the plain loop is lost if ``crop_faces.py``
+has none in that frame that overlaps it by half.
 """
 import argparse
 import csv
@@ -24,6 +24,9 @@ import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+
+from picture_ranknet.faces.boxes import share_of_smaller
+from picture_ranknet.machine import threads
 
 FPS = 4
 CLASSIC = 'lbpcascade_animeface.xml'
@@ -81,21 +84,14 @@ def read_boxes(path, n_videos):
             last = frame
             found.append((number, frame, *(int(row[side]) for side in 'xywh')))
     if number >= n_videos:
-        raise ValueError('expected faces of {} videos, got {}'.format(n_videos, number + 1))
+        raise ValueError(f'expected faces of {n_videos} videos, got {number + 1}')
     return found
 
 
 def is_found(box, others):
     """Whether one of the other boxes, of the same frame, overlaps a box by half."""
-    return any(tuple(box[:2]) == other[:2] and overlap(box[2:], other[2:]) >= .5
-               for other in others)
-
-
-def overlap(a, b):
-    """Share of the smaller one of two boxes ``(x, y, w, h)`` that lies in both."""
-    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
-    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
-    return max(0, width) * max(0, height) / min(a[2] * a[3], b[2] * b[3])
+    near = np.array([other[2:] for other in others if tuple(other[:2]) == tuple(box[:2])])
+    return len(near) > 0 and bool((share_of_smaller(near, np.array(box[2:])) >= .5).any())
 
 
 def main():
@@ -106,7 +102,7 @@ def main():
     parser.add_argument('--data', type=pathlib.Path, default=pathlib.Path(
         os.environ.get('RANKNET_DATA', ROOT.parent / 'shared' / 'data')))
     parser.add_argument('--video', type=pathlib.Path)
-    parser.add_argument('--times', type=int, default=4, help='so often is the video repeated')
+    parser.add_argument('--times', type=int, default=4, help='how often the video is repeated')
     parser.add_argument('--rounds', type=int, default=3)
     args = parser.parse_args()
 
@@ -128,26 +124,25 @@ def main():
             for name, command in commands.items():
                 spent, outputs[name] = measure(command, folder)
                 seconds[name].append(spent)
-                print('# {}: {:.1f} s'.format(name, spent), flush=True)
+                print(f'# {name}: {spent:.1f} s', flush=True)
         measure([*crop, '--keep_duplicates', '--min_sharpness', 0], folder)
         ours = read_boxes(os.path.join(folder, 'X.csv'), args.times)
 
-        print('\n{}: {:.0f} frames, {:.0f} s, {} CPUs\n'.format(
-            video.name, n_frames, length, len(os.sched_getaffinity(0))))
+        print(f'\n{video.name}: {n_frames:.0f} frames, {length:.0f} s, {threads.count()} threads\n')
         print('| | seconds | frames a second | times real time | our time as a share | its faces | '
               'lost by us |\n|---|---|---|---|---|---|---|')
         best = np.median(seconds['crop_faces.py'])
         for name in commands:
             spent = np.median(seconds[name])
             found = ours if name == 'crop_faces.py' else json.loads(outputs[name])
-            print('| {} | {:.1f} | {:.0f} | {:.1f} | {:.2f} | {} | {} |'.format(
-                name, spent, n_frames / spent, length / spent, best / spent, len(found),
-                sum(not is_found(box, ours) for box in found)))
+            lost = sum(not is_found(box, ours) for box in found)
+            print(f'| {name} | {spent:.1f} | {n_frames / spent:.0f} | {length / spent:.1f} | '
+                  f'{best / spent:.2f} | {len(found)} | {lost} |')
         print('\n' + outputs['crop_faces.py'].splitlines()[-1] + '\n')
         print('| repeated | peak MB |\n|---|---|')
         for times in sorted({1, args.times, 4 * args.times}):
-            print('| {} | {:.0f} |'.format(times, peak_memory(
-                [ROOT / 'crop_faces.py', '--force', *[video] * times], folder)), flush=True)
+            peak = peak_memory([ROOT / 'crop_faces.py', '--force', *[video] * times], folder)
+            print(f'| {times} | {peak:.0f} |', flush=True)
 
 
 if __name__ == '__main__':

@@ -49,7 +49,7 @@ import rate
 import train
 import train_cascade
 from picture_ranknet.errors import InputError
-from picture_ranknet.faces import lbp_cascade
+from picture_ranknet.faces.training import lbp_file
 from picture_ranknet.learning import (
     pretext,  # noqa: F401
     report,  # noqa: F401
@@ -371,7 +371,7 @@ class TrainCascade(Job):
                 '--check', '0', '--false_alarm', '.2', '--turn', '0', *['--resume'] * resumes]
 
     def normalise(self, name, content):
-        cascade, _ = lbp_cascade.read(str(self.folder / name))
+        cascade, _ = lbp_file.read(str(self.folder / name))
         return [[part.tobytes() for part in stage] for stage in cascade.stages]
 
     def check_broken(self):

@@ -1,17 +1,19 @@
-"""Train lbpcascade_animefice.xml again, from pictures that are no part of this project.
+"""Train lbpcascade_animefice.xml again, from pictures that are not part of this project.
+
+    python examples/anime_cascade.py DATA WORK                              # half an hour
 
 DATA holds ``anime_crops`` (sheets of 40 x 50 grey tiles of 48 pixels:
 ``faces_tight_*``, ``faces_loose_*`` and ``background_*``), ``anime_portraits``
 (pictures of 256 pixels with one face each), ``no_faces`` (pictures without)
-and ``clips/no_face.mp4``.  WORK is a folder for what comes between; there the
-cascade is written, too.  Takes about half an hour on two cores.
+and ``clips/no_face.mp4``.  WORK is a folder for intermediate files and for the
+cascade.  The time is that of two cores.
 
-1. The tiles are cut out of their sheets.  A face's box in its tile runs from
+1. The tiles are cut out of their sheets.  A face's box in its tile goes from
    the top of the hair to the chin: measured, the eyes are at 0.39 and the chin
    at 0.80 of a tile's height, in the tight ones and in the loose ones.
-2. A first cascade, of the tiles alone, finds the face in each portrait.
-3. The cascade is trained on the tiles and portraits; what surrounds the faces
-   of the portraits is searched for what is taken for faces, too.
+2. A first cascade, trained on the tiles alone, finds the face in each portrait.
+3. The cascade is trained on tiles and portraits; what surrounds the faces of
+   the portraits is mined for other windows, too.
 """
 import argparse
 import csv
@@ -25,8 +27,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OUTPUT = 'lbpcascade_animefice.xml'
 FIRST = 'first.xml'
 TILE, COLUMNS = 48, 40
-BOX = (2.4, -1.44, 43.2, 43.2)  # of the face in a tile: x, y, w, h
-SIDE = 160                      # of a portrait, when its face is looked for
+BOX = (2.4, -1.44, 43.2, 43.2)  # x, y, w, h of the face in a tile
+SIDE = 160                      # of a portrait when it is searched
 MIN_NEIGHBORS = 8
 
 FACES = ['faces_tight.csv', 'faces_loose.csv']
@@ -53,7 +55,7 @@ def main():
 
 
 def cut_tiles(data, work, kind):
-    """Write each tile as a picture, and a table of the boxes of faces."""
+    """Save each tile as a picture, and a table of the boxes of the faces."""
     os.makedirs(os.path.join(work, kind), exist_ok=True)
     boxes = []
     for name in sorted(os.listdir(os.path.join(data, 'anime_crops'))):
@@ -62,7 +64,7 @@ def cut_tiles(data, work, kind):
         sheet = cv2.imread(os.path.join(data, 'anime_crops', name), cv2.IMREAD_GRAYSCALE)
         tiles = sheet.reshape(-1, TILE, COLUMNS, TILE).swapaxes(1, 2).reshape(-1, TILE, TILE)
         for i, tile in enumerate(tiles):
-            path = '{}/{}_{:04}.png'.format(kind, name.split('.')[0], i)
+            path = f'{kind}/{name.split(".")[0]}_{i:04}.png'
             cv2.imwrite(os.path.join(work, path), tile)
             boxes.append((path, *BOX))
     if kind != 'background':
@@ -70,7 +72,7 @@ def cut_tiles(data, work, kind):
 
 
 def find_portraits(work, table):
-    """Write the largest face that the first cascade is sure of in each portrait."""
+    """Save a table of the largest face that the first cascade is sure of in each portrait."""
     cascade = cv2.CascadeClassifier(os.path.join(work, FIRST))
     boxes = []
     for name in sorted(os.listdir(os.path.join(work, 'anime_portraits'))):

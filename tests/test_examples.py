@@ -14,7 +14,7 @@ import rate_cast
 import wardrobe
 from cast import EXPRESSIONS, TEST_CAST, TRAIN_CAST, Character, coolness, taste
 from draw_cast import script_of
-from picture_ranknet.faces import face_finder
+from picture_ranknet.faces import FaceDetector
 
 
 def character(**looks):
@@ -137,7 +137,7 @@ def test_draw_cast_writes_the_videos_and_their_tables(tmp_path, monkeypatch, cap
 
 
 def test_our_cascade_finds_every_face_of_the_test_film():
-    detect = face_finder.face_detector()
+    detect = FaceDetector()
     for shot in script_of('test', 0):
         frame, (box,) = next(draw_cast.draw_shot(shot))
         (found,) = detect(frame)

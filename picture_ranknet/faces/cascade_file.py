@@ -1,62 +1,73 @@
-"""Cascades from anywhere: what OpenCV is shown is checked, and written anew.
+"""Reading cascades from anywhere: the file is checked, and OpenCV gets a clean copy.
 
-OpenCV believes a cascade.  It looks features, nodes and leaves up by the
-numbers in the file, wherever they lead, and makes matrices as large as the
-file says.  So the file is read here, by Python's parser and without entities;
-each number is checked; and of what has been understood a new text is written.
-OpenCV reads that, and never the file.
+OpenCV trusts a cascade.  It looks up features, nodes and leaves by the numbers
+in the file, wherever they lead, and allocates matrices as large as the file
+says.  So Python's parser reads the file here, without entities; each number is
+checked; and what has been understood is written again.  OpenCV reads that
+copy, and never the file.
 
-The format is that of ``opencv_traincascade``, with features of the kinds HAAR
-and LBP, which is all that ``cv2.CascadeClassifier`` of OpenCV 4 reads as well.
+What is read: the format of ``opencv_traincascade`` with features of the kinds
+HAAR and LBP, which is all that ``cv2.CascadeClassifier`` of OpenCV 4 can run;
+the older one of ``haartraining`` (:mod:`~picture_ranknet.faces.old_cascade`);
+both also packed by gzip, as OpenCV writes ``.xml.gz``.
 """
 import functools
+import gzip
 import math
 import xml.etree.ElementTree as ElementTree
+import zlib
 
-MOST_BYTES = 2 ** 24   # of a file; OpenCV's own go to 2.7 million
+from picture_ranknet.faces import old_cascade
+
+MOST_BYTES = 2 ** 24   # of a file; the largest of OpenCV's own has 2.7 million
 SMALLEST, LARGEST = 3, 1000     # sides of a window, in pixels
 MOST_WEIGHTS = 10 ** 6  # of a layer of the second look
-CATEGORIES = {'HAAR': 0, 'LBP': 256}  # values that a feature has, 0 for any number
+CATEGORIES = {'HAAR': 0, 'LBP': 256}  # values that a feature has; 0: any number
 MOST_RECTANGLES = 3    # of a HAAR feature
-CHECK = 'face_check'   # the second look, behind the cascade
+CHECK = 'face_check'   # the second look, after the cascade
 
 
-def read_text(path):
-    """The text of a file, in which what is no UTF-8 is replaced.
+def read_text(path: str) -> str:
+    """The text of a file, unpacked if need be; what is no UTF-8 is replaced.
 
     Raises:
-        ValueError: If it is too large.
+        ValueError: If it is too large, or a damaged ``.gz``.
     """
     with open(path, 'rb') as f:
-        data = f.read(MOST_BYTES + 1)
+        is_packed = f.read(2) == b'\x1f\x8b'
+        f.seek(0)
+        try:
+            data = (gzip.GzipFile(fileobj=f) if is_packed else f).read(MOST_BYTES + 1)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as e:
+            raise ValueError(f'it is a damaged .gz: {e}') from e
     if len(data) > MOST_BYTES:
-        raise ValueError('it has over {:,} bytes'.format(MOST_BYTES))
+        raise ValueError(f'it has over {MOST_BYTES:,} bytes')
     return data.decode('utf-8', 'replace')
 
 
-def parse(text):
+def parse(text: str) -> ElementTree.Element:
     """Parse XML that declares no entities, which could be made to fill the memory.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If it is no such XML.
     """
     if '<!DOCTYPE' in text or '<!ENTITY' in text:
         raise ValueError('it declares entities')
     try:
         return ElementTree.fromstring(text)
     except ElementTree.ParseError as e:
-        raise ValueError('it is no XML: {}'.format(e)) from e
+        raise ValueError(f'it is no XML: {e}') from e
 
 
 @functools.lru_cache(2)
-def clean(text):
-    """Check a cascade, and the second look behind it if there is one, and write them anew.
+def clean(text: str) -> str:
+    """Check a cascade, and the second look after it if there is one, and write a clean copy.
 
     Args:
-        text (str): The file.
+        text: The file.
 
     Returns:
-        str: XML for ``cv2.FileStorage``.
+        XML for ``cv2.FileStorage``, in today's format.
 
     Raises:
         ValueError: Says what is wrong.
@@ -65,7 +76,8 @@ def clean(text):
     if root.tag != 'opencv_storage' or not len(root):
         raise ValueError('it is something else')
     out = ['<?xml version="1.0"?>\n<opencv_storage>\n']
-    _write_cascade(root[0], out)
+    cascade = root[0]
+    _write_cascade(old_cascade.convert(cascade) if old_cascade.is_old(cascade) else cascade, out)
     check = root.find(CHECK)
     if check is not None:
         _write_check(check, out)
@@ -77,39 +89,39 @@ def _write_cascade(cascade, out):
     kind = _text(cascade, 'featureType')
     if _text(cascade, 'stageType') != 'BOOST' or kind not in CATEGORIES:
         raise ValueError('it has no features of the kinds HAAR or LBP')
-    size = tuple(_integer(cascade, side, SMALLEST, LARGEST) for side in ('width', 'height'))
+    width, height = (_integer(cascade, side, SMALLEST, LARGEST) for side in ('width', 'height'))
     if _integer(cascade, 'featureParams/maxCatCount', 0, 2 ** 31) != CATEGORIES[kind]:
-        raise ValueError('its features have no {} values'.format(CATEGORIES[kind] or 'ordered'))
+        raise ValueError(f'its features have no {CATEGORIES[kind] or "ordered"} values')
     features = cascade.findall('features/_')
     stages = cascade.findall('stages/_')
     if not stages or not features:
         raise ValueError('it has no stages or no features')
-    out.append('<cascade><stageType>BOOST</stageType><featureType>{}</featureType>\n'
-               '<height>{}</height><width>{}</width><featureParams><maxCatCount>{}</maxCatCount>'
-               '</featureParams><stageNum>{}</stageNum>\n<stages>\n'.format(
-                   kind, size[1], size[0], CATEGORIES[kind], len(stages)))
+    out.append(f'<cascade><stageType>BOOST</stageType><featureType>{kind}</featureType>\n'
+               f'<height>{height}</height><width>{width}</width><featureParams>'
+               f'<maxCatCount>{CATEGORIES[kind]}</maxCatCount></featureParams>'
+               f'<stageNum>{len(stages)}</stageNum>\n<stages>\n')
     for stage in stages:
         trees = stage.findall('weakClassifiers/_')
         threshold, = _floats(stage, 'stageThreshold', 1)
         if not trees:
             raise ValueError('a stage of it is empty')
-        out.append('<_><maxWeakCount>{}</maxWeakCount><stageThreshold>{!r}</stageThreshold>'
-                   '<weakClassifiers>\n'.format(len(trees), threshold))
+        out.append(f'<_><maxWeakCount>{len(trees)}</maxWeakCount><stageThreshold>{threshold!r}'
+                   '</stageThreshold><weakClassifiers>\n')
         for tree in trees:
             _write_tree(tree, len(features), CATEGORIES[kind], out)
         out.append('</weakClassifiers></_>\n')
     out.append('</stages><features>\n')
     write_feature = {'HAAR': _write_haar, 'LBP': _write_lbp}[kind]
     for feature in features:
-        write_feature(feature, size, out)
+        write_feature(feature, width, height, out)
     out.append('</features></cascade>\n')
 
 
 def _write_tree(tree, n_features, categories, out):
     """A weak classifier: nodes of two children, a feature, and a threshold or a set of codes.
 
-    A child is a node further down, so that no way leads in a circle, or the
-    negative number of a leaf.
+    A child is a later node, so that no way leads in a circle, or the negative
+    number of a leaf.
     """
     width = 3 + (categories // 32 or 1)
     words = _text(tree, 'internalNodes').split()
@@ -123,45 +135,41 @@ def _write_tree(tree, n_features, categories, out):
         if not all(i < child < n or -n <= child <= 0 for child in (left, right)):
             raise ValueError('a node of it leads nowhere')
         if not 0 <= feature < n_features:
-            raise ValueError('it has no feature of the number {}'.format(feature))
+            raise ValueError(f'it has no feature of the number {feature}')
         rest = words[i * width + 3:(i + 1) * width]
-        rest = map(_whole, rest) if categories else map(_number, rest)
-        out.append('{} {} {} {} '.format(left, right, feature, ' '.join(map(repr, rest))))
-    out.append('</internalNodes><leafValues>{}</leafValues></_>\n'.format(
-        ' '.join(map(repr, leaves))))
+        numbers = map(_whole, rest) if categories else map(_number, rest)
+        out.append(f'{left} {right} {feature} {" ".join(map(repr, numbers))} ')
+    out.append(f'</internalNodes><leafValues>{" ".join(map(repr, leaves))}</leafValues></_>\n')
 
 
-def _write_lbp(feature, size, out):
+def _write_lbp(feature, width, height, out):
     x, y, w, h = map(_whole, _words(feature, 'rect', 4))
-    _check_inside(x, y, w, h, x + 3 * w, y + 3 * h, size)
-    out.append('<_><rect>{} {} {} {}</rect></_>\n'.format(x, y, w, h))
+    if not (w >= 1 and h >= 1 and 0 <= x <= width - 3 * w and 0 <= y <= height - 3 * h):
+        raise ValueError('a feature of it lies outside the window')
+    out.append(f'<_><rect>{x} {y} {w} {h}</rect></_>\n')
 
 
-def _write_haar(feature, size, out):
-    tilted = feature.find('tilted')
-    is_tilted = tilted is not None and _integer(feature, 'tilted', 0, 1)
+def _write_haar(feature, width, height, out):
+    is_tilted = (feature.find('tilted') is not None
+                 and _integer(feature, 'tilted', 0, 1) == 1)
     rectangles = feature.findall('rects/_')
     if not 1 <= len(rectangles) <= MOST_RECTANGLES:
-        raise ValueError('a feature of it has {} rectangles'.format(len(rectangles)))
+        raise ValueError(f'a feature of it has {len(rectangles)} rectangles')
     out.append('<_><rects>')
     for rectangle in rectangles:
         *sides, weight = _words(rectangle, '.', 5)
         x, y, w, h = map(_whole, sides)
+        left, right, bottom = x, x + w, y + h
         if is_tilted:  # by 45 degrees, about its upper corner
-            _check_inside(x - h, y, w, h, x + w, y + w + h, size)
-        else:
-            _check_inside(x, y, w, h, x + w, y + h, size)
-        out.append('<_>{} {} {} {} {!r}</_>'.format(x, y, w, h, _number(weight)))
-    out.append('</rects><tilted>{}</tilted></_>\n'.format(int(is_tilted)))
-
-
-def _check_inside(left, top, w, h, right, bottom, size):
-    if left < 0 or top < 0 or w < 1 or h < 1 or right > size[0] or bottom > size[1]:
-        raise ValueError('a feature of it lies outside the window')
+            left, right, bottom = x - h, x + w, y + w + h
+        if w < 1 or h < 1 or left < 0 or y < 0 or right > width or bottom > height:
+            raise ValueError('a feature of it lies outside the window')
+        out.append(f'<_>{x} {y} {w} {h} {_number(weight)!r}</_>')
+    out.append(f'</rects><tilted>{int(is_tilted)}</tilted></_>\n')
 
 
 def _write_check(check, out):
-    out.append('<{}>\n'.format(CHECK))
+    out.append(f'<{CHECK}>\n')
     for layer in check.findall('_'):
         shape = [_whole(word) for word in _text(layer, 'weights/sizes').split()]
         if len(shape) != 4 or min(shape) < 1 or math.prod(shape) > MOST_WEIGHTS:
@@ -169,19 +177,18 @@ def _write_check(check, out):
         weights = [_whole(word) for word in _words(layer, 'weights/data', math.prod(shape))]
         if _text(layer, 'weights/dt') != 'c' or not -129 < min(weights) <= max(weights) < 128:
             raise ValueError('a layer of its second look has other numbers')
-        out.append('<_><stride>{}</stride><weights type_id="opencv-nd-matrix"><sizes>{}</sizes>'
-                   '<dt>c</dt><data>\n{}</data></weights>\n'.format(
-                       _integer(layer, 'stride', 1, LARGEST), ' '.join(map(str, shape)),
-                       ' '.join(map(str, weights))))
+        stride = _integer(layer, 'stride', 1, LARGEST)
+        out.append(f'<_><stride>{stride}</stride><weights type_id="opencv-nd-matrix">'
+                   f'<sizes>{" ".join(map(str, shape))}</sizes><dt>c</dt><data>\n'
+                   f'{" ".join(map(str, weights))}</data></weights>\n')
         for name in 'scales', 'biases':
-            values = _floats(layer, name + '/data', shape[0])
-            if _text(layer, name + '/dt') != 'f':
+            values = _floats(layer, f'{name}/data', shape[0])
+            if _text(layer, f'{name}/dt') != 'f':
                 raise ValueError('a layer of its second look has other numbers')
-            out.append('<{0} type_id="opencv-matrix"><rows>1</rows><cols>{1}</cols><dt>f</dt>'
-                       '<data>\n{2}</data></{0}>\n'.format(
-                           name, len(values), ' '.join(map(repr, values))))
+            out.append(f'<{name} type_id="opencv-matrix"><rows>1</rows><cols>{len(values)}</cols>'
+                       f'<dt>f</dt><data>\n{" ".join(map(repr, values))}</data></{name}>\n')
         out.append('</_>\n')
-    out.append('</{}>\n'.format(CHECK))
+    out.append(f'</{CHECK}>\n')
 
 
 # Parts and numbers
@@ -189,14 +196,14 @@ def _write_check(check, out):
 def _text(node, path):
     text = node.findtext(path)
     if not text or not text.strip():
-        raise ValueError('it has no {}'.format(path))
+        raise ValueError(f'it has no {path}')
     return text.strip()
 
 
 def _words(node, path, n):
     words = _text(node, path).split()
     if len(words) != n:
-        raise ValueError('its {} are {} numbers instead of {}'.format(path, len(words), n))
+        raise ValueError(f'its {path} should be {n} numbers, but there are {len(words)}')
     return words
 
 
@@ -207,14 +214,14 @@ def _floats(node, path, n):
 def _integer(node, path, lowest, highest):
     number = _whole(_text(node, path))
     if not lowest <= number <= highest:
-        raise ValueError('its {} is {}'.format(path, number))
+        raise ValueError(f'its {path} is {number}')
     return number
 
 
 def _whole(word):
     number = _number(word)  # 1. is a whole number to OpenCV
     if not -2 ** 31 <= number < 2 ** 31 or number != int(number):
-        raise ValueError('it has a {} where a whole number is due'.format(word))
+        raise ValueError(f'it has {word} where a whole number is expected')
     return int(number)
 
 
@@ -224,5 +231,5 @@ def _number(word):
     except ValueError:
         number = math.nan
     if not abs(number) < 1e30:  # float32 ends at 3.4e38
-        raise ValueError('it has a {!r} where a number is due'.format(word[:20]))
+        raise ValueError(f'it has {word[:20]!r} where a number is expected')
     return number

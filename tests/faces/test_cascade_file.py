@@ -1,3 +1,4 @@
+import gzip
 import time
 
 import cv2
@@ -5,7 +6,9 @@ import numpy as np
 import pytest
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.faces import cascade_file, face_finder, lbp_cascade
+from picture_ranknet.faces import cascade_file, detector
+from picture_ranknet.faces.settings import DEFAULT_CASCADE
+from picture_ranknet.faces.training import lbp_file
 from support import media_samples
 
 # Of those that come with OpenCV: trees, tilted features, a window that is no square, an old one.
@@ -79,53 +82,93 @@ def test_no_damaged_cascade_gets_to_opencv(path, text):
     path.write_text(text)
     start = time.monotonic()
     with pytest.raises(InputError) as e:
-        face_finder.read_cascade(str(path))
-    assert str(e.value).startswith('{}: expected a cascade of OpenCV, got something else or a '
-                                   'damaged one: '.format(path))
+        detector.read_cascade(str(path))
+    assert str(e.value).startswith(
+        f'{path}: expected an OpenCV cascade, got something else or a damaged one: ')
     assert '\n' not in str(e.value) and len(str(e.value)) < 500 and time.monotonic() - start < 5
     if 'HAAR' not in text and 'face_check' not in text:
         with pytest.raises(InputError, match='expected a cascade of LBP features'):
-            lbp_cascade.read(str(path))
+            lbp_file.read(str(path))
 
 
 def test_a_huge_file_is_no_cascade(path):
     with open(path, 'wb') as f:
         f.truncate(2 ** 33)
     with pytest.raises(InputError, match='it has over 16,777,216 bytes'):
-        face_finder.read_cascade(str(path))
+        detector.read_cascade(str(path))
 
 
 @pytest.mark.parametrize('text', [LBP, HAAR, CHECKED, LBP.replace('8 8<', '8.  8<')])
 def test_good_ones_are_written_anew(path, text):
     path.write_text(text)
-    _, check = face_finder.read_cascade(str(path))
+    _, check = detector.read_cascade(str(path))
     assert bool(check) == ('face_check' in text)
     clean = cascade_file.clean(text)
     assert cascade_file.clean(clean) == clean
 
 
-def opencv_reads(path):
-    """A cascade as OpenCV itself reads the file, or ``None``."""
-    storage = cv2.FileStorage(path, cv2.FILE_STORAGE_READ)
-    cascade = cv2.CascadeClassifier()
-    return cascade if cascade.read(storage.getFirstTopLevelNode()) else None
-
-
 @pytest.mark.parametrize('path', [
-    *(cv2.data.haarcascades + 'haarcascade_{}.xml'.format(name) for name in SHIPPED),
-    face_finder.DEFAULT_CASCADE, 'lbpcascade_animeface.xml'], ids=lambda path: path.split('/')[-1])
-def test_cascades_find_what_they_found(request, root, path):
+    *(cv2.data.haarcascades + f'haarcascade_{name}.xml' for name in SHIPPED),
+    DEFAULT_CASCADE, 'lbpcascade_animeface.xml'], ids=lambda path: path.split('/')[-1])
+def test_cascades_find_what_they_find_in_opencv(request, root, path):
     if path == 'lbpcascade_animeface.xml':
         path = str(request.getfixturevalue('real_data') / path)
-    expected = opencv_reads(str(root / path))
-    if expected is None:  # of the kind of OpenCV 1
-        with pytest.raises(InputError):
-            face_finder.read_cascade(path)
-        return
-    found = face_finder.read_cascade(str(root / path))[0]
+    expected = cv2.CascadeClassifier(str(root / path))
+    found = detector.read_cascade(str(root / path))[0]
     rng = np.random.default_rng(0)
     img = cv2.resize(rng.integers(0, 256, (20, 20), np.uint8), (160, 160))
     boxes = [sorted(map(tuple, cascade.detectMultiScale(img, 1.1, 0))) for cascade in
              (expected, found)]
     assert boxes[0] == boxes[1] and found.getOriginalWindowSize() == (
         expected.getOriginalWindowSize())
+
+
+# What OpenCV 1 wrote
+
+OLD = """<opencv_storage><mine type_id="opencv-haar-classifier"><size>20 20</size><stages><_><trees>
+<_><_><feature><rects><_>2 2 4 4 -1.</_><_>2 4 4 2 2.</_></rects><tilted>0</tilted></feature>
+<threshold>1.5e-03</threshold><left_node>1</left_node><right_val>.25</right_val></_>
+<_><feature><rects><_>5 2 4 4 -1.</_></rects><tilted>1</tilted></feature>
+<threshold>.5</threshold><left_val>1.</left_val><right_val>-1.</right_val></_></_>
+</trees><stage_threshold>-1.5</stage_threshold><parent>-1</parent><next>-1</next></_></stages>
+</mine></opencv_storage>"""
+
+
+def test_an_old_cascade_is_written_in_the_format_of_today(path):
+    path.write_text(OLD)
+    assert detector.read_cascade(str(path))[0].getOriginalWindowSize() == (20, 20)
+    clean = cascade_file.clean(OLD)
+    assert '<internalNodes>1 0 0 0.0015 -1 -2 1 0.5 </internalNodes>' in clean
+    assert '<leafValues>0.25 1.0 -1.0</leafValues>' in clean
+
+
+@pytest.mark.parametrize('old, new', [
+    ('<next>-1', '<next>1'), ('<left_node>1', '<left_node>0'), ('<left_node>1', '<left_node>2'),
+    ('<left_val>1.</left_val>', ''), ('<threshold>.5</threshold>', ''), ('<size>20 20</size>', ''),
+    ('<size>20 20', '<size>20'), ('<size>20 20', '<size>20 5'), ('<next>-1', '<next>x'),
+    ('>5 2 4 4 -1.', '>3 2 4 4 -1.'), ('<stage_threshold>-1.5</stage_threshold>', ''),
+    ('<feature><rects><_>5 2 4 4 -1.</_></rects><tilted>1</tilted></feature>', ''),
+])
+def test_a_damaged_old_cascade_is_refused(path, old, new):
+    path.write_text(damage(OLD, old, new))
+    with pytest.raises(InputError, match='expected an OpenCV cascade'):
+        detector.read_cascade(str(path))
+
+
+# Packed by gzip
+
+@pytest.mark.parametrize('text', [LBP, OLD])
+def test_a_packed_cascade_is_read(tmp_path, text):
+    path = tmp_path / 'c.xml.gz'
+    path.write_bytes(gzip.compress(text.encode()))
+    assert cascade_file.read_text(str(path)) == text
+    detector.read_cascade(str(path))
+
+
+@pytest.mark.parametrize('data', [
+    b'\x1f\x8b', gzip.compress(LBP.encode())[:-20], b'\x1f\x8b' + bytes(100),
+    gzip.compress(bytes(2 ** 24 + 1)), gzip.compress(b'hello')])
+def test_a_damaged_or_huge_packed_file_is_refused(tmp_path, data):
+    (tmp_path / 'c.xml.gz').write_bytes(data)
+    with pytest.raises(InputError, match='c.xml.gz: expected an OpenCV cascade'):
+        detector.read_cascade(str(tmp_path / 'c.xml.gz'))

@@ -1,0 +1,125 @@
+"""Which of the faces that were found are worth a rating: clear ones, each of them once."""
+import collections
+from collections.abc import Hashable, Iterable, Sequence
+
+import numpy as np
+
+from picture_ranknet.faces.looks import perceptual_hash
+from picture_ranknet.faces.settings import Rules
+from picture_ranknet.faces.store import Face
+from picture_ranknet.machine.opencv import cv2
+
+COLOURS = 4        # colours are compared at COLOURS x COLOURS places
+SAME_COLOUR = 30   # mean difference in grey levels above which colours are not the same
+BITS_OF = np.array([bin(number).count("1") for number in range(2 ** 16)], np.uint8)
+
+KEPT = ''          # the reason for which a face is not dropped
+TOO_SMALL, UNSURE, BLURRED = 'too small', 'unsure', 'blurred'
+DUPLICATE, MORE_OF_TRACK = 'duplicate', 'more of its track'
+REASONS = TOO_SMALL, UNSURE, BLURRED, DUPLICATE, MORE_OF_TRACK
+
+
+class Fingerprints:
+
+    """Perceptual hashes and colours of pictures, to find the same one again.
+
+    Args:
+        pictures: Each CHW, RGB, ``uint8``.
+    """
+
+    def __init__(self, pictures: Iterable[np.ndarray]):
+        hashes, colours = [], []
+        for picture in pictures:
+            img = np.ascontiguousarray(picture.transpose(1, 2, 0))  # CHW -> HWC
+            hashes.append(perceptual_hash(img))
+            colours.append(cv2.resize(img, (COLOURS, COLOURS), interpolation=cv2.INTER_AREA))
+        self.hashes = np.packbits(hashes, axis=1).view(np.uint16)     # (N, 9)
+        self.colours = np.float32(colours).reshape(len(colours), -1)  # (N, 48)
+
+    def distance(self, row: int, others: np.ndarray) -> np.ndarray:
+        """In how many bits the hash of ``row`` differs from those of other rows."""
+        return BITS_OF[self.hashes[others] ^ self.hashes[row]].sum(axis=1)
+
+    def has_twin(self, row: int, others: np.ndarray, bits: int) -> bool:
+        """Whether one of the other rows shows the same as ``row``."""
+        alike = others[self.distance(row, others) <= bits]
+        difference = np.abs(self.colours[alike] - self.colours[row]).mean(axis=1)
+        return bool((difference <= SAME_COLOUR).any())
+
+
+def choose(faces: Sequence[Face], tracks: Sequence[Hashable], fingerprints: Fingerprints,
+           rules: Rules, n_before: int = 0) -> list[str]:
+    """Say of each face whether it is kept, or why not.
+
+    The best are looked at first, so that of pictures of the same thing, or of
+    a track, the sharpest and largest are kept.
+
+    Args:
+        faces: In the order of their frames.
+        tracks: The track of each.
+        fingerprints: Of ``n_before`` pictures that are kept whatever comes,
+            and of the faces.
+        rules: What is dropped.
+        n_before: Pictures of a set to which the faces are added.
+
+    Returns:
+        ``KEPT`` or one of ``REASONS`` for each face.
+    """
+    reasons = [KEPT] * len(faces)
+    kept, n_kept = np.arange(n_before + len(faces)), n_before  # the first n_kept rows are kept
+    kept_of_track = collections.defaultdict(list)
+
+    def quality(i):
+        return faces[i].sharpness * (faces[i].w * faces[i].h) ** .5
+
+    for i in sorted(range(len(faces)), key=quality, reverse=True):
+        row, siblings = n_before + i, kept_of_track[tracks[i]]
+        reason = _reason_by_itself(faces[i], rules)
+        if reason == KEPT and rules.duplicate_bits is not None and (
+                fingerprints.has_twin(row, np.array(siblings, int), 2 * rules.duplicate_bits)
+                or fingerprints.has_twin(row, kept[:n_kept], rules.duplicate_bits)):
+            reason = DUPLICATE
+        if reason == KEPT and rules.per_track and len(siblings) >= rules.per_track:
+            reason = MORE_OF_TRACK
+        if reason == KEPT:
+            kept[n_kept] = row
+            n_kept += 1
+            siblings.append(row)
+        reasons[i] = reason
+    return reasons
+
+
+def _reason_by_itself(face, rules):
+    if min(face.w, face.h) < rules.min_side:
+        return TOO_SMALL
+    if face.confidence is not None and face.confidence < rules.min_confidence:
+        return UNSURE
+    if face.sharpness < rules.min_sharpness:
+        return BLURRED
+    return KEPT
+
+
+def explain(faces: Sequence[Face], reasons: Sequence[str], rules: Rules) -> str:
+    """Why all faces were dropped: for each reason how many, by which option, by how much."""
+    parts = []
+    for reason in REASONS:
+        dropped = [face for face, other in zip(faces, reasons) if other == reason]
+        if not dropped:
+            continue
+        why = ''
+        if reason == TOO_SMALL:
+            largest = max(min(face.w, face.h) for face in dropped)
+            why = (f' (under {rules.min_side:.0f} pixels, the largest has {largest}; see '
+                   '--max_enlargement)')
+        elif reason == UNSURE:
+            best = max(face.confidence for face in dropped)
+            why = f' (confidence under {rules.min_confidence:g}, the best has {best:.1f}; see ' \
+                  '--min_confidence)'
+        elif reason == BLURRED:
+            best = max(face.sharpness for face in dropped)
+            why = f' (sharpness under {rules.min_sharpness:g}, the best has {best:.1f}; see ' \
+                  '--min_sharpness)'
+        elif reason == DUPLICATE:
+            why = ' (the set has them already)'
+        parts.append(f'{len(dropped):,} {reason}{why}')
+    return ', '.join(parts)

@@ -1,0 +1,311 @@
+"""Find the faces in videos and pictures, choose the best, write them: what ``crop_faces.py`` does.
+
+Found faces go to a folder on disk at once, so that a long run may be
+interrupted.  Of several processes (:mod:`picture_ranknet.machine.ranks`), each
+searches its share of the files; the first one chooses and writes.
+"""
+import collections
+import itertools
+import os
+from collections.abc import Callable
+from typing import NamedTuple, Optional
+
+import numpy as np
+
+from picture_ranknet.errors import InputError
+from picture_ranknet.faces.choice import KEPT, Fingerprints, choose, explain
+from picture_ranknet.faces.detector import FaceDetector, Misses, sum_misses, whole_picture
+from picture_ranknet.faces.existing import NOTHING, ExistingSet
+from picture_ranknet.faces.looks import measure_sharpness
+from picture_ranknet.faces.pipeline import Clock, cut_scenes, search_shots, share_out
+from picture_ranknet.faces.settings import FPS, SIZE, Rules, Search
+from picture_ranknet.faces.store import Face, FaceStore, part_folders
+from picture_ranknet.faces.tracks import Track, link
+from picture_ranknet.machine import ranks
+from picture_ranknet.machine.opencv import cv2
+from picture_ranknet.pictures import media
+from picture_ranknet.storage import arrays, picture_set
+from picture_ranknet.text import count
+
+DIGITS = {'time': 3, 'confidence': 2, 'sharpness': 1}  # after the point, in the table
+
+
+# Find
+
+class Seen(NamedTuple):
+    """How many sources, scenes and looks a process has seen."""
+
+    sources: int = 0
+    scenes: int = 0
+    looks: int = 0
+
+
+class Found(NamedTuple):
+    """What a search has found.
+
+    Attributes:
+        folder: Where it is stored.
+        search: How it was searched.
+        store: The faces, and their crops on disk.
+        read: What was read: counts, and ``describe()``.
+        clock: How long each stage took.
+        misses: What the pictures without a face are like.
+        seen: How much this process has seen.
+    """
+
+    folder: str
+    search: Search
+    store: FaceStore
+    read: media.FrameReader
+    clock: Clock
+    misses: Misses
+    seen: Seen
+
+
+def find_faces(paths: list[str], folder: str, *, search: Optional[Search] = None,
+               whole_pictures: bool = False, size: int = SIZE, margin: float = 0,
+               fps: float = FPS, every: Optional[int] = None, skip_still: bool = True,
+               max_pixels: int = media.MAX_PIXELS, resume: bool = False,
+               note: Callable[[str], None] = lambda line: None,
+               progress: Callable[[int, int], None] = lambda done, total: None) -> Found:
+    """Find the faces in videos and pictures, and store their crops on disk.
+
+    Args:
+        paths: Videos and pictures, as :func:`media.find_sources` lists them.
+        folder: Where the crops are stored until :func:`write_faces`.
+        search: How to search; ``None``: the defaults.
+        whole_pictures: Take each picture as it is, without a search.
+        size: Side of a crop in pixels.
+        margin: Room on each side of a face, as a fraction of its side.
+        fps: Frames of each second of a video to search.
+        every: Search every n-th frame instead.
+        skip_still: Search only the first of frames that show the same.
+        max_pixels: Skip files whose frames are larger.
+        resume: Go on with an interrupted search of the same files and options.
+        note: Called with a line for the user, such as on a file that is skipped.
+        progress: Called with the number of frames seen, and of those expected.
+
+    Returns:
+        What was found; of several processes, in the share of this one.
+
+    Raises:
+        InputError: If no file can be read, the cascade is missing or damaged,
+            or ``folder`` is in use or holds something else.
+        KeyboardInterrupt: With a message that says how to go on.
+    """
+    search = search or Search()
+    detectors = [] if whole_pictures else [FaceDetector(search)]  # fails before any work
+
+    def make_detector():
+        if whole_pictures:
+            return whole_picture
+        detectors.append(FaceDetector(search))
+        return detectors[-1]
+
+    mine = share_out(paths, ranks.size())[ranks.rank()]
+    run = {'sources': [[path, media.size_of(path)] for path in mine], 'sampling': [fps, every],
+           'search': search, 'no_faces': whole_pictures, 'size': size, 'margin': margin,
+           'max_pixels': max_pixels}
+    slot = media.every_nth(every) if every else media.per_second(fps)
+    clock = Clock()
+    read = media.FrameReader(mine, slot, max_pixels, len(paths), note, progress)
+    with FaceStore(part_folders(folder)[ranks.rank()], run, size, resume) as store:
+        shots = cut_scenes(read, clock, skip_still)
+        seen = _store_faces(shots, make_detector, store, size, margin, clock)
+    misses = sum_misses(detector.misses for detector in detectors)
+    return Found(folder, search, store, read, clock, misses, seen)
+
+
+def _store_faces(shots, make_detector, store, size, margin, clock):
+    """Store the faces of each frame that the store does not know yet; returns :class:`Seen`."""
+    seen = Seen()
+
+    def keep_count():
+        nonlocal seen
+        for shot in shots:
+            seen = Seen(shot.number + 1, shot.scene + 1, shot.look + 1)
+            yield shot
+
+    try:
+        for shot, findings in search_shots(keep_count(), make_detector, store.is_past, clock):
+            with clock('writing'):
+                crops = [crop_box(shot.frame.img, found.box, size, margin) for found in findings]
+                store.add([_face(shot, *pair) for pair in zip(findings, crops)], crops)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            'interrupted; to go on, repeat the command with --resume') from None
+    return seen
+
+
+def _face(shot, finding, crop):
+    frame = shot.frame
+    return Face(shot.number, _relative(frame.source), frame.index, frame.seconds, shot.scene,
+                shot.look, *finding.box, finding.confidence, measure_sharpness(crop))
+
+
+def _relative(path):
+    try:
+        return os.path.relpath(path)
+    except ValueError:  # on another drive of Windows
+        return path
+
+
+def crop_box(img: np.ndarray, box: tuple, size: int, margin: float = 0) -> np.ndarray:
+    """Cut a box with a margin out of a frame and resize it.
+
+    A crop shows nothing that is not in the frame: a box that would reach over
+    the border is moved inside, and has less of a margin where the frame is too
+    small for it.  Only a box that is no square is stretched.
+
+    Args:
+        img: HWC, BGR, ``uint8``.
+        box: ``(x, y, w, h)`` in pixels.
+        size: Side of the crop in pixels.
+        margin: On each side, as a fraction of the box's sides.
+
+    Returns:
+        CHW, RGB, ``uint8``, shape ``(3, size, size)``.
+    """
+    x, y, w, h = box
+    height, width = img.shape[:2]
+    scale = min(1 + 2 * margin, width / w, height / h)
+    crop_w, crop_h = round(w * scale), round(h * scale)
+    left = min(max(round(x + (w - crop_w) / 2), 0), width - crop_w)
+    top = min(max(round(y + (h - crop_h) / 2), 0), height - crop_h)
+    crop = img[top:top + crop_h, left:left + crop_w]
+    shrinks = crop_w * crop_h > size * size
+    crop = cv2.resize(crop, (size, size),
+                      interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    return crop[:, :, ::-1].transpose(2, 0, 1)  # HWC -> CHW, BGR -> RGB
+
+
+def gather(found: Found, note: Callable[[str], None] = lambda line: None) -> Optional[Found]:
+    """Put together what all processes have found, so that the first can choose from it.
+
+    All processes must call this; alone, a process has everything already.
+    ``note`` is called with a line for the user.
+
+    Returns:
+        ``None`` in other processes than the first.
+
+    Raises:
+        InputError: If no process could read a file.
+    """
+    if ranks.size() == 1:
+        return found
+    read, store = found.read, found.store
+    counts = [getattr(read, name) for name in read.COUNTS]
+    everything = ranks.collect(
+        (store.folder, store.faces, found.seen, counts, found.clock.seconds, found.misses))
+    if not ranks.is_first():
+        return None
+    folders, faces, seen, counts, seconds, misses = zip(*everything)
+    for name, numbers in zip(read.COUNTS, zip(*counts)):
+        setattr(read, name, sum(numbers))
+    found.clock.seconds = sum(seconds, collections.Counter())
+    media.sum_up(read.unreadable, read.n_files, note)
+    before = np.cumsum([Seen(), *seen], axis=0).tolist()
+    with FaceStore(found.folder, {}, store.shape[1]) as whole:
+        for parts in zip(folders, faces, before):
+            whole.add_store(*parts)
+    return found._replace(store=whole, misses=sum_misses(misses))
+
+
+# Choose
+
+class Choice(NamedTuple):
+    """Which faces are kept, and why the others are not.
+
+    Attributes:
+        tracks: The track of each face.
+        reasons: ``choice.KEPT`` or one of ``choice.REASONS`` for each face.
+        rules: By which they were chosen.
+    """
+
+    tracks: list[Track]
+    reasons: list[str]
+    rules: Rules
+
+    @property
+    def kept(self) -> list[int]:
+        """The faces that are kept."""
+        return [i for i, reason in enumerate(self.reasons) if reason == KEPT]
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """How many were dropped for each reason."""
+        counts = collections.Counter(reason for reason in self.reasons if reason != KEPT)
+        return dict(sorted(counts.items()))
+
+
+def choose_faces(found: Found, rules: Optional[Rules] = None,
+                 existing: ExistingSet = NOTHING) -> Choice:
+    """Choose the faces that are worth a rating: clear ones, each of them once.
+
+    Args:
+        found: By :func:`find_faces`.
+        rules: What is dropped; ``None``: the defaults.
+        existing: A set whose pictures shall not come again.
+
+    Raises:
+        InputError: If there is no face at all; says why.
+    """
+    faces = found.store.faces
+    if not faces:
+        found.store.remove()
+        raise InputError(f'no face in {found.read.describe()}: '
+                         f'{found.misses.explain(found.search)}')
+    rules = rules or Rules()
+    with found.clock('choosing'):
+        tracks = link(faces)
+        fingerprints = Fingerprints(itertools.chain(
+            existing.pictures(), arrays.walk(found.store.crops())))
+        return Choice(tracks, choose(faces, tracks, fingerprints, rules, len(existing.X)), rules)
+
+
+# Write
+
+def write_faces(path: str, found: Found, choice: Choice, existing: ExistingSet = NOTHING,
+                ratings_path: Optional[str] = None):
+    """Write the faces that are kept, after those of a set that is there; delete the search.
+
+    Pictures, table and ratings change together, or not at all.
+
+    Args:
+        path: The ``.npy`` file, ``uint8``, shape ``(N, 3, size, size)``; the
+            table goes beside it.
+        found: By :func:`find_faces`.
+        choice: By :func:`choose_faces`.
+        existing: The set to add to.
+        ratings_path: Its ratings; each new picture gets a line ``nan``.
+
+    Raises:
+        InputError: If no face is kept; says why.
+    """
+    faces, kept = found.store.faces, choice.kept
+    if not kept:
+        raise InputError(f'none of {count(len(faces), "face")} is kept: '
+                         f'{explain(faces, choice.reasons, choice.rules)}; with --resume, the '
+                         'faces need not be searched again')
+    first_scene = existing.next_scene()
+    rows = list(existing.rows)
+    for i in kept:
+        face, track = faces[i], choice.tracks[i]
+        values = {**face._asdict(), 'time': face.seconds,
+                  'group': picture_set.group_id(first_scene + track.scene, track.number)}
+        rows.append([_format(column, values.get(column)) for column in existing.columns])
+    ratings = None
+    if ratings_path and existing.ratings:
+        lines = [existing.ratings.removesuffix('\n'), *['nan'] * len(kept)]
+        ratings = ratings_path, '\n'.join(lines) + '\n'
+    crops = found.store.crops()
+    with found.clock('writing'):
+        picture_set.write(path, itertools.chain(existing.pictures(), arrays.walk(crops, kept)),
+                          [existing.columns, *rows], ratings)
+    found.store.remove()
+
+
+def _format(column, value):
+    if value is None:
+        return ''
+    return f'{value:.{DIGITS[column]}f}' if column in DIGITS else value

@@ -1,0 +1,209 @@
+"""Finding the faces in one picture: OpenCV's cascade proposes, the second look decides."""
+import os
+from collections.abc import Iterable
+from typing import NamedTuple, Optional
+
+import numpy as np
+
+from picture_ranknet.errors import InputError
+from picture_ranknet.faces import cascade_file
+from picture_ranknet.faces.second_look import SecondLook
+from picture_ranknet.faces.settings import DEFAULT_CASCADE, Search
+from picture_ranknet.machine import opencv
+from picture_ranknet.machine.opencv import cv2
+
+LONGEST = 2.5  # longer pictures, in their short sides, are shrunk less than to ``long_side``
+BLANK = 12     # grey levels; a picture that varies less shows nothing
+CLASSIC_CASCADE = ('the classic lbpcascade_animeface.xml from '
+                   'https://github.com/nagadomi/lbpcascade_animeface')
+
+
+class Finding(NamedTuple):
+    """A face in a frame: its box ``(x, y, w, h)`` in pixels, and how sure it is.
+
+    ``confidence`` is the vote of the second look, from ``min_neighbors`` up;
+    ``None`` if the cascade has no second look.
+    """
+
+    box: tuple
+    confidence: Optional[float] = None
+
+
+class Misses(NamedTuple):
+    """What a detector saw in pictures in which it found no face.
+
+    Attributes:
+        pictures: How many there were.
+        blank: How many of them have one colour only.
+        best_vote: The most votes of anything that was too unsure.
+        smallest: Side of the smallest face it could have found in one, in
+            pixels of that picture.
+        too_small: Pictures that are smaller than the smallest face.
+    """
+
+    pictures: int = 0
+    blank: int = 0
+    best_vote: float = 0
+    smallest: float = np.inf
+    too_small: int = 0
+
+    def explain(self, search: Search) -> str:
+        """Why no face was found, and what to do about it."""
+        if self.blank == self.pictures:
+            return ('every frame is blank, of a single colour; check that the file shows a '
+                    'picture elsewhere')
+        if self.blank + self.too_small == self.pictures:
+            return (f'the frames are smaller than the smallest face, {self.smallest:.0f} pixels; '
+                    'try a lower --min_size, or --no_faces for whole pictures')
+        if self.best_vote >= 1:
+            return (f'the surest finding has {self.best_vote:.1f} votes, --min_neighbors asks for '
+                    f'{search.min_neighbors}; try --min_neighbors {int(self.best_vote)}')
+        advice = 'try another --cascade for other kinds of faces, or --no_faces for whole pictures'
+        if self.smallest > search.min_size + 1:
+            advice = f'try a larger --long_side for smaller faces, {advice[4:]}'
+        return (f'nothing of {self.smallest:.0f} pixels or more looks like a face; {advice}')
+
+
+def sum_misses(parts: Iterable[Misses]) -> Misses:
+    """The misses of several detectors together."""
+    total = Misses()
+    for part in parts:
+        total = Misses(total.pictures + part.pictures, total.blank + part.blank,
+                       max(total.best_vote, part.best_vote), min(total.smallest, part.smallest),
+                       total.too_small + part.too_small)
+    return total
+
+
+class FaceDetector:
+
+    """Finds the faces in pictures; each thread needs one of its own.
+
+    The cascade searches the picture shrunk, grey and with an equalised
+    histogram.  If its file has a second look, that decides on what the cascade
+    proposes; if not, OpenCV counts overlapping findings.
+
+    Args:
+        search: The cascade and how to use it; ``None``: the defaults.
+
+    Attributes:
+        second_look (SecondLook): ``None`` if the cascade has none.
+        misses (Misses): What it saw in the pictures without a face so far.
+
+    Raises:
+        InputError: If there is no such cascade.
+    """
+
+    def __init__(self, search: Optional[Search] = None):
+        self.search = search = search or Search()
+        self.misses = Misses()
+        self._cascade, self.second_look = read_cascade(search.cascade or find_default_cascade())
+
+    def __call__(self, img: np.ndarray) -> list[Finding]:
+        """Find the faces in a picture.
+
+        Args:
+            img: HWC, BGR, ``uint8``.
+
+        Returns:
+            From left to right.
+        """
+        gray = cv2.cvtColor(img, cv2.COLOR_BGR2GRAY)
+        shrink = shrink_of(gray.shape, self.search.long_side)
+        sharper = min(1, 2 * shrink)  # the second look sees twice as many pixels to a side
+        fine = _resize(gray, sharper)
+        least = max(1, round(self.search.min_size * shrink))
+        boxes = self._propose(_resize(fine, shrink / sharper), least) / shrink
+        votes, best_vote = [None] * len(boxes), 0
+        if self.second_look:
+            boxes, votes = self.second_look.find(fine, boxes * sharper)
+            best_vote = votes.max(initial=0)
+            sure = votes >= self.search.min_neighbors
+            boxes, votes = boxes[sure] / sharper, votes[sure].tolist()
+        if not len(boxes):
+            self._note_miss(gray, shrink, least, best_vote)
+        findings = [Finding(_inside(box, img), vote) for box, vote in zip(boxes, votes)]
+        return sorted(findings, key=lambda finding: finding.box)
+
+    def _propose(self, gray, least):
+        """The boxes that the cascade finds, ``float64``, shape ``(n, 4)``."""
+        boxes = self._cascade.detectMultiScale(
+            cv2.equalizeHist(gray), scaleFactor=self.search.scale_factor,
+            minNeighbors=0 if self.second_look else self.search.min_neighbors,
+            minSize=(least, least))
+        return np.array(boxes, float).reshape(-1, 4)
+
+    def _note_miss(self, gray, shrink, least, best_vote):
+        window = max(least, *self._cascade.getOriginalWindowSize()) / shrink
+        miss = Misses(1, int(np.ptp(gray) <= BLANK), float(best_vote), window,
+                      int(min(gray.shape) < window))
+        self.misses = sum_misses([self.misses, miss])
+
+
+def shrink_of(shape: tuple, long_side: int) -> float:
+    """By what a picture is multiplied before the search, at most 1.
+
+    Its long side becomes ``long_side``.  But a page of a webtoon or a panorama
+    is shrunk only as a picture of the same short side that is ``LONGEST``
+    times as long, so that its faces are not lost; a search takes time in
+    proportion to its area.
+
+    Args:
+        shape: Height and width, in pixels.
+        long_side: 0 never shrinks.
+    """
+    if not long_side:
+        return 1
+    return min(1, long_side / min(max(shape), LONGEST * min(shape)))
+
+
+def whole_picture(img: np.ndarray) -> list[Finding]:
+    """A detector that finds one box, as large as the picture."""
+    return [Finding((0, 0, img.shape[1], img.shape[0]))]
+
+
+def _resize(gray, factor):
+    size = tuple(max(1, round(side * factor)) for side in gray.shape[::-1])
+    return gray if factor == 1 else cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
+
+
+def _inside(box, img):
+    """Round a box, and move it into the picture, smaller if need be; a square stays one."""
+    height, width = img.shape[:2]
+    x, y, w, h = box
+    fit = min(1, width / w, height / h)
+    left, top, w, h = round(x), round(y), int(round(w) * fit), int(round(h) * fit)
+    return min(max(left, 0), width - w), min(max(top, 0), height - h), w, h
+
+
+def find_default_cascade() -> str:
+    """The toolkit's own cascade: inside an installed package, beside it in a checkout."""
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    path = os.path.join(package, DEFAULT_CASCADE)
+    return path if os.path.exists(path) else os.path.join(os.path.dirname(package), DEFAULT_CASCADE)
+
+
+def read_cascade(path: str) -> tuple['cv2.CascadeClassifier', Optional[SecondLook]]:
+    """Read a cascade, and the second look in its file; ``None`` if it has none.
+
+    Raises:
+        InputError: If the file is missing or something else.
+    """
+    if not hasattr(cv2, 'CascadeClassifier'):
+        raise InputError(f'OpenCV {cv2.__version__} has no CascadeClassifier; install one that '
+                         f'has: python -m pip install "opencv-python{opencv.VERSIONS}"')
+    if not os.path.isfile(path):
+        raise InputError(f'{path}: there is no such cascade to find faces with; choose another '
+                         f'with --cascade, such as {CLASSIC_CASCADE}, or take whole pictures with '
+                         '--no_faces')
+    cascade, reason = cv2.CascadeClassifier(), 'OpenCV refuses it'
+    try:
+        text = cascade_file.clean(cascade_file.read_text(path))
+        storage = cv2.FileStorage(text, cv2.FILE_STORAGE_READ | cv2.FILE_STORAGE_MEMORY)
+        if cascade.read(storage.getFirstTopLevelNode()):
+            return cascade, SecondLook.from_storage(storage)
+    except (cv2.error, SystemError):
+        pass
+    except ValueError as e:
+        reason = str(e)
+    raise InputError(f'{path}: expected an OpenCV cascade, got something else or a damaged one: '
+                     f'{reason}; try {CLASSIC_CASCADE}')

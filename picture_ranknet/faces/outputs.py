@@ -1,0 +1,171 @@
+"""The files that a run writes: whether it may write them, and the pictures among them."""
+import os
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Optional
+
+import numpy as np
+
+from picture_ranknet.errors import InputError
+from picture_ranknet.faces.choice import REASONS
+from picture_ranknet.faces.store import part_folders
+from picture_ranknet.pictures import plots
+from picture_ranknet.storage import arrays, atomic, tables
+from picture_ranknet.storage.atomic import check_outputs
+
+
+class Outputs(NamedTuple):
+    """Where a run writes to; ``None``: nowhere.
+
+    Attributes:
+        pictures: The ``.npy`` file; the table goes beside it.
+        crops: Folder for each crop as a PNG file.
+        sheet: A picture of all crops.
+        dropped: Folder for sheets of what was dropped.
+        ratings: The ratings of the set, which are changed with it.
+    """
+
+    pictures: str
+    crops: Optional[str] = None
+    sheet: Optional[str] = None
+    dropped: Optional[str] = None
+    ratings: Optional[str] = None
+
+    @property
+    def table(self) -> str:
+        """The table, beside the pictures."""
+        return tables.table_path(self.pictures)
+
+    @property
+    def part(self) -> str:
+        """The folder of what has been found while a run is at work."""
+        return os.path.splitext(self.pictures)[0] + '.part'
+
+    def in_folders(self) -> list[str]:
+        """Files and folders that are no sources, if they lie in a folder of sources."""
+        names = [self.crops, self.sheet, self.dropped, self.part, *part_folders(self.part)]
+        return [name for name in names if name]
+
+    def written(self) -> list[str]:
+        """All names, as the command prints them at the end."""
+        names = [self.pictures, self.table, self.crops, self.sheet, self.dropped, self.ratings]
+        return [name for name in names if name]
+
+    def check(self, force: bool = False, append: bool = False):
+        """Raise :class:`InputError` if something may not be written.
+
+        Args:
+            force: Whether to replace what is there.
+            append: Whether to add to the set that is there.
+        """
+        check_outputs({'--output': [self.pictures, self.table], '--sheet': self.sheet,
+                       '--ratings': self.ratings})
+        if not (force or append):
+            for path in self.pictures, self.table:
+                if os.path.exists(path):
+                    raise InputError(f'{path} exists already, and ratings may refer to its rows; '
+                                     'choose another name with --output, or overwrite it with '
+                                     '--force')
+        if self.sheet and os.path.exists(self.sheet) and not force:
+            raise InputError(f'{self.sheet} exists already; choose another name with --sheet, or '
+                             'overwrite it with --force')
+        _check_folder(self.crops, '--crops', 'crops', force)
+        _check_folder(self.dropped, '--dropped', 'sheets', force)
+        for option, folder in ('--crops', self.crops), ('--dropped', self.dropped):
+            if folder and os.path.realpath(folder) == os.path.realpath(self.part):
+                raise InputError(f'{folder}: a run keeps what it finds in this folder; choose '
+                                 f'another one with {option}')
+            sheet_folder, name = os.path.split(os.path.realpath(self.sheet or ''))
+            if (self.sheet and folder and os.path.realpath(folder) == sheet_folder
+                    and _is_ours(name, option)):
+                raise InputError(f'{self.sheet}: {option} writes to files of this name; choose '
+                                 'another name with --sheet')
+
+    def check_inputs(self, paths: Sequence[str], cascade: Optional[str] = None):
+        """Raise :class:`InputError` if what is read would be overwritten, even by force.
+
+        Args:
+            paths: The videos and pictures.
+            cascade: The detector.
+        """
+        check_outputs({'--output': [self.pictures, self.table], '--sheet': self.sheet,
+                       '--ratings': self.ratings}, {'source': paths, '--cascade': cascade})
+        folders = {os.path.dirname(os.path.realpath(path)) for path in paths}
+        for option, folder in ('--crops', self.crops), ('--dropped', self.dropped):
+            if folder and os.path.realpath(folder) in folders:
+                raise InputError(f'{folder}: {option} would replace pictures in this folder, and '
+                                 'some of the sources lie there; choose another folder')
+
+
+def _check_folder(folder, option, what, force):
+    if not folder:
+        return
+    if not os.path.isdir(folder):
+        if os.path.exists(folder):
+            raise InputError(f'{folder}: expected a folder for {option}, got a file')
+        atomic.check_output(folder)
+    elif _ours(folder, option) and not force:
+        raise InputError(f'{folder}: there are {what} of an earlier run in it; choose another '
+                         f'folder with {option}, or replace them with --force')
+
+
+def _ours(folder, option):
+    """The files in a folder that an option writes, or has written in an earlier run."""
+    return [name for name in os.listdir(folder) if _is_ours(name, option)]
+
+
+def _is_ours(name, option):
+    if option == '--crops':
+        return bool(re.fullmatch(r'[0-9]{5,}\.png', name))
+    return name in map(_sheet_name, REASONS)
+
+
+def _sheet_name(reason):
+    return reason.replace(' ', '_') + '.png'
+
+
+def save_crops(X: np.ndarray, folder: str):
+    """Save each picture as a PNG file named by its row, in place of earlier ones."""
+    digits = max(5, len(str(len(X) - 1)))
+    is_new = not os.path.isdir(folder)
+    os.makedirs(folder, exist_ok=True)
+    part = atomic.part_of(os.path.join(folder, 'crops'))
+    try:
+        os.mkdir(part)
+        for row, img in enumerate(arrays.walk(X)):
+            plots.to_image(img).save(os.path.join(part, f'{row:0{digits}}.png'))
+        for name in _ours(folder, '--crops'):
+            os.remove(os.path.join(folder, name))
+        for name in os.listdir(part):
+            os.replace(os.path.join(part, name), os.path.join(folder, name))
+        is_new = False
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        if is_new:
+            os.rmdir(folder)
+
+
+def save_sheet(X: np.ndarray, path: str, note: Callable[[str], None] = lambda line: None):
+    """Draw all pictures with their row numbers; ``note`` hears if there is no room for all."""
+    step = plots.draw_sheet(path, X)
+    if step > 1:
+        note(f'{path}: shows one of {step} crops; there are {len(X):,}')
+
+
+def save_dropped(crops: np.ndarray, reasons: Sequence[str], folder: str):
+    """Draw what was dropped, a sheet for each reason, in place of earlier sheets.
+
+    Args:
+        crops: Of all faces, shape ``(n, 3, size, size)``.
+        reasons: Of each face; one of ``choice.REASONS``, or ``choice.KEPT``.
+        folder: Created if it is not there.
+    """
+    os.makedirs(folder, exist_ok=True)
+    for reason in REASONS:
+        path = os.path.join(folder, _sheet_name(reason))
+        rows = [i for i, other in enumerate(reasons) if other == reason]
+        if rows:
+            plots.draw_sheet(path, crops, rows)
+        elif os.path.exists(path):
+            os.remove(path)

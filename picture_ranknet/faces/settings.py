@@ -1,0 +1,49 @@
+"""How faces are searched and chosen: the options of ``crop_faces.py`` and their defaults."""
+from typing import NamedTuple, Optional
+
+DEFAULT_CASCADE = 'lbpcascade_animefice.xml'
+SIZE = 80              # side of a crop, in pixels
+FPS = 4                # frames searched of each second of a video
+MAX_ENLARGEMENT = 2.5  # of a face in its crop; beyond, there is little to see
+
+
+class Search(NamedTuple):
+    """How a picture is searched for faces.
+
+    Attributes:
+        cascade: An OpenCV cascade (``.xml``); ``None`` takes the toolkit's own.
+        scale_factor: Step from one size of faces to the next, above 1.
+        min_neighbors: Votes of overlapping findings that make a face.
+        min_size: Side of the smallest face, in pixels of the frame.
+        long_side: Larger pictures are shrunk to this many pixels, but a long
+            one no further than its short side bears; 0 never shrinks.
+    """
+
+    cascade: Optional[str] = None
+    scale_factor: float = 1.1
+    min_neighbors: int = 3
+    min_size: int = 24
+    long_side: int = 320
+
+
+class Rules(NamedTuple):
+    """What is dropped of the faces that were found.
+
+    The defaults are for faces; for whole pictures, take ``Rules(0, 0)``.
+
+    Attributes:
+        min_side: Shorter side of a face, in pixels of the frame, at least.
+        min_sharpness: Of the crop, in grey levels; see
+            :func:`~picture_ranknet.faces.looks.measure_sharpness`.
+        min_confidence: Votes of the second look.
+        duplicate_bits: Two pictures are the same if their hashes differ in at
+            most this many of 144 bits, or twice as many within a track;
+            ``None`` keeps duplicates.
+        per_track: Faces kept of each track, at most; ``None``: all.
+    """
+
+    min_side: float = SIZE / MAX_ENLARGEMENT
+    min_sharpness: float = 15
+    min_confidence: float = 0
+    duplicate_bits: Optional[int] = 12
+    per_track: Optional[int] = None

@@ -1,0 +1,225 @@
+"""What a cascade is trained with: patches of faces, their variations, and scenes without faces.
+
+A *patch* is a face in the middle of a grey picture, with room around it for
+the turns and shifts that make several faces of one.  A :class:`Scene` is a
+whole picture without faces, or with boxes around them.
+"""
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, Optional
+
+import numpy as np
+
+from picture_ranknet.errors import InputError
+from picture_ranknet.faces.training.settings import VALIDATION, Augmentation
+from picture_ranknet.machine.opencv import cv2
+from picture_ranknet.pictures import media
+from picture_ranknet.storage import tables
+
+ROOM = .3             # around the face in a patch, as a fraction of the face's side
+SHARPEN = 1.5         # the strongest unsharp masking of a patch
+LARGEST = 100000      # number in a table of boxes, in pixels
+
+
+class Scene(NamedTuple):
+
+    """A picture to find windows in that are no faces.
+
+    Attributes:
+        gray (numpy.ndarray): ``uint8``, shape ``(height, width)``.
+        boxes (numpy.ndarray): The faces in it after all, ``float64``, shape
+            ``(n, 4)``: ``x, y, w, h``.
+    """
+
+    gray: np.ndarray
+    boxes: np.ndarray
+
+
+def _silent(*_):
+    pass
+
+
+def read_faces(sources: Sequence[str], size: tuple[int, int],
+               note: Callable[[str], None] = _silent,
+               progress: Callable[[int, int], None] = _silent) -> np.ndarray:
+    """Read the faces as patches.
+
+    Args:
+        sources: Pictures of one face each, folders of them, and tables (.csv)
+            of pictures and boxes.
+        size: Width and height of the window.
+        note: Called with a line for the user, such as on a file that is skipped.
+        progress: Called with the number of pictures read, and of those expected.
+
+    Returns:
+        ``uint8``, shape ``(N, height, width)``: a face of twice the window's
+        size in the middle, and room on each side.
+    """
+    patches = []
+    for gray, boxes in _read_boxes(sources, 1, note, progress):
+        if boxes is None:
+            boxes = [(0, 0, gray.shape[1], gray.shape[0])]
+        patches += [_patch(gray, box, size) for box in boxes]
+    return np.array(patches)
+
+
+def read_scenes(sources: Sequence[str], fps: float, note: Callable[[str], None] = _silent,
+                progress: Callable[[int, int], None] = _silent) -> list[Scene]:
+    """Read pictures without faces, or with boxes around all of them.
+
+    Args:
+        sources: Pictures, videos, folders of them, and tables of boxes.
+        fps: Frames to take of each second of a video.
+        note: Called with a line for the user, such as on a file that is skipped.
+        progress: Called with the number of pictures read, and of those expected.
+    """
+    return [Scene(gray, np.array([] if boxes is None else boxes, float).reshape(-1, 4))
+            for gray, boxes in _read_boxes(sources, fps, note, progress)]
+
+
+def _read_boxes(sources, fps, note, progress) -> Iterator[tuple[np.ndarray, Optional[list]]]:
+    """Yield grey pictures, and their boxes or ``None`` where no table names them."""
+    tables = [source for source in sources if source.lower().endswith('.csv')]
+    others = [source for source in sources if source not in tables]
+    boxes = {}
+    for table in tables:
+        for source, box in _read_table(table):
+            boxes.setdefault(source, []).append(box)
+    paths = media.find_sources(others)[0] if others else []
+    slot = media.per_second(fps)
+    if paths:
+        reader = media.FrameReader(paths, slot, note=note, progress=(
+            lambda done, total: progress(done, total + len(boxes))))
+        for frame in reader:
+            yield cv2.cvtColor(frame.img, cv2.COLOR_BGR2GRAY), None
+    if boxes:
+        reader = media.FrameReader(list(boxes), slot, note=note, progress=(
+            lambda done, total: progress(len(paths) + done, len(paths) + total)))
+        for frame in reader:
+            yield cv2.cvtColor(frame.img, cv2.COLOR_BGR2GRAY), boxes[frame.source]
+
+
+def _read_table(path):
+    """Yield pictures and a box in each; names are relative to the table's folder."""
+    for number, row in tables.read_columns(path, ('source', 'x', 'y', 'w', 'h')):
+        yield _read_row(path, number, row)
+
+
+def _read_row(path, line, row):
+    try:
+        box = tuple(float(row[column]) for column in 'xywh')
+        good = all(abs(side) <= LARGEST for side in box) and box[2] >= 1 and box[3] >= 1
+    except ValueError:
+        good = False
+    if not good:
+        got = [row[column][:20] for column in 'xywh']
+        raise InputError(f'{path}, line {line}: expected numbers up to {LARGEST:,} for x, y, w and '
+                         f'h, w and h at least 1, got {got}')
+    source = os.path.normpath(os.path.join(os.path.dirname(path), row['source']))
+    if not os.path.isfile(source):
+        raise InputError(f'{path}, line {line}: there is no picture {source}')
+    if media.is_video(source):
+        raise InputError(f'{path}, line {line}: expected a picture, got a video: {source}')
+    return source, box
+
+
+def _patch(gray, box, size):
+    """Cut a face out with room around it; beyond the border, the border's pixels are repeated."""
+    x, y, w, h = box
+    width, height = _patch_size(size)
+    shrink = min(1, 2 * size[0] / w)
+    if shrink < 1:  # an affine map of 8 bits rounds its steps
+        gray = cv2.resize(gray, (max(1, round(gray.shape[1] * shrink)),
+                                 max(1, round(gray.shape[0] * shrink))),
+                          interpolation=cv2.INTER_LINEAR_EXACT)
+        x, y, w, h = x * shrink, y * shrink, w * shrink, h * shrink
+    across, down = 2 * size[0] / w, 2 * size[1] / h
+    matrix = np.array([[across, 0, width / 2 - across * (x + w / 2 - .5) - .5],
+                       [0, down, height / 2 - down * (y + h / 2 - .5) - .5]])
+    return cv2.warpAffine(gray, matrix, (width, height), flags=cv2.INTER_LINEAR,
+                          borderMode=cv2.BORDER_REPLICATE)
+
+
+def _patch_size(size):
+    return tuple(2 * side + 2 * round(2 * side * ROOM) for side in size)
+
+
+def split_faces(patches: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Shuffle patches, and divide them into those to learn from and those held out.
+
+    Raises:
+        InputError: If there are fewer than ten.
+    """
+    if len(patches) < 10:
+        raise InputError(f'--faces: expected at least 10, got {len(patches)}')
+    order = np.random.default_rng([seed, 1]).permutation(len(patches))
+    n_validation = math.ceil(len(patches) * VALIDATION)
+    return patches[order[n_validation:]], patches[order[:n_validation]]
+
+
+def augment_faces(patches: np.ndarray, face: tuple[int, int], size: tuple[int, int], n: int,
+                  augmentation: Augmentation, rng: np.random.Generator) -> np.ndarray:
+    """Make ``n`` windows of patches, each patch in turn; shape ``(n, height, width)``."""
+    return np.array([augment(patches[i % len(patches)], face, size, augmentation, rng)[0]
+                     for i in range(n)])
+
+
+def augment(patch: np.ndarray, face: tuple[int, int], size: tuple[int, int],
+            augmentation: Augmentation,
+            rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Make a window of a patch: turned, shifted, scaled, lit and mirrored at random.
+
+    OpenCV's search shrinks pictures by linear interpolation, which at large
+    factors takes single pixels and leaves edges jagged.  So half of the
+    windows are sharpened and shrunk that way, and only the others by averages.
+
+    Args:
+        patch: ``uint8``, shape ``(patch height, patch width)``.
+        face: Width and height of the face in its middle.
+        size: Width and height of the window.
+        augmentation: How far to go.
+        rng: Decides.
+
+    Returns:
+        The window, and the offset of the face in it: how far its middle is
+        from the window's, to the right and down, as fractions of the window's
+        sides, and the logarithm of its size as a fraction of the window's.
+    """
+    turn, across, down, scale, sharpness = rng.uniform(-1, 1, 5)
+    offset = np.array([across * augmentation.shift, down * augmentation.shift,
+                       scale * augmentation.scale])
+    twice = 2 * np.array(size)
+    zoom = np.exp(offset[2]) * twice / face
+    matrix = cv2.getRotationMatrix2D((0, 0), turn * augmentation.turn, 1) * zoom[:, None]
+    middle = (np.array(patch.shape[::-1]) - 1) / 2
+    matrix[:, 2] = (twice - 1) / 2 + offset[:2] * twice - matrix[:, :2] @ middle
+    img = cv2.warpAffine(patch, matrix, tuple(twice.tolist()), flags=cv2.INTER_LINEAR,
+                         borderMode=cv2.BORDER_REPLICATE)
+    if sharpness > 0:
+        blurred = cv2.GaussianBlur(img, (0, 0), 1)
+        img = cv2.addWeighted(img, 1 + SHARPEN * sharpness, blurred, -SHARPEN * sharpness, 0)
+        img = img[::2, ::2]
+    else:
+        img = cv2.resize(img, size, interpolation=cv2.INTER_AREA)
+    if rng.random() < augmentation.hidden:
+        img = _hide(img, rng)
+    contrast, brightness = rng.uniform(-1, 1, 2) * augmentation.light
+    img = (img.astype(np.float32) - 128) * (1 + contrast) + 128 + 255 * brightness
+    img = np.clip(np.rint(img), 0, 255).astype(np.uint8)
+    if augmentation.mirror and rng.random() < .5:
+        img, offset[0] = img[:, ::-1], -offset[0]
+    return img, offset
+
+
+def _hide(img, rng):
+    """Paint over a rectangle of up to half the sides, somewhere, with one grey or a gradient."""
+    height, width = img.shape
+    h, w = int(rng.integers(height // 8, height // 2)), int(rng.integers(width // 8, width // 2))
+    y, x = rng.integers(height - h // 2), rng.integers(width - w // 2)
+    corners = rng.integers(256, size=(2, 2)) if rng.random() < .5 else np.full(
+        (2, 2), rng.integers(256))
+    img = img.copy()
+    part = img[y:y + h, x:x + w]
+    part[:] = cv2.resize(corners.astype(np.uint8), part.shape[::-1])
+    return img
