@@ -58,7 +58,7 @@ export async function showEnd() {
 }
 
 function nextStep(summary) {
-  const command = summary.next ?? `python train.py ${session.title} ${session.file}`;
+  const command = session.next_command ?? `python train.py ${session.title} ${session.file}`;
   return summary.rated ? [el('p', {}, 'Next: ', el('code', {}, command))] : [];
 }
 

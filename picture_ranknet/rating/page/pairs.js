@@ -1,7 +1,7 @@
 // Two pictures at a time: which is better?
 import {inTurn, say} from './api.js';
 import {el, keyButton} from './dom.js';
-import {Stage} from './stage.js';
+import {Stage, preload} from './stage.js';
 import {session, state} from './state.js';
 import {tell} from './status.js';
 
@@ -10,7 +10,7 @@ const QUESTION = 'Which do you like better?';
 
 export class Pairs {
   constructor(element) {
-    this.can = new Set(session.actions ?? []);  // 'reject', 'skip'
+    this.canSkip = state.skipped !== undefined;  // and say what is not a face
     this.isRejecting = false;
     this.build(element);
   }
@@ -19,8 +19,8 @@ export class Pairs {
     return [
       [['1', '←'], 'the left one is better'], [['2', '→'], 'the right one is better'],
       [['↓'], 'cannot tell'],
-      ...(this.can.has('skip') ? [[['Space'], 'skip: show this pair later']] : []),
-      ...(this.can.has('reject') ? [[['x'], 'not a face: then 1 or 2 for which']] : []),
+      ...(this.canSkip ? [[['Space'], 'skip: show this pair later']] : []),
+      ...(this.canSkip ? [[['x'], 'not a face: then 1 or 2 for which']] : []),
       [['u', '⌫', 'Ctrl Z'], 'undo, without limit'],
       [['g'], 'all pictures, best first'], [['Esc'], 'stop; everything is saved']];
   }
@@ -35,8 +35,8 @@ export class Pairs {
     const button = (label, shown, key) => keyButton(
       label, shown, event => this.press(key, event));
     this.others = el('div', {className: 'others'}, button("Can't tell", '↓', 'ArrowDown'),
-      this.can.has('reject') ? button('Not a face', 'x', 'x') : null,
-      this.can.has('skip') ? button('Skip', 'Space', ' ') : null);
+      this.canSkip ? button('Not a face', 'x', 'x') : null,
+      this.canSkip ? button('Skip', 'Space', ' ') : null);
     element.append(this.question, el('div', {className: 'choices'}, ...this.choices, this.message),
                    this.others);
     this.stage = new Stage(element, this.choices.map(choice => choice.querySelector('.picture')));
@@ -54,6 +54,7 @@ export class Pairs {
     this.isShown = true;
     this.pair = pair;
     this.askWhichIsNoFace(false);
+    preload((state.upcoming ?? []).slice(0, 4));
     if (pair) this.stage.show([...pair], () => this.dress());
     else {
       this.stage.clear();
@@ -85,7 +86,8 @@ export class Pairs {
   /** Answer the pair that was on the screen when a key or button was pressed. */
   answerSeen(event, answer, options) {
     const seen = this.stage.seen(event, options);
-    if (seen?.length) inTurn(() => answer(...seen));
+    const {view} = this.stage;
+    if (seen?.length) inTurn(() => answer(...seen, view));
     return Boolean(seen?.length);
   }
 
@@ -93,17 +95,17 @@ export class Pairs {
   choose(event, side) {
     if (event.repeat) return;
     if (this.isRejecting) {
-      this.answerSeen(event, async (...pair) => {
-        await say('reject', {row: pair[side]});
+      this.answerSeen(event, async (left, right, view) => {
+        await say('reject', {row: [left, right][side], view});
         tell(`The ${SIDES[side]} one is not a face: left out.`);
         this.show();
       });
       this.askWhichIsNoFace(false);
       return;
     }
-    const isCounted = this.answerSeen(event, async (left, right) => {
+    const isCounted = this.answerSeen(event, async (left, right, view) => {
       const better = side === null ? null : [left, right][side];
-      await say('compare', {left, right, better});
+      await say('compare', {left, right, better, view});
       tell(side === null ? 'Cannot tell.' : `The ${SIDES[side]} one is better.`);
       this.show();
     });
@@ -115,8 +117,8 @@ export class Pairs {
     choice.addEventListener('animationend', () => choice.classList.remove('flash'), {once: true});
   }
 
-  async skip(left, right) {
-    await say('skip', {left, right});
+  async skip(left, right, view) {
+    await say('skip', {left, right, view});
     tell('Skipped: it comes again later.');
     this.show();
   }
@@ -151,9 +153,9 @@ export class Pairs {
     if (key === '1' || key === 'ArrowLeft') this.choose(event, 0);
     else if (key === '2' || key === 'ArrowRight') this.choose(event, 1);
     else if (key === 'ArrowDown') this.choose(event, null);
-    else if (key === 'x' && this.can.has('reject')) this.askWhichIsNoFace(true);
-    else if (key === ' ' && this.can.has('skip')) {
-      this.answerSeen(event, (...pair) => this.skip(...pair), {evenIfFailed: true});
+    else if (key === 'x' && this.canSkip) this.askWhichIsNoFace(true);
+    else if (key === ' ' && this.canSkip) {
+      this.answerSeen(event, (...seen) => this.skip(...seen), {evenIfFailed: true});
     } else return false;
     return true;
   }
@@ -161,8 +163,7 @@ export class Pairs {
   // What the page shows beside the pictures
 
   get progress() {
-    return state.complete ? `${state.compared.toLocaleString()} comparisons` :
-      `${state.compared.toLocaleString()} / ${(session.pictures - 1).toLocaleString()}`;
+    return [state.compared, state.complete ? null : session.pictures - 1];
   }
 
   // What the list of all pictures asks for

@@ -7,17 +7,19 @@ import {duration, percent} from './words.js';
 const PREDICTABLE = .55;  // pair accuracy; below it is close to guessing
 const WORTH_SAYING = .005;
 
-/** Show what rate.py said last; counted: the words for how much is done. */
+/** Show what rate.py said last; counted: how many are done, and of how many, if there is an end. */
 export function showProgress(counted) {
-  const done = session.pictures - state.left;
-  $('count').textContent = counted;
-  $('progress').firstElementChild.style.width =
-    `${100 * Math.min(1, done / session.pictures)}%`;
-  $('progress').ariaValueNow = String(done);
-  $('progress').ariaValueMax = String(session.pictures);
+  const [done, goal] = counted;
+  $('count').textContent = `${done.toLocaleString()}${goal ? ` / ${goal.toLocaleString()}` : ''}`;
+  $('count').title = session.mode === 'pairs' ? 'Comparisons' : 'Pictures rated, or not a face';
+  const share = goal ? Math.min(1, done / goal) : 1;
+  $('progress').firstElementChild.style.width = `${100 * share}%`;
+  $('progress').ariaValueNow = String(Math.min(done, goal ?? done));
+  $('progress').ariaValueMax = String(goal ?? done);
   $('pace').textContent = sayPace();
   if (session.mode === 'stars') {
-    showHistogram($('histogram'), state.histogram, session.levels);
+    showHistogram($('histogram'), state.spread?.map((n, i) => [i + 1, n]) ?? state.histogram,
+                  session.levels);
     showCurve($('curve'), state.curve);
   }
   $('prediction').textContent = session.mode === 'stars' ? sayPrediction() : sayOrder();
@@ -33,11 +35,11 @@ function sayPace() {
 }
 
 function sayPrediction() {
-  const accuracy = state.curve.at(-1)?.[1];
+  const accuracy = state.accuracy ?? state.curve.at(-1)?.[1];
   if (accuracy === undefined) return 'Shown after 10 ratings.';
-  if (accuracy < PREDICTABLE) {
-    return `Not predictable yet: your ratings order ${percent(accuracy)} of the pairs rightly, ` +
-      'and guessing 50\u00a0%.';
+  if (!(state.predictable ?? accuracy >= PREDICTABLE)) {
+    return `Not predictable yet: your ratings order ${percent(accuracy)} of pairs correctly. ` +
+      'Guessing gets 50\u00a0%.';
   }
   const now = `Your ratings predict the better of two pictures in ${percent(accuracy)} of pairs. `;
   if (!state.more || state.gain == null) return now;
@@ -56,7 +58,8 @@ function sayOrder() {
 
 /** How far a person agrees with themselves on pictures that were shown twice. */
 function sayAgreement() {
-  const {agreement} = state;
-  if (!agreement?.again) return '';
-  return `Of ${agreement.again} shown again you rated ${agreement.same} the same.`;
+  const found = state.self_agreement;
+  if (!found) return '';
+  return `Of ${found.repeats} pictures shown again, you ordered ${percent(found.share)} of pairs ` +
+    'the same way.';
 }

@@ -1,19 +1,20 @@
 // The stage: it knows which pictures are on the screen, and whether anyone can have seen them.
 import {isBusy} from './api.js';
 import {el, pictureUrl} from './dom.js';
+import {session} from './state.js';
 import {tell} from './status.js';
 
 const MOMENT = 150;        // ms from the painting of a picture to the first answer that counts
 const DOUBLE_CLICK = 400;  // the same, for what may be the second half of a double click
 const KEPT = 8;            // pictures that are loaded ahead
 
-const ahead = new Map();   // row: image
+const ahead = new Map();   // row: promise of its image
 
 /** Load the pictures that come soon, so that they are there at once. */
 export function preload(rows) {
   for (const row of rows) {
     if (ahead.has(row)) continue;
-    ahead.set(row, el('img', {src: pictureUrl(row, 'large')}));
+    ahead.set(row, load(row));
     if (ahead.size > KEPT) ahead.delete(ahead.keys().next().value);
   }
 }
@@ -26,6 +27,7 @@ export class Stage {
     this.rows = [];
     this.paintedAt = Infinity;
     this.hasFailed = false;
+    this.view = 0;  // raised with all that is painted to be answered: rate.py takes one answer a view
     document.addEventListener('visibilitychange', () => this.wait());
   }
 
@@ -45,7 +47,7 @@ export class Stage {
     this.rows = rows;
     this.hasFailed = false;
     this.element.ariaBusy = 'true';
-    const images = await Promise.all(rows.map(load));
+    const images = await Promise.all(rows.map(row => ahead.get(row) ?? load(row)));
     if (this.rows !== rows) return;  // others came meanwhile
     this.hasFailed = images.includes(null);
     this.element.ariaBusy = 'false';
@@ -77,6 +79,7 @@ export class Stage {
     await new Promise(painted => requestAnimationFrame(() => requestAnimationFrame(painted)));
     if (this.rows !== rows) return;
     this.paintedAt = performance.now();
+    this.view += 1;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => { this.element.dataset.ready = rows.join(' '); }, MOMENT);
   }
@@ -108,14 +111,17 @@ export class Stage {
 
 /** An image that is ready to be painted; null if it cannot be loaded. */
 async function load(row) {
-  const image = el('img', {className: 'large', alt: `Picture ${row}`, draggable: false,
-                           src: pictureUrl(row, 'large')});
+  const image = el('img', {className: 'large', alt: `Picture ${row}`, draggable: false});
   image.dataset.row = row;
-  try {
-    await image.decode();
-    return image;
-  } catch {
-    ahead.delete(row);
-    return null;
+  const own = pictureUrl(row, 'large');
+  for (const url of session.has_sources ? [`large/${row}`, own] : [own]) {
+    try {
+      image.src = url;
+      await image.decode();
+      return image;
+    } catch {
+      ahead.delete(row);  // another try loads it anew
+    }
   }
+  return null;
 }

@@ -37,7 +37,7 @@ export class Stars {
   build(element) {
     const side = (name, step, ariaLabel) => el('button', {
       className: `neighbour ${name}`, ariaLabel,
-      onclick: () => inTurn(() => this.move(step))});
+      onclick: () => inTurn(() => step < 0 ? this.move(step) : this.goOn())});
     this.before = side('before', -1, 'The picture before');
     this.after = side('after', 1, 'The next picture');
     this.badge = el('b', {className: 'badge', hidden: true});
@@ -91,12 +91,17 @@ export class Stars {
     }
   }
 
+  /** Whether a row was rated long ago and is asked about again. */
+  isRepeat(row) {
+    return Boolean(state.repeats?.includes(row));
+  }
+
   /** The row that comes after the current one; the one that was shown as such stays it. */
   next() {
     const after = this.trail[this.position + 1];
     if (after !== undefined) return after;
-    const isNew = row => row !== undefined && row !== this.current && !this.ratings.has(row) &&
-      !this.passed.has(row);
+    const isNew = row => row !== undefined && row !== this.current && !this.passed.has(row) &&
+      (!this.ratings.has(row) || this.isRepeat(row));
     if (!isNew(this.promised)) {
       this.promised = state.upcoming.find(isNew) ?? this.findAnother(isNew);
     }
@@ -132,7 +137,7 @@ export class Stars {
   /** Show what belongs to the picture: its rating, and messages in its place. */
   dress() {
     const row = this.current;
-    const rating = this.ratings.get(row);
+    const rating = this.isRepeat(row) ? undefined : this.ratings.get(row);
     this.badge.hidden = rating === undefined;
     this.badge.textContent = rating === undefined ? '' : ratingName(rating);
     this.levels.forEach((button, i) => {
@@ -174,7 +179,7 @@ export class Stars {
   }
 
   fill(place, row) {
-    const rating = this.ratings.get(row);
+    const rating = this.isRepeat(row) ? undefined : this.ratings.get(row);
     const wanted = `${row} ${rating}`;
     if (place.dataset.shows === wanted) return;
     place.dataset.shows = wanted;
@@ -194,14 +199,15 @@ export class Stars {
   /** Answer the picture that was on the screen when a key or button was pressed. */
   answerSeen(event, answer, options) {
     const seen = this.stage.seen(event, options);
-    if (seen?.length) inTurn(() => answer(seen[0]));
+    const {view} = this.stage;
+    if (seen?.length) inTurn(() => answer(seen[0], view));
     return Boolean(seen?.length);
   }
 
   rateSeen(event, rating) {
     if (rating > session.levels) {
       tell(`Ratings go from 1 to ${session.levels}.`);
-    } else if (this.answerSeen(event, row => this.rate(row, rating)) && rating) {
+    } else if (this.answerSeen(event, (row, view) => this.rate(row, rating, view)) && rating) {
       this.levels[rating - 1].classList.add('flash');
     }
   }
@@ -211,22 +217,25 @@ export class Stars {
     this.rateSeen(event, null);
   }
 
-  async rate(row, rating) {
-    await say('rate', {row, rating});
+  /** Rate a row; view: of the stage, if it was answered there. */
+  async rate(row, rating, view) {
+    const repeat = view !== undefined && this.isRepeat(row) || undefined;
+    await say('rate', {row, rating, view, repeat});
     this.remember(row, rating);
+    if (rating === null && view) this.stage.view += 1;  // the picture stays
     tell(rating === null ? 'Rating cleared.' : `Rated ${rating}.`);
     this.goOnFrom(row, rating !== null);
   }
 
-  async reject(row) {
-    await say('reject', {row});
+  async reject(row, view) {
+    await say('reject', {row, view});
     this.remember(row, 'x');
     tell('Not a face: left out.');
     this.goOnFrom(row, true);
   }
 
-  async skip(row) {
-    await say('skip', {row});
+  async skip(row, view) {
+    await say('skip', {row, view});
     tell('Skipped: it comes again later.');
     this.goOnFrom(row, true);
   }
@@ -234,6 +243,14 @@ export class Stars {
   goOnFrom(row, isDone) {
     if (isDone && row === this.current) this.move(1);
     else this.show();
+  }
+
+  /** Show the next picture; this one comes again after all others. */
+  async goOn() {
+    const row = this.current;
+    const isOpen = row !== undefined && !this.ratings.has(row) && this.next() !== undefined;
+    if (isOpen && state.version !== undefined) await say('next', {row});
+    this.move(1);
   }
 
   move(step) {
@@ -285,10 +302,10 @@ export class Stars {
     const hadDigits = this.forgetDigits();
     if (hadDigits && ['undo', 'Escape', 'Delete'].includes(key)) return true;
     if (key === 'Delete') this.clear(event);
-    else if (key === 'x') this.answerSeen(event, row => this.reject(row));
-    else if (key === ' ') this.answerSeen(event, row => this.skip(row), {evenIfFailed: true});
+    else if (key === 'x') this.answerSeen(event, (...seen) => this.reject(...seen));
+    else if (key === ' ') this.answerSeen(event, (...seen) => this.skip(...seen), {evenIfFailed: true});
     else if (key === 'ArrowLeft') inTurn(() => this.move(-1));
-    else if (key === 'ArrowRight') inTurn(() => this.move(1));
+    else if (key === 'ArrowRight') inTurn(() => this.goOn());
     else return false;
     return true;
   }
@@ -309,8 +326,7 @@ export class Stars {
   // What the page shows beside the pictures
 
   get progress() {
-    return `${(state.rated + state.rejected).toLocaleString()} / ` +
-      session.pictures.toLocaleString();
+    return [state.rated + state.rejected, session.pictures];
   }
 
   // What the list of all pictures asks for

@@ -8,7 +8,9 @@ export function watchState(watcher) {
   watchers.push(watcher);
 }
 
+/** Take a state, unless a later one is known. */
 export function setState(newState) {
+  if (newState.version < state?.version) return;
   state = newState;
   for (const watcher of watchers) watcher(state);
 }
