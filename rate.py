@@ -9,7 +9,9 @@ from picture_ranknet.console import messages, options
 from picture_ranknet.console.command import command
 from picture_ranknet.errors import InputError
 from picture_ranknet.models import checks
-from picture_ranknet.rating import clicks, comparisons, rating_journal
+from picture_ranknet.rating import bradley_terry as comparisons
+from picture_ranknet.rating import clicks
+from picture_ranknet.rating import journal as rating_journal
 from picture_ranknet.storage import arrays, atomic, tables
 from picture_ranknet.text import count
 
@@ -121,7 +123,7 @@ def start_session(args, X, journal):
 
 def serve(session, title, port, opens_browser):
     """Show the page until the person has done enough, or stops it with Ctrl-C."""
-    from picture_ranknet.rating import rate_server
+    from picture_ranknet.rating import server as rate_server
 
     try:
         server = rate_server.Server(session, title, port)

@@ -25,9 +25,13 @@ import bench_quality
 import metrics
 from picture_ranknet.pictures import descriptor
 from picture_ranknet.rating import (
-    rate_session,
-    rating_journal,
-    rating_order,
+    journal as rating_journal,
+)
+from picture_ranknet.rating import (
+    order as rating_order,
+)
+from picture_ranknet.rating import (
+    session as rate_session,
 )
 
 COUNTS = [15, 20, 30, 40, 60, 80, 100, 120, 160, 200]

@@ -58,9 +58,13 @@ from picture_ranknet.learning import (
 from picture_ranknet.models import model_file  # noqa: F401
 from picture_ranknet.pictures import plots  # noqa: F401
 from picture_ranknet.rating import (
-    rate_server,  # noqa: F401
-    rate_session,  # noqa: F401
-    rating_journal,
+    journal as rating_journal,
+)
+from picture_ranknet.rating import (
+    server as rate_server,  # noqa: F401
+)
+from picture_ranknet.rating import (
+    session as rate_session,  # noqa: F401
 )
 from picture_ranknet.storage import arrays, ratings_txt
 

@@ -20,7 +20,7 @@ import waitress
 from PIL import Image, ImageFilter
 
 from picture_ranknet.pictures import plots
-from picture_ranknet.rating import rate_session
+from picture_ranknet.rating import session as rate_session
 
 HOST = '127.0.0.1'
 LARGE = 640            # pixels; small pictures are enlarged to about this

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import metrics
-from picture_ranknet.rating import comparisons
-from picture_ranknet.rating.comparisons import PRIOR_VARIANCE, Ranking
+from picture_ranknet.rating import bradley_terry as comparisons
+from picture_ranknet.rating.bradley_terry import PRIOR_VARIANCE, Ranking
 
 
 def rank(n, said):

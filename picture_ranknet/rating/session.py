@@ -13,7 +13,8 @@ import numpy as np
 
 from picture_ranknet.pictures import plots
 from picture_ranknet.pictures.descriptor import describe
-from picture_ranknet.rating import comparisons, rating_order
+from picture_ranknet.rating import bradley_terry as comparisons
+from picture_ranknet.rating import order as rating_order
 from picture_ranknet.storage import arrays
 
 POOL = 4000           # pictures among which the next ones are chosen

@@ -2,8 +2,8 @@
 import numpy as np
 import pytest
 
-from picture_ranknet.rating import rating_order
-from picture_ranknet.rating.rating_order import Taste
+from picture_ranknet.rating import order as rating_order
+from picture_ranknet.rating.order import Taste
 
 
 @pytest.fixture

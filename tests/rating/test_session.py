@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 import metrics
-from picture_ranknet.rating import rate_session
-from picture_ranknet.rating.rate_session import PairSession, StarSession
-from picture_ranknet.rating.rating_journal import PAIRS, Journal
+from picture_ranknet.rating import session as rate_session
+from picture_ranknet.rating.journal import PAIRS, Journal
+from picture_ranknet.rating.session import PairSession, StarSession
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.rating.rating_journal import PAIRS, STARS, Comparison, Journal, Rating
+from picture_ranknet.rating.journal import PAIRS, STARS, Comparison, Journal, Rating
 from picture_ranknet.storage import ratings_txt
 
 
@@ -230,7 +230,7 @@ def test_whatever_is_said_and_whenever_it_ends_nothing_is_lost(tmp_path_factory,
 RATE_FOREVER = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from picture_ranknet.rating.rating_journal import Journal
+from picture_ranknet.rating.journal import Journal
 with Journal(sys.argv[2], 50, 'id') as journal:
     for number in range(10 ** 6):
         journal.rate(number % 50, number % 5 + 1)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from picture_ranknet.rating import rate_server
-from picture_ranknet.rating.rate_session import PairSession, StarSession
-from picture_ranknet.rating.rating_journal import PAIRS, Journal
+from picture_ranknet.rating import server as rate_server
+from picture_ranknet.rating.journal import PAIRS, Journal
+from picture_ranknet.rating.session import PairSession, StarSession
 
 PORT = 5050
 HOME = 'http://127.0.0.1:{}'.format(PORT)
@@ -169,7 +169,7 @@ def test_a_full_disk_is_said_and_the_picture_stays(page, monkeypatch):
     def fail(journal, row, rating):
         raise OSError(28, 'No space left on device')
 
-    monkeypatch.setattr('picture_ranknet.rating.rating_journal.Journal.rate', fail)
+    monkeypatch.setattr('picture_ranknet.rating.journal.Journal.rate', fail)
     answer = page.post('rate', {'row': 0, 'rating': 1})
     assert answer.status_code == 507
     assert answer.json['error'] == 'Not saved: No space left on device'
