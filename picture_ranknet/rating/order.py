@@ -1,11 +1,11 @@
-"""Which picture to rate next, so that few ratings tell much, and what they tell so far.
+"""Which picture to rate next, so that few ratings are enough, and how well they predict so far.
 
-A Gaussian process on what pictures look like: those that look alike are
-expected to be liked alike, and what goes on along a main direction of their
-looks, from round to long, say, is expected to be liked more and more, or less
-and less.  The next picture is the one whose rating makes the expected error
-over all pictures smallest: first it lies among many others, then far out on a
-main direction, since there the most is to be told apart.
+A Gaussian process on what pictures look like: pictures that look alike are
+expected to be liked alike, and along a main direction of their looks, from
+round to long, say, they are expected to be liked more and more, or less and
+less.  The next picture is the one whose rating is expected to leave the
+smallest error over all pictures: first it lies among many others, then far out
+on a main direction, where differences are largest.
 
 Seo, Wallat, Graepel and Obermayer, *Gaussian Process Regression: Active Data
 Selection and Test Point Rejection*, IJCNN 2000, section 3 (after Cohn);
@@ -18,13 +18,13 @@ import math
 
 import numpy as np
 
-LEAST_DEVIATION = .02   # what varies less is not told apart by more
-EXPECTED_NOISE = 2      # of a rating, before there is any: its variance in parts of the taste's
+LEAST_DEVIATION = .02   # of what is described; what varies less is not magnified further
+EXPECTED_NOISE = 2      # variance of a rating, relative to the taste's, before there is any
 DIRECTIONS = 30         # in which pictures differ most
-LIKENESS = .7           # share of the taste that is for what looks alike, not for a direction
+LIKENESS = .7           # share of the taste that follows likeness; the rest, main directions
 NOISES = 10. ** np.arange(-1.5, 2.1, .25)
 SCORE_WEIGHT = 4        # of a model's scores, beside what pictures look like
-FEWEST = 8              # ratings from which anything is said
+FEWEST = 8              # ratings for a first estimate of the accuracy
 
 
 class Taste:
@@ -32,23 +32,69 @@ class Taste:
     """What is known of a person's taste in some pictures.
 
     Args:
-        descriptions (numpy.ndarray): Shape ``(M, D)``; :func:`descriptor.describe` makes such.
+        descriptions (numpy.ndarray): Shape ``(M, D)``, as made by :func:`descriptor.describe`.
         scores (numpy.ndarray): Shape ``(M,)``, of a trained model, higher is
-            better; ``None`` if there is none.
+            better; ``None`` without a model.
+
+    Attributes:
+        kernel (numpy.ndarray): Covariance of the taste before any rating,
+            shape ``(M, M)``, float32.
+        prior (numpy.ndarray): Expected ratings before any, shape ``(M,)``.
     """
 
     def __init__(self, descriptions, scores=None):
-        deviation = np.maximum(descriptions.std(axis=0), LEAST_DEVIATION)
-        known = ((descriptions - descriptions.mean(axis=0)) / deviation).astype(np.float32)
-        self.prior = np.zeros(len(known))
-        self.kernel = _gaussian(known)
-        self.kernel *= LIKENESS
-        self.kernel += (1 - LIKENESS) * _linear(_along_main_directions(known))
+        self._center = descriptions.mean(axis=0)
+        self._deviation = np.maximum(descriptions.std(axis=0), LEAST_DEVIATION)
+        self._known = self._standardize(descriptions)
+        self._width = _median_square(self._known)
+        self._directions = _main_directions(self._known)
+        along = self._known @ self._directions
+        self._spread = max(np.einsum('ij,ij->', along, along) / len(along), 1e-6)
+        self._usual_score = None
         if scores is not None and np.ptp(scores) > 0:
-            self.prior = (scores - scores.mean()) / scores.std()
-            line = self.prior.astype(np.float32)
-            self.kernel += SCORE_WEIGHT * np.outer(line, line)
+            self._usual_score = scores.mean(), scores.std()
+        self.prior = self._standardize_scores(scores, len(descriptions))
+        self.kernel = self._covariance(self._known, self.prior, self._known, self.prior)
         self._left = self.kernel.copy()  # covariance of what is not known yet
+        self._taken_in = []
+
+    def _standardize(self, descriptions):
+        return ((descriptions - self._center) / self._deviation).astype(np.float32)
+
+    def _standardize_scores(self, scores, n):
+        if self._usual_score is None:
+            return np.zeros(n)
+        mean, deviation = self._usual_score
+        return (scores - mean) / deviation
+
+    def _covariance(self, x, x_prior, y, y_prior):
+        kernel = _gaussian(x, y, self._width)
+        kernel *= LIKENESS
+        kernel += (1 - LIKENESS) / self._spread * (
+            (x @ self._directions) @ (y @ self._directions).T)
+        if self._usual_score is not None:
+            kernel += SCORE_WEIGHT * np.outer(x_prior.astype(np.float32),
+                                              y_prior.astype(np.float32))
+        return kernel
+
+    def add(self, descriptions, scores=None):
+        """Extend the pictures by some more, which get the last indices.
+
+        Args:
+            descriptions (numpy.ndarray): Shape ``(K, D)``.
+            scores (numpy.ndarray): Shape ``(K,)``; needed if the first ones have scores.
+        """
+        known = np.concatenate([self._known, self._standardize(descriptions)])
+        prior = np.concatenate([self.prior, self._standardize_scores(scores, len(descriptions))])
+        n = len(self)
+        rows = self._covariance(known[n:], prior[n:], known, prior)
+        self._known, self.prior = known, prior
+        self.kernel = _bordered(self.kernel, rows)
+        taken_in = self._taken_in
+        certain = (self.kernel[np.ix_(taken_in, taken_in)].astype(float)
+                   + EXPECTED_NOISE * np.eye(len(taken_in)))
+        explained = rows[:, taken_in] @ np.linalg.solve(certain, self.kernel[taken_in])
+        self._left = _bordered(self._left, rows - explained.astype(np.float32))
 
     def __len__(self):
         return len(self.kernel)
@@ -56,38 +102,39 @@ class Taste:
     def take_in(self, indices):
         """Count on knowing the ratings of these pictures when the next one is chosen."""
         for index in indices:
+            self._taken_in.append(index)
             column = self._left[index].copy()
             column /= math.sqrt(column[index] + EXPECTED_NOISE)
             for start in range(0, len(column), 256):  # in the cache, and without a second matrix
                 self._left[start:start + 256] -= np.outer(column[start:start + 256], column)
 
     def most_telling(self, candidates):
-        """The picture, of an array of indices, whose rating tells most about all of them."""
+        """The picture, of an array of indices, whose rating is most informative about all."""
         chosen = self._left[candidates]
         gains = np.einsum('ij,ij->i', chosen, chosen)
         gains /= self._left[candidates, candidates] + EXPECTED_NOISE
         return int(candidates[gains.argmax()])
 
     def learn(self, indices, ratings):
-        """What some ratings tell.
+        """Learn from some ratings.
 
         Args:
             indices (numpy.ndarray): Pictures that are rated, shape ``(R,)``.
             ratings (numpy.ndarray): Shape ``(R,)``.
 
         Returns:
-            Lesson: Scores of all pictures, and how good they are.
+            Lesson: Expected ratings of all pictures, and how good these are.
         """
         return Lesson(self, indices, ratings)
 
 
 class Lesson:
 
-    """What some ratings tell about all pictures.
+    """What follows from some ratings about all pictures.
 
     Attributes:
         scores (numpy.ndarray): Expected ratings, shape ``(M,)``.
-        noise (float): Variance of ratings in parts of that of the taste.
+        noise (float): Variance of ratings, relative to that of the taste.
     """
 
     def __init__(self, taste, indices, ratings):
@@ -113,10 +160,10 @@ class Lesson:
         self.scores = mean + taste.kernel[:, self.indices] @ self._dual
 
     def pair_accuracy(self):
-        """The share of pairs in the right order when both of a pair are left out.
+        """The share of pairs in the right order when both pictures of a pair are left out.
 
-        Only pairs that were rated differently count.  To leave out one at a
-        time would mislead: without the best one the others' mean is lower.
+        Only pairs that were rated differently count.  Leaving out one picture at
+        a time would be biased: without the best one the mean of the others is lower.
 
         Returns:
             float: ``nan`` where there are too few ratings to tell.
@@ -135,7 +182,7 @@ class Lesson:
         return float(np.mean((1 + told * np.sign(expected)) / 2))
 
     def expected_gain(self, n_more, seed=0):
-        """How much the pair accuracy over all pictures is expected to grow by more ratings."""
+        """How much more ratings are expected to raise the pair accuracy over all pictures."""
         known = np.zeros(len(self._taste), bool)
         known[self.indices] = True
         others = np.random.default_rng(seed).permutation(np.flatnonzero(~known))
@@ -143,7 +190,7 @@ class Lesson:
         return self._expected_accuracy(np.concatenate([self.indices, others[:n_more]])) - now
 
     def _expected_accuracy(self, indices, most=500):
-        """Expected of scores whose correlation with the taste follows from what is left unknown."""
+        """That of scores whose correlation with the taste follows from what is left unknown."""
         kernel = self._taste.kernel
         looked_at = np.linspace(0, len(kernel) - 1, min(most, len(kernel))).astype(int)
         across = kernel[np.ix_(indices, looked_at)].astype(float)
@@ -153,27 +200,42 @@ class Lesson:
         return .5 + math.asin(math.sqrt(share)) / math.pi
 
 
-def _along_main_directions(x, sweeps=8):
-    """Where pictures are along the directions in which they differ most, by power iteration."""
+def _main_directions(x, sweeps=8):
+    """The directions in which pictures differ most, by power iteration; shape ``(D, K)``."""
     directions = np.random.default_rng(0).normal(size=(x.shape[1], min(DIRECTIONS, *x.shape)))
     for _ in range(sweeps):
         directions, _ = np.linalg.qr(x.T @ (x @ directions.astype(np.float32)))
-    return x @ directions.astype(np.float32)
+    return directions.astype(np.float32)
 
 
-def _linear(x):
-    """Kernel ``x . y``, float32, with a mean of 1 on its diagonal."""
-    return x @ (x.T / max(np.einsum('ij,ij->', x, x) / len(x), 1e-6))
+def _median_square(x, most=500):
+    """The median of the squared distances between pictures, of the first ``most``."""
+    few = x[:most]
+    distances = _squared_distances(few, few)
+    others = distances[~np.eye(len(few), dtype=bool)]
+    return max(np.median(others), 1e-6) if len(others) else 1.
 
 
-def _gaussian(x):
-    """Kernel ``exp(-|x - y|^2 / m)``, float32, with ``m`` the median of the squared distances."""
-    squares = np.einsum('ij,ij->i', x, x)
-    kernel = x @ x.T
-    kernel *= -2
-    kernel += squares[:, None]
-    kernel += squares
-    few = kernel[:500, :500]
-    median = np.median(few[~np.eye(len(few), dtype=bool)]) if len(few) > 1 else 1
-    kernel /= -max(median, 1e-6)
+def _squared_distances(x, y):
+    distances = x @ y.T
+    distances *= -2
+    distances += np.einsum('ij,ij->i', x, x)[:, None]
+    distances += np.einsum('ij,ij->i', y, y)
+    return distances
+
+
+def _gaussian(x, y, width):
+    """Kernel ``exp(-|x - y|^2 / width)``, float32."""
+    kernel = _squared_distances(x, y)
+    kernel /= -width
     return np.exp(kernel, out=kernel)
+
+
+def _bordered(matrix, rows):
+    """A symmetric matrix with some more rows, and columns, at its end."""
+    n, size = len(matrix), rows.shape[1]
+    bordered = np.empty((size, size), matrix.dtype)
+    bordered[:n, :n] = matrix
+    bordered[n:] = rows
+    bordered[:n, n:] = rows[:, :n].T
+    return bordered
