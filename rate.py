@@ -81,11 +81,13 @@ def make_session(X, journal, is_pairs, model_path, seed):
 
 def serve(session, X_path, port, opens_browser):
     """Show the page until the person has done enough, or stops it with Ctrl-C."""
+    from picture_ranknet.rating import sources
     from picture_ranknet.rating.server import Server
 
     try:
         server = Server(session, os.path.basename(X_path), port,
-                        quote('python', 'train.py', X_path, session.journal.path))
+                        quote('python', 'train.py', X_path, session.journal.path),
+                        sources.find(X_path, len(session.X), messages.note))
     except OSError as e:
         raise InputError(f'--port {port}: {e.strerror or e}; 0 takes a free one') from e
     with session, server:

@@ -3,7 +3,7 @@ import numpy as np
 
 from picture_ranknet.rating.bradley_terry import Comparison, Placing, Ranking
 from picture_ranknet.rating.journal import Rating, Skip
-from picture_ranknet.rating.session import Session
+from picture_ranknet.rating.session import Session, kind_of
 
 PAUSE = 3    # seconds without an answer after which everything is fitted again
 SOON = 3     # new pictures that are announced
@@ -76,8 +76,8 @@ class PairSession(Session):
                 self._ranking.postpone(row)
                 break
 
-    def _answered(self):
-        self.has_spoken()
+    def _answered(self, is_answer=True):
+        self.has_spoken(is_answer)
         self._pair = self._choose()
 
     def compare(self, left, right, better):
@@ -112,36 +112,38 @@ class PairSession(Session):
         with self.lock:
             self.journal.skip(left, right)
             self._set_aside((left, right))
-            self._answered()
+            self._answered(is_answer=False)
 
-    def undo(self):
+    def undo(self) -> tuple:
         """Take the last answer back, and ask it again.
 
         Returns:
-            tuple: The pair that is shown now, and the row that was rejected or
-            placed; each ``None`` where there is none.
+            tuple: What was taken back, ``'comparison'``, ``'place'``,
+            ``'reject'`` or ``'skip'``, the pair that is shown now, and the row
+            that was rejected or placed; each ``None`` where there is none.
         """
         with self.lock:
             last = self.journal.undo()
             if last is None:
-                return None, None
-            self.has_undone()
-            if isinstance(last, Rating):
-                self._leave_out_rejected()
-                partner = self._ranking.partner(last.row)
-                self._pair = None if partner is None else (last.row, partner)
-                return self._pair, last.row
-            if isinstance(last, Skip):
-                self._skipped.pop((min(last.rows), max(last.rows)), None)
-                self._pair = last.rows
-                return self._pair, None
-            self._ranking.remove(last)
-            self._is_fitted = False
-            if isinstance(last, Placing):
-                self._pair = self._choose()
-                return self._pair, last.row
-            self._pair = last.left, last.right
-            return self._pair, None
+                return None, None, None
+            self.has_undone(not isinstance(last, Skip))
+            self._pair, row = self._take_back(last)
+            return kind_of(last), self._pair, row
+
+    def _take_back(self, last):
+        """The pair that comes now, and the row that it is about."""
+        if isinstance(last, Skip):
+            self._skipped.pop((min(last.rows), max(last.rows)), None)
+            return last.rows, None
+        if isinstance(last, Rating):
+            self._leave_out_rejected()
+            partner = self._ranking.partner(last.row)
+            return None if partner is None else (last.row, partner), last.row
+        self._ranking.remove(last)
+        self._is_fitted = False
+        if isinstance(last, Placing):
+            return self._choose(), last.row
+        return (last.left, last.right), None
 
     def state(self) -> dict:
         """What the page shows beside the pictures."""

@@ -11,6 +11,9 @@ import time
 
 import numpy as np
 
+from picture_ranknet.rating.bradley_terry import Comparison, Placing
+from picture_ranknet.rating.journal import NO_FACE, Rating, Skip
+
 LONGEST_PAUSE = 60    # seconds; longer gaps between answers count as so many
 WRITE_EVERY = 1       # seconds
 THINK_EVERY = 1       # seconds, without an answer
@@ -114,16 +117,17 @@ class Session:
     def finish(self):
         """Do what is left to do when no more answers come."""
 
-    def has_spoken(self):
-        """Count an answer."""
-        self.n_said += 1
+    def has_spoken(self, is_answer=True):
+        """Count an answer; a skip is none."""
+        self.n_said += is_answer
         self.version += 1
-        self._times.append(time.monotonic())
+        if is_answer:
+            self._times.append(time.monotonic())
         self._has_news.set()
 
-    def has_undone(self):
+    def has_undone(self, is_answer=True):
         """Count an answer that was taken back."""
-        self.n_said = max(0, self.n_said - 1)
+        self.n_said = max(0, self.n_said - is_answer)
         self.version += 1
         self._has_news.set()
 
@@ -157,3 +161,10 @@ def median_gap(times, most=30, fewest=3):
     times = times[-most - 1:]
     gaps = [min(after - before, LONGEST_PAUSE) for before, after in zip(times, times[1:])]
     return statistics.median(gaps) if len(gaps) >= fewest else None
+
+
+def kind_of(said) -> str:
+    """What an entry of a journal's history is, in a word."""
+    if isinstance(said, Rating):
+        return 'reject' if said.text == NO_FACE else 'rating'
+    return {Skip: 'skip', Comparison: 'comparison', Placing: 'place'}[type(said)]

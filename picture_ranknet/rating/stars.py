@@ -7,7 +7,7 @@ from picture_ranknet.pictures import plots
 from picture_ranknet.pictures.descriptor import describe
 from picture_ranknet.rating import order, repeats
 from picture_ranknet.rating.journal import Rating, Skip
-from picture_ranknet.rating.session import Session
+from picture_ranknet.rating.session import Session, kind_of
 from picture_ranknet.storage import arrays
 
 POOL = 4000           # pictures among which the next ones are chosen
@@ -264,8 +264,7 @@ class StarSession(Session):
             self.journal.skip(row)
             self._set_aside(row)
             self._leave(row)
-            self.version += 1
-            self._has_news.set()
+            self.has_spoken(is_answer=False)
 
     def pass_by(self, row):
         """Show a picture again only after all others, without this being an answer."""
@@ -274,26 +273,29 @@ class StarSession(Session):
             self._leave(row)
             self._has_news.set()
 
-    def undo(self):
-        """Take the last answer back, and ask it again; its row, or ``None`` if there is none."""
+    def undo(self) -> tuple:
+        """Take the last answer back, and ask it again.
+
+        Returns:
+            tuple: What was taken back, ``'rating'``, ``'reject'`` or
+            ``'skip'``, and its row; each ``None`` if there is nothing.
+        """
         with self.lock:
             last = self.journal.undo()
             if last is None:
-                return None
-            if isinstance(last, Skip):
-                row, = last.rows
-                self._later.pop(row, None)
-                self.version += 1
-            else:
-                row = last.row
-                self.has_undone()
-            if last_is_repeat := isinstance(last, Rating) and last.is_repeat:
+                return None, None
+            is_skip = isinstance(last, Skip)
+            row = last.rows[0] if is_skip else last.row
+            self._later.pop(row, None)
+            self.has_undone(not is_skip)
+            is_repeat = not is_skip and last.is_repeat
+            if is_repeat:
                 self._repeats.add(row)
             if row in self._queue:
                 self._queue.remove(row)
-            if last_is_repeat or self._is_open(np.array([row])):
+            if is_repeat or self._is_open(np.array([row])):
                 self._queue.insert(0, row)
-            return row
+            return kind_of(last), row
 
     def upcoming(self):
         """Rows to rate next, the next one first: all that are announced, then what was skipped."""
@@ -322,23 +324,11 @@ class StarSession(Session):
                 'more': min(MORE, n_faces - len(ratings)), 'goal': goal,
                 'goal_reached': len(ratings) >= goal, 'upcoming': upcoming,
                 'repeats': [row for row in upcoming if row in self._repeats],
-                'self_agreement': repeats.self_agreement(self.journal.history),
-                'anchors': self._anchors()}
+                'self_agreement': repeats.self_agreement(self.journal.history)}
 
     def _level_of(self, ratings):
         """The levels that ratings round to, halves up."""
         return np.clip(np.floor(ratings + .5), 1, self.levels).astype(int)
-
-    def _anchors(self, most=1000):
-        """A recently rated picture for each level that has one."""
-        anchors = {}
-        for said in reversed(self.journal.history[-most:]):
-            if isinstance(said, Rating) and np.isfinite(self.journal.ratings[said.row]):
-                level = int(self._level_of(self.journal.ratings[said.row]))
-                anchors.setdefault(level, said.row)
-                if len(anchors) == self.levels:
-                    break
-        return anchors
 
     def ranking(self) -> list:
         """All rows, best first, in groups: those of each level, the unrated, the rejected.

@@ -68,7 +68,7 @@ def test_a_comparison_that_is_undone_is_asked_again(session, ratings):
     (_, before), = session.ranking()
     pair = session.state()['pair']
     session.compare(*pair, pair[0])
-    assert session.undo() == (pair, None)
+    assert session.undo() == ('comparison', pair, None)
     assert session.state()['pair'] == pair and session.state()['compared'] == 40
     assert metrics.kendall_tau(np.argsort(before), np.argsort(session.ranking()[0][1])) > .9
 
@@ -78,10 +78,10 @@ def test_all_is_undone(session, ratings):
     session.reject(session.state()['pair'][0])
     session.skip(*session.state()['pair'])
     n = 0
-    while session.undo()[0] or session.journal.history:
+    while session.undo()[0]:
         n += 1
     assert n == 12 and session.state()['compared'] == 0 and session.state()['rated'] == 0
-    assert session.undo() == (None, None)
+    assert session.undo() == (None, None, None)
 
 
 @pytest.mark.parametrize('start, target', [(20, 0), (20, 3), (5, 29), (1, 6)])
@@ -95,7 +95,7 @@ def test_a_picture_lands_where_it_is_put_and_one_undo_takes_it_back(
                   others[target] if target < 29 else None)
     (_, after), = session.ranking()
     assert after == others[:target] + [row] + others[target:]
-    assert session.undo()[1] == row
+    assert session.undo()[::2] == ('place', row)
     assert session.ranking()[0][1] == before
     assert session.state()['compared'] == 60
 
@@ -120,8 +120,8 @@ def test_a_rejected_picture_leaves_the_ranking_and_comes_back_by_undo(session, r
     assert (tmp_path / 'pairs.txt').read_text().splitlines()[row] == 'nan  # no face'
     for _ in range(30):
         session.undo()
-    pair, undone = session.undo()
-    assert undone == row and row in pair and 'x' not in dict(session.ranking())
+    kind, pair, undone = session.undo()
+    assert (kind, undone) == ('reject', row) and row in pair and 'x' not in dict(session.ranking())
 
 
 def test_a_skipped_pair_comes_when_there_is_no_other(tmp_path, pictures):
@@ -138,7 +138,7 @@ def test_a_skipped_pair_comes_when_there_is_no_other(tmp_path, pictures):
         for pair in skipped * 2:
             assert set(session.state()['pair']) == set(pair)
             session.skip(*session.state()['pair'])
-        assert session.undo()[0] == session.state()['pair']
+        assert session.undo()[:2] == ('skip', session.state()['pair'])
         for _ in range(2):
             session.compare(*session.state()['pair'], None)
         assert session.state()['pair'] is None and session.state()['goal_reached']

@@ -20,9 +20,10 @@ class Page:
 
     """What the page's script does, without a browser."""
 
-    def __init__(self, session):
+    def __init__(self, session, sources=None):
         self.is_over = threading.Event()
-        app = server.build_app(session, 'X.npy', 'token', PORT, self.is_over, 'train it')
+        app = server.build_app(session, 'X.npy', 'token', PORT, self.is_over, 'train it',
+                               sources)
         self.client = app.test_client()
         self.window = self.post('open').json['window']
 
@@ -60,8 +61,10 @@ def test_a_rating_is_on_disk_when_it_is_answered(page, tmp_path):
     assert answer.status_code == 200 and answer.json['state']['rated'] == 1
     assert journal_of(tmp_path)[-1]['row'] == 3 and journal_of(tmp_path)[-1]['is'] == '4'
     assert page.post('reject', {'row': 5}).json['state']['rejected'] == 1
-    assert page.post('undo').json['row'] == 5
-    assert page.post('undo').json['rating'] is None
+    undone = page.post('undo').json
+    assert (undone['undone'], undone['row']) == ('reject', 5)
+    undone = page.post('undo').json
+    assert (undone['undone'], undone['row'], undone['rating']) == ('rating', 3, None)
     assert page.post('undo').json['pair'] is None  # nothing is left to undo
 
 
@@ -81,6 +84,7 @@ def test_an_older_window_is_told_that_it_has_been_replaced(page, tmp_path):
     assert answer.status_code == 409 and answer.json['another_window']
     assert journal_of(tmp_path) == []
     assert page.post('rate', {'row': 0, 'rating': 1}).status_code == 200
+    assert page.get('state').json['window'] == page.window != first
 
 
 @pytest.mark.parametrize('said', [
@@ -276,7 +280,7 @@ def test_pairs_are_skipped_and_pictures_rejected(pair_page):
 
 
 def test_the_version_grows_with_every_answer_and_undo(page):
-    versions = [page.get('alive').json['version']]
+    versions = [page.get('state').json['version']]
     for path, said in [('rate', {'row': 1, 'rating': 2}), ('skip', {'row': 2}), ('undo', {}),
                        ('undo', {})]:
         versions.append(page.post(path, said).json['state']['version'])
@@ -293,3 +297,37 @@ def test_a_page_of_an_earlier_rate_py_is_told_so(page):
     assert 'token' not in shown.text and "default-src 'none'" in (
         shown.headers['Content-Security-Policy'])
     assert 'restarted' not in page.get('picture/small/30').text
+
+
+class Sources:
+
+    """Pictures have sources, but for one."""
+
+    def about(self, row):
+        return {'source': 'x.png', 'frame': 0, 'time': None, 'box': None}
+
+    def frame(self, row):
+        return Image.new('RGB', (3000, 1000), 'red') if row else None
+
+    def large(self, row):
+        return Image.new('RGB', (700, 800), 'blue') if row else None
+
+
+def test_a_picture_is_shown_as_large_as_in_its_source(page, pictures, tmp_path):
+    with Journal(str(tmp_path / 'other.txt'), 30, 'id') as journal:
+        sourced = Page(StarSession(pictures, journal), Sources())
+        assert sourced.post('open').json['has_sources']
+        sourced.window = None
+        assert sourced.get('about/1').json['source'] == 'x.png'
+        for path, size in ('large/1', (700, 800)), ('frame/1', (2000, 667)):
+            answer = sourced.get(path)
+            assert answer.mimetype == 'image/jpeg'
+            assert Image.open(io.BytesIO(answer.data)).size == size
+        for path in 'large/0', 'frame/0', 'large/30', 'about/30':
+            assert sourced.get(path).status_code == 404
+        sourced.window = sourced.post('open').json['window']
+        said = {'row': 1, 'rating': 2, 'view': 1}
+        assert sourced.post('rate', said).json['state']['rated'] == 1
+        assert sourced.post('rate', {**said, 'row': 0, 'view': 2}).status_code == 409
+    for path in 'large/1', 'frame/1', 'about/1':
+        assert page.get(path).status_code == 404
