@@ -1,17 +1,16 @@
-"""Rankings from comparisons: by hand, against choix, and of a person who is known."""
+"""Rankings from comparisons: by hand, and of a simulated person."""
 import math
 
 import numpy as np
 import pytest
 
 import metrics
-from picture_ranknet.rating import comparisons
-from picture_ranknet.rating.comparisons import PRIOR_VARIANCE, Ranking
+from picture_ranknet.rating.bradley_terry import PRIOR_VARIANCE, Comparison, Placing, Ranking
 
 
 def rank(n, said):
     ranking = Ranking(n)
-    ranking.fit(said)
+    ranking.fit([Comparison(*one) for one in said])
     return ranking
 
 
@@ -62,7 +61,7 @@ def test_uncertainty_is_the_inverse_of_the_curvature():
 def test_one_step_is_close_to_fitting_anew():
     said = [(0, 1, 0), (1, 2, 1), (2, 3, 2), (0, 3, None)]
     quick = rank(4, said)
-    quick.add(3, 1, 1)
+    quick.add(Comparison(3, 1, 1))
     exact = rank(4, [*said, (3, 1, 1)])
     np.testing.assert_allclose(quick.strengths, exact.strengths, atol=.15)
     np.testing.assert_allclose(quick.covariance, exact.covariance, atol=.3)
@@ -72,7 +71,8 @@ def compare(ranking, liked, n, rng=None):
     for _ in range(n):
         left, right = ranking.next_pair()
         p = 1 / (1 + math.exp(liked[right] - liked[left])) if rng else liked[left] > liked[right]
-        ranking.add(left, right, left if (rng.random() if rng else .5) < p else right)
+        ranking.add(Comparison(
+            left, right, left if (rng.random() if rng else .5) < p else right))
 
 
 def test_after_one_comparison_less_than_pictures_all_have_a_place():
@@ -89,14 +89,14 @@ def test_new_pictures_come_in_the_order_that_is_asked_for():
     order = np.array([4, 2, 0, 1, 3])
     ranking = Ranking(5, order)
     assert ranking.next_pair() == (4, 2)
-    ranking.add(4, 2, 4)
+    ranking.add(Comparison(4, 2, 4))
     assert ranking.next_pair()[0] == 0 and ranking.next_pair()[1] in (4, 2)
 
 
 def test_no_pair_comes_twice_and_there_is_an_end():
     ranking = Ranking(5)
     compare(ranking, np.arange(5.), 10)
-    assert ranking.next_pair() is None and set(ranking.told.values()) == {1}
+    assert ranking.next_pair() is None and ranking.told.max() == 1
     assert Ranking(1).next_pair() is None
 
 
@@ -113,13 +113,13 @@ def test_chosen_pairs_teach_more_than_random_ones_and_the_expected_error_is_the_
         for _ in range(150):
             left, right = rng.choice(40, 2, replace=False).tolist()
             p = 1 / (1 + math.exp(liked[right] - liked[left]))
-            other.add(left, right, left if rng.random() < p else right)
+            other.add(Comparison(left, right, left if rng.random() < p else right))
         random.append(1 - metrics.pair_accuracy(liked, other.strengths))
     assert np.mean(chosen) < np.mean(random) - .01
     assert np.mean(expected) == pytest.approx(np.mean(chosen), abs=.05)
 
 
-def test_who_was_never_compared_is_not_rated():
+def test_a_picture_that_was_never_compared_is_not_rated():
     np.testing.assert_array_equal(np.isnan(rank(4, [(0, 2, 2)]).ratings()), [0, 1, 0, 1])
     assert np.isnan(Ranking(3).ratings()).all()
 
@@ -127,4 +127,114 @@ def test_who_was_never_compared_is_not_rated():
 def test_the_expected_error_of_no_comparison_is_that_of_chance():
     assert Ranking(10).expected_error() == pytest.approx(.5)
     assert Ranking(1).expected_error() == 0
-    assert comparisons.MOST_PICTURES >= 1000
+
+
+def simulate(n, n_more, seed=0):
+    """A ranking of a simulated person, and all that was said."""
+    rng = np.random.default_rng(seed)
+    liked = rng.normal(0, 2, n)
+    ranking = Ranking(n, rng.permutation(n))
+    said = []
+    for _ in range(n - 1 + n_more):
+        left, right = ranking.next_pair()
+        p = 1 / (1 + math.exp(liked[right] - liked[left]))
+        said.append(Comparison(left, right, left if rng.random() < p else right))
+        ranking.add(said[-1])
+    return ranking, said
+
+
+def places(ranking):
+    return np.argsort(-ranking.strengths).tolist()
+
+
+def test_from_far_away_newtons_method_arrives_at_the_same_place():
+    ranking, said = simulate(12, 30)
+    cold = Ranking(12)
+    cold.fit(said)
+    far = Ranking(12)
+    for row in range(11):
+        for _ in range(30):
+            far.add(Comparison(row, row + 1, row + row % 2))
+    far.fit(said)
+    np.testing.assert_allclose(far.strengths, cold.strengths, atol=1e-5)
+
+
+@pytest.mark.parametrize('start, target', [(19, 0), (19, 1), (0, 19), (3, 10), (12, 4), (5, 6)])
+def test_a_picture_lands_where_it_is_put_and_the_others_keep_their_order(start, target):
+    ranking, said = simulate(20, 60)
+    ranking.fit(said)
+    before = places(ranking)
+    row = before.pop(start)
+    neighbours = [None, *before, None]
+    placing = Placing(row, neighbours[target], neighbours[target + 1])
+    expected = before[:target] + [row] + before[target:]
+    ranking.add(placing)
+    assert places(ranking) == expected
+    ranking.fit([*said, placing])
+    assert places(ranking) == expected
+
+
+def test_what_is_said_after_a_placing_moves_the_picture_again():
+    ranking, said = simulate(20, 60)
+    worst, best = places(ranking)[-1], places(ranking)[0]
+    said.append(Placing(worst, None, best))
+    said += [Comparison(worst, row, row) for row in places(ranking)[1:6]]
+    ranking.fit(said)
+    assert places(ranking).index(worst) > 0
+
+
+def test_what_was_added_is_removed():
+    ranking, said = simulate(20, 60)
+    ranking.fit(said)
+    strengths, covariance = ranking.strengths.copy(), ranking.covariance.copy()
+    more = [Comparison(3, 4, 4), Placing(7, 1, 2), Comparison(7, 5, None), Placing(7, None, 3)]
+    for one in more:
+        ranking.add(one)
+    for one in more[::-1]:
+        ranking.remove(one)
+    np.testing.assert_allclose(ranking.strengths, strengths, atol=.1)
+    np.testing.assert_allclose(ranking.covariance, covariance, atol=.1)
+    assert ranking.told.sum() == 2 * len(said)
+
+
+def test_a_placed_picture_has_a_place():
+    ranking = Ranking(4)
+    ranking.add(Comparison(0, 1, 0))
+    ranking.add(Placing(2, 0, 1))
+    np.testing.assert_array_equal(ranking.is_ranked(), [1, 1, 1, 0])
+    assert places(ranking)[0] == 0
+    ranking.remove(Placing(2, 0, 1))
+    np.testing.assert_array_equal(ranking.is_ranked(), [1, 1, 0, 0])
+
+
+def test_what_is_left_out_does_not_come_and_does_not_count():
+    ranking = Ranking(4)
+    ranking.is_out[[0, 2]] = True
+    assert ranking.next_pair() == (1, 3)
+    ranking.add(Comparison(1, 3, 3))
+    assert ranking.is_complete() and ranking.next_pair() is None
+    assert np.isnan(ranking.ratings()[[0, 2]]).all()
+
+
+def test_pairs_that_should_not_come_now_do_not_come():
+    ranking = Ranking(3)
+    first = ranking.next_pair()
+    other = ranking.next_pair([first])
+    assert set(other) != set(first)
+    assert ranking.next_pair([(0, 1), (0, 2), (1, 2)]) is None
+
+
+def test_a_postponed_picture_comes_in_last():
+    ranking = Ranking(4)
+    ranking.postpone(0)
+    assert ranking.next_pair() == (1, 2)
+    compare(ranking, np.arange(4.), 2)
+    assert ranking.next_pair()[0] == 0
+
+
+def test_a_picture_that_has_to_come_gets_a_ranked_partner():
+    ranking = Ranking(4)
+    assert ranking.partner(2) in (0, 1, 3)
+    ranking.add(Comparison(0, 1, 0))
+    assert ranking.partner(2) in (0, 1) and ranking.partner(0) == 1
+    assert Ranking(1).partner(0) is None
