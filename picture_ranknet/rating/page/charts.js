@@ -1,30 +1,24 @@
 // The histogram of ratings, and the curve of how well they predict.
 import {el} from './dom.js';
-import {percent, ratingName} from './words.js';
+import {percent} from './words.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
 const WIDTH = 220, HEIGHT = 90, LEFT = 34, BOTTOM = 18;
 
-/** Show how often each level was given; counts: pairs of rating and number. */
-export function showHistogram(place, counts, levels) {
-  const bars = new Map(Array.from({length: levels}, (_, i) => [i + 1, 0]));
-  for (const [rating, n] of counts) {
-    const level = Math.round(rating);
-    bars.set(level, (bars.get(level) ?? 0) + n);
-  }
-  const sorted = [...bars].sort((a, b) => a[0] - b[0]);
-  const most = Math.max(1, ...bars.values());
-  const every = bars.size <= 10 ? 1 : bars.size <= 40 ? 5 : 20;  // more labels find no room
+/** Show how often each level was given; counts: of level 1, 2, ... */
+export function showHistogram(place, counts) {
+  const most = Math.max(1, ...counts);
+  const every = counts.length <= 10 ? 1 : counts.length <= 40 ? 5 : 20;  // room for labels
   place.role = 'img';
-  place.ariaLabel = sorted.filter(([, n]) => n || every === 1)
-    .map(([level, n]) => `${n} rated ${level}`).join(', ') || 'No ratings yet';
+  place.ariaLabel = counts.map((n, i) => n && `${n} rated ${i + 1}`).filter(Boolean).join(', ') ||
+    'No ratings yet';
   place.classList.toggle('dense', every > 1);
-  place.replaceChildren(...sorted.map(([level, n]) => {
+  place.replaceChildren(...counts.map((n, i) => {
+    const level = i + 1;
     const bar = el('i');
     bar.style.setProperty('--share', n ? Math.max(.04, n / most) : 0);
-    const isLabelled = every === 1 || level === 1 || level % every === 0;
-    return el('div', {title: `${n} rated ${ratingName(level)}`},
-              el('small', {}, every === 1 && n || ''), bar,
+    const isLabelled = level === 1 || level % every === 0;
+    return el('div', {title: `${n} rated ${level}`}, el('small', {}, every === 1 && n || ''), bar,
               el('span', {}, isLabelled ? String(level) : '\u00a0'));
   }));
 }

@@ -58,8 +58,7 @@ export async function showEnd() {
 }
 
 function nextStep(summary) {
-  const command = session.next_command ?? `python train.py ${session.title} ${session.file}`;
-  return summary.rated ? [el('p', {}, 'Next: ', el('code', {}, command))] : [];
+  return summary.rated ? [el('p', {}, 'Next: ', el('code', {}, session.next_command))] : [];
 }
 
 /** Let the end be chosen; onEnd is called when rate.py has ended. */

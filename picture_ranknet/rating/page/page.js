@@ -38,11 +38,11 @@ async function listen() {
   if (!isOver && !document.hidden) {
     try {
       const news = await ask('state');
-      if (news.window && news.window !== session.window) {
+      if (news.window !== session.window) {
         throw new Replaced('These pictures are being rated in another window.');
       }
       if (trouble instanceof Gone) onTrouble(null);
-      if (!isBusy() && !isOver && news.said >= state.said) setState(news);
+      if (!isBusy() && !isOver) setState(news);
     } catch (error) {
       if (!isOver) onTrouble(error);
     }

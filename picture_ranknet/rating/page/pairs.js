@@ -2,7 +2,7 @@
 import {inTurn, say} from './api.js';
 import {el, keyButton} from './dom.js';
 import {Stage, preload} from './stage.js';
-import {session, state} from './state.js';
+import {state} from './state.js';
 import {tell} from './status.js';
 
 const SIDES = ['left', 'right'];
@@ -10,7 +10,6 @@ const QUESTION = 'Which do you like better?';
 
 export class Pairs {
   constructor(element) {
-    this.canSkip = state.skipped !== undefined;  // and say what is not a face
     this.isRejecting = false;
     this.build(element);
   }
@@ -19,8 +18,8 @@ export class Pairs {
     return [
       [['1', '←'], 'the left one is better'], [['2', '→'], 'the right one is better'],
       [['↓'], 'cannot tell'],
-      ...(this.canSkip ? [[['Space'], 'skip: show this pair later']] : []),
-      ...(this.canSkip ? [[['x'], 'not a face: then 1 or 2 for which']] : []),
+      [['Space'], 'skip: show this pair later'],
+      [['x'], 'not a face: then 1 or 2 says which'],
       [['u', '⌫', 'Ctrl Z'], 'undo, without limit'],
       [['g'], 'all pictures, best first'], [['Esc'], 'stop; everything is saved']];
   }
@@ -35,8 +34,7 @@ export class Pairs {
     const button = (label, shown, key) => keyButton(
       label, shown, event => this.press(key, event));
     this.others = el('div', {className: 'others'}, button("Can't tell", '↓', 'ArrowDown'),
-      this.canSkip ? button('Not a face', 'x', 'x') : null,
-      this.canSkip ? button('Skip', 'Space', ' ') : null);
+      button('Not a face', 'x', 'x'), button('Skip', 'Space', ' '));
     element.append(this.question, el('div', {className: 'choices'}, ...this.choices, this.message),
                    this.others);
     this.stage = new Stage(element, this.choices.map(choice => choice.querySelector('.picture')));
@@ -54,7 +52,7 @@ export class Pairs {
     this.isShown = true;
     this.pair = pair;
     this.askWhichIsNoFace(false);
-    preload((state.upcoming ?? []).slice(0, 4));
+    preload(state.upcoming.slice(0, 4));
     if (pair) this.stage.show([...pair], () => this.dress());
     else {
       this.stage.clear();
@@ -153,8 +151,8 @@ export class Pairs {
     if (key === '1' || key === 'ArrowLeft') this.choose(event, 0);
     else if (key === '2' || key === 'ArrowRight') this.choose(event, 1);
     else if (key === 'ArrowDown') this.choose(event, null);
-    else if (key === 'x' && this.canSkip) this.askWhichIsNoFace(true);
-    else if (key === ' ' && this.canSkip) {
+    else if (key === 'x') this.askWhichIsNoFace(true);
+    else if (key === ' ') {
       this.answerSeen(event, (...seen) => this.skip(...seen), {evenIfFailed: true});
     } else return false;
     return true;
@@ -163,7 +161,7 @@ export class Pairs {
   // What the page shows beside the pictures
 
   get progress() {
-    return [state.compared, state.complete ? null : session.pictures - 1];
+    return [state.compared, state.goal_reached ? null : state.goal];
   }
 
   // What the list of all pictures asks for

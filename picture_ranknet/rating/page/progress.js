@@ -4,22 +4,20 @@ import {$} from './dom.js';
 import {session, state} from './state.js';
 import {duration, percent} from './words.js';
 
-const PREDICTABLE = .55;  // pair accuracy; below it is close to guessing
-const WORTH_SAYING = .005;
+const WORTH_SAYING = .005;  // of pair accuracy
 
 /** Show what rate.py said last; counted: how many are done, and of how many, if there is an end. */
 export function showProgress(counted) {
   const [done, goal] = counted;
   $('count').textContent = `${done.toLocaleString()}${goal ? ` / ${goal.toLocaleString()}` : ''}`;
-  $('count').title = session.mode === 'pairs' ? 'Comparisons' : 'Pictures rated, or not a face';
+  $('count').title = session.mode === 'pairs' ? 'Comparisons' : 'Pictures rated';
   const share = goal ? Math.min(1, done / goal) : 1;
   $('progress').firstElementChild.style.width = `${100 * share}%`;
   $('progress').ariaValueNow = String(Math.min(done, goal ?? done));
   $('progress').ariaValueMax = String(goal ?? done);
-  $('pace').textContent = sayPace();
+  $('pace').textContent = sayPace(goal ? goal - done : state.left);
   if (session.mode === 'stars') {
-    showHistogram($('histogram'), state.spread?.map((n, i) => [i + 1, n]) ?? state.histogram,
-                  session.levels);
+    showHistogram($('histogram'), state.spread);
     showCurve($('curve'), state.curve);
   }
   $('prediction').textContent = session.mode === 'stars' ? sayPrediction() : sayOrder();
@@ -27,17 +25,17 @@ export function showProgress(counted) {
   $('agreement').hidden = !$('agreement').textContent;
 }
 
-function sayPace() {
+function sayPace(left) {
   if (!state.pace) return 'Shown after a few answers.';
-  const left = state.left ?
-    `, ${duration(state.left * state.pace)} for the ${state.left.toLocaleString()} left` : '';
-  return `${Math.round(60 / state.pace)} a minute${left}`;
+  const rest = left > 0 ?
+    `, ${duration(left * state.pace)} for the next ${left.toLocaleString()}` : '';
+  return `${Math.round(60 / state.pace)} a minute${rest}`;
 }
 
 function sayPrediction() {
-  const accuracy = state.accuracy ?? state.curve.at(-1)?.[1];
-  if (accuracy === undefined) return 'Shown after 10 ratings.';
-  if (!(state.predictable ?? accuracy >= PREDICTABLE)) {
+  const {accuracy} = state;
+  if (accuracy == null) return 'Shown after 10 ratings.';
+  if (!state.predictable) {
     return `Not predictable yet: your ratings order ${percent(accuracy)} of pairs correctly. ` +
       'Guessing gets 50\u00a0%.';
   }

@@ -1,7 +1,6 @@
 // The stage: it knows which pictures are on the screen, and whether anyone can have seen them.
 import {isBusy} from './api.js';
 import {el, pictureUrl} from './dom.js';
-import {session} from './state.js';
 import {tell} from './status.js';
 
 const MOMENT = 150;        // ms from the painting of a picture to the first answer that counts
@@ -111,17 +110,14 @@ export class Stage {
 
 /** An image that is ready to be painted; null if it cannot be loaded. */
 async function load(row) {
-  const image = el('img', {className: 'large', alt: `Picture ${row}`, draggable: false});
+  const image = el('img', {className: 'large', alt: `Picture ${row}`, draggable: false,
+                           src: pictureUrl(row, 'large')});
   image.dataset.row = row;
-  const own = pictureUrl(row, 'large');
-  for (const url of session.has_sources ? [`large/${row}`, own] : [own]) {
-    try {
-      image.src = url;
-      await image.decode();
-      return image;
-    } catch {
-      ahead.delete(row);  // another try loads it anew
-    }
+  try {
+    await image.decode();
+    return image;
+  } catch {
+    ahead.delete(row);  // another try loads it anew
+    return null;
   }
-  return null;
 }

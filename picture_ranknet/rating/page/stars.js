@@ -93,7 +93,7 @@ export class Stars {
 
   /** Whether a row was rated long ago and is asked about again. */
   isRepeat(row) {
-    return Boolean(state.repeats?.includes(row));
+    return state.repeats.includes(row);
   }
 
   /** The row that comes after the current one; the one that was shown as such stays it. */
@@ -249,7 +249,7 @@ export class Stars {
   async goOn() {
     const row = this.current;
     const isOpen = row !== undefined && !this.ratings.has(row) && this.next() !== undefined;
-    if (isOpen && state.version !== undefined) await say('next', {row});
+    if (isOpen) await say('next', {row, view: this.stage.view});
     this.move(1);
   }
 
@@ -325,14 +325,15 @@ export class Stars {
 
   // What the page shows beside the pictures
 
+  /** How many are rated, and of how many: a goal first, then all that can be. */
   get progress() {
-    return [state.rated + state.rejected, session.pictures];
+    return [state.rated, state.goal_reached ? state.rated + state.left : state.goal];
   }
 
   // What the list of all pictures asks for
 
   get listHint() {
-    return 'Choose a picture and press a key, or drag it to another rating. Enter opens it.';
+    return 'Choose pictures and press a key, or drag them to another rating. Enter opens one.';
   }
 
   nameOf(row) {
