@@ -26,11 +26,8 @@ async function request(path, options) {
     throw new Gone('rate.py has ended, or cannot be reached. Everything you rated is saved. ' +
                    'Start it again and open its new address.');
   }
-  if (response.status === 404) {
-    throw new Gone('This page belongs to an earlier run of rate.py. Everything you rated is ' +
-                   'saved. Open the address that the new one printed.');
-  }
   const answer = await response.json().catch(() => ({}));
+  if (answer.restarted) throw new Gone(answer.error);
   if (answer.another_window) throw new Replaced(answer.error);
   if (!response.ok) throw Error(answer.error || `rate.py refused this (${response.status}).`);
   return answer;

@@ -148,6 +148,7 @@ async function start() {
   document.title = `Rate ${session.title}`;
   document.body.dataset.mode = session.mode;
   $('title').textContent = session.title;
+  if (session.mode === 'pairs') $('predicts').textContent = 'How far the ranking is';
   setState(session.state);
   way = session.mode === 'pairs' ? new Pairs($('stage')) : new Stars($('stage'));
   list = new List($('list'), way);

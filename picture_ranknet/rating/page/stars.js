@@ -340,14 +340,13 @@ export class Stars {
     return `Picture ${row}, ${ratingName(this.ratings.get(row))}`;
   }
 
-  /** Groups of rows by rating; what lies between two levels belongs to the nearer one. */
+  /** Groups of rows: those of each level, the best first, those not rated, those that are no face. */
   groups(groups) {
     const found = new Map();
     for (const key of ['x', null]) found.set(key, []);
     for (let level = 1; level <= session.levels; level++) found.set(level, []);
     for (const [rating, rows] of groups) {
-      const key = typeof rating === 'number' ? Math.round(rating) : rating;
-      found.set(key, [...(found.get(key) ?? []), ...rows]);
+      found.set(rating, rows);
     }
     const place = key => key === 'x' ? -Infinity : key === null ? -1e300 : key;
     return [...found].sort((a, b) => place(b[0]) - place(a[0]))
@@ -357,12 +356,11 @@ export class Stars {
           'Not rated, the likely best first' : `Rated ${key}`}));
   }
 
-  /** Give a row what a group stands for; false if that cannot be. */
+  /** Give a row what a group stands for. */
   async drop(row, group) {
     if (group.key === 'x') await this.reject(row);
     else if (group.key === null) await this.rate(row, null);
-    else if (group.key >= 1 && group.key <= session.levels) await this.rate(row, group.key);
-    else tell(`Ratings go from 1 to ${session.levels}.`);
+    else await this.rate(row, group.key);
   }
 
   /** What a key does to chosen pictures of the list: {key of their new group, answer}, or null. */
