@@ -80,6 +80,10 @@ class PairSession(Session):
         self.has_spoken(is_answer)
         self._pair = self._choose()
 
+    def n_rated(self) -> int:
+        """How many pictures have a place in the ranking."""
+        return int(self._ranking.is_ranked().sum())
+
     def compare(self, left, right, better):
         """Say which of two pictures is better; ``None``: cannot tell."""
         with self.lock:

@@ -148,7 +148,8 @@ def add_opening(pages, session, window, about):
 
     @pages.post('/open')
     def open_window():
+        name = window.open()
         with session.lock:
-            return {**about, 'window': window.open(), 'levels': journal.levels,
+            return {**about, 'window': name, 'levels': journal.levels,
                     'ratings': ratings(), 'trail': journal.last_rows[:LAST][::-1],
                     'state': session.state()}

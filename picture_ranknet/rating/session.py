@@ -139,10 +139,14 @@ class Session:
         """Median of the last 30 times between two answers, in seconds; ``None`` at first."""
         return median_gap(self._times)
 
+    def n_rated(self) -> int:
+        """How many pictures have a rating."""
+        return int(np.isfinite(self.journal.ratings).sum())
+
     def summary(self) -> dict:
         """What has been done, for the end."""
         with self.lock:
-            return {'said': self.n_said, 'rated': int(np.isfinite(self.journal.ratings).sum()),
+            return {'said': self.n_said, 'rated': self.n_rated(),
                     'rejected': len(self.journal.rejected), 'pictures': len(self.X),
                     'seconds': time.monotonic() - self.started}
 
