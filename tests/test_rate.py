@@ -93,7 +93,7 @@ def test_kill_9_loses_no_comparison(start, rated_files):
 
 
 def test_who_only_looks_at_the_page_may_come_back_in_the_other_mode(start, rated_files):
-    for mode in ['--pairs'], ['--levels', '10'], ['--pairs'], []:
+    for mode in ['--pairs'], ['--levels', '10']:
         process, url = start('X.npy', 'mine.txt', *mode)
         post(url, 'open', {})
         process.send_signal(signal.SIGINT)
@@ -150,10 +150,9 @@ def test_other_pictures_under_the_same_name_are_noticed(start, rated_files, pict
     (['X.npy', 'c.csv', '--clicks', 'c.csv', '--force'], 'c.csv: would be overwritten'),
     (['X.npy', 'rated.txt', '--clicks', 'c.csv', '--force'], 'rated.txt.journal: holds what a'),
     (['X.npy', 'wide.txt'], 'wide.txt: expected ratings from 1 to 5, got 9; say --levels 9'),
-    (['X.npy', 'new.txt', '--pairs', '--port', 'taken'], '--port '),
     (['X.npy', 'new.txt', '--model', 'none.pkl'], 'none.pkl: No such file')])
 def test_what_cannot_be_rated_is_said_in_a_line_and_changes_nothing(
-        run, rated_files, args, message):
+        run_here, rated_files, args, message):
     (rated_files / 'short.txt').write_text('1\n')
     (rated_files / 'wide.txt').write_text('9\n' * 30)
     for name in 'X.csv', 'm.journal', 'rated.txt.journal':
@@ -161,9 +160,7 @@ def test_what_cannot_be_rated_is_said_in_a_line_and_changes_nothing(
     (rated_files / 'c.csv').write_text('picture,impressions,clicks\n0,10,1\n')
     np.save(rated_files / 'many.npy', np.zeros((2001, 3, 2, 2), np.uint8))
     before = sorted((path.name, path.read_bytes()) for path in rated_files.iterdir())
-    with socket.create_server(('127.0.0.1', 0)) as other:
-        args = [other.getsockname()[1] if arg == 'taken' else arg for arg in args]
-        done = run('rate.py', *args, '--no_browser')
+    done = run_here('rate.py', *args, '--no_browser')
     assert done.returncode == 1 and done.stdout == ''
     assert sorted((path.name, path.read_bytes()) for path in rated_files.iterdir()) == before
     assert done.stderr.startswith('rate.py: error: ' + message), done.stderr
@@ -173,8 +170,8 @@ def test_what_cannot_be_rated_is_said_in_a_line_and_changes_nothing(
 def test_a_port_that_is_taken_is_said(run, rated_files):
     with socket.create_server(('127.0.0.1', 0)) as other:
         port = other.getsockname()[1]
-        done = run('rate.py', 'X.npy', 'ratings.txt', '--no_browser', '--port', port)
-    assert done.returncode == 1
+        done = run('rate.py', 'X.npy', 'mine.txt', '--pairs', '--no_browser', '--port', port)
+    assert done.returncode == 1 and not list(rated_files.glob('mine.txt*'))
     assert done.stderr.startswith(f'rate.py: error: --port {port}: Address')
     assert done.stderr.endswith('0 takes a free one\n')
 
@@ -183,8 +180,8 @@ def test_a_port_that_is_taken_is_said(run, rated_files):
     ['--levels', '1'], ['--levels', '101'], ['--pairs', '--model', 'm.pkl'],
     ['--clicks', 'c.csv', '--pairs'], ['--clicks', 'c.csv', '--levels', '5'],
     ['--pairs', '--levels', '5'], ['--force'], ['--port', '70000']])
-def test_wrong_usage_is_refused(run, rated_files, args):
-    assert run('rate.py', 'X.npy', 'ratings.txt', *args).returncode == 2
+def test_wrong_usage_is_refused(run_here, rated_files, args):
+    assert run_here('rate.py', 'X.npy', 'ratings.txt', *args).returncode == 2
 
 
 def test_clicks_become_ratings_that_train_py_takes(run, rated_files):
@@ -201,14 +198,14 @@ def test_clicks_become_ratings_that_train_py_takes(run, rated_files):
     assert done.returncode == 0, done.stderr
 
 
-def test_clicks_do_not_replace_what_a_person_made(run, rated_files):
+def test_clicks_do_not_replace_what_a_person_made(run_here, rated_files):
     (rated_files / 'clicks.csv').write_text('picture,impressions,clicks\n0,10,1\n1,10,5\n')
     before = (rated_files / 'ratings.txt').read_text()
-    done = run('rate.py', 'X.npy', 'ratings.txt', '--clicks', 'clicks.csv')
+    done = run_here('rate.py', 'X.npy', 'ratings.txt', '--clicks', 'clicks.csv')
     assert done.returncode == 1 and 'ratings.txt: exists, and may be' in done.stderr
     assert (rated_files / 'ratings.txt').read_text() == before
-    assert run('rate.py', 'X.npy', 'ratings.txt', '--clicks', 'clicks.csv',
-               '--force').returncode == 0
+    assert run_here('rate.py', 'X.npy', 'ratings.txt', '--clicks', 'clicks.csv',
+                    '--force').returncode == 0
     assert (rated_files / 'ratings.txt').read_text() != before
 
 

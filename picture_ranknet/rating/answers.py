@@ -37,7 +37,7 @@ class Window:
         """Do what an answer to a view asks for, once.
 
         Args:
-            said (dict): The request; its ``view`` may be missing.
+            said (dict): The request, with its ``window``; its ``view`` may be missing.
             rows (list of int): The pictures that it is about.
             action (callable): What to do.
 
@@ -45,11 +45,12 @@ class Window:
             dict: What the action returns, or ``ignored``.
         """
         view = said.get('view')
-        if view is None:
-            return action()
-        if type(view) is not int or view < 1:
+        if view is not None and (type(view) is not int or view < 1):
             flask.abort(400)
-        with self.lock:
+        with self.lock:  # taken before the session's, never after
+            self.check(said.get('window'))
+            if view is None:
+                return action()
             if view <= self._last_view:
                 return {'ignored': True}
             if not self.loaded.issuperset(rows):
@@ -100,8 +101,8 @@ class Answers:
             said = flask.request.get_json()
             if not isinstance(said, dict):
                 flask.abort(400)
-            self._window.check(said.get('window'))
             if rows is None:
+                self._window.check(said.get('window'))
                 result = answer(said)
             else:
                 result = self._window.answer(said, rows(said), lambda: answer(said))

@@ -94,7 +94,7 @@ class Ranking:
         """
         before = self.strengths
         self._start()
-        self._strengths[:] = before
+        self._strengths[:] = before  # close to the optimum, mostly
         pairs, wins, placings = [], [], []
         for one in said:
             self._count(one, 1)
@@ -104,7 +104,8 @@ class Ranking:
             else:
                 pairs.append(self._node[[one.left, one.right]])
                 wins.append(_won(one))
-        self._solve(np.array(pairs, int).reshape(-1, 2), np.array(wins), placings)
+        if pairs or placings:
+            self._solve(np.array(pairs, int).reshape(-1, 2), np.array(wins), placings)
 
     def _solve(self, pairs, wins, placings):
         left, right = pairs.T

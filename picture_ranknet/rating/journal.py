@@ -75,7 +75,8 @@ class Journal:
             scale or made in another mode, or another process is adding to them.
     """
 
-    def __init__(self, path, n, pictures_id, mode=STARS, levels=None):
+    def __init__(self, path: str, n: int, pictures_id: str, mode: str = STARS,
+                 levels: Optional[int] = None):
         self.path = path
         self.journal_path = journal_path(path)
         atomic.check_output(path)

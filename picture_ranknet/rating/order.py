@@ -15,6 +15,8 @@ and Salakoski, *An Experimental Comparison of Cross-Validation Techniques for
 Estimating the Area Under the ROC Curve*, CSDA 2011, on leaving out pairs.
 """
 import math
+from collections.abc import Iterable
+from typing import Optional
 
 import numpy as np
 
@@ -42,7 +44,7 @@ class Taste:
         prior (numpy.ndarray): Expected ratings before any, shape ``(M,)``.
     """
 
-    def __init__(self, descriptions, scores=None):
+    def __init__(self, descriptions: np.ndarray, scores: Optional[np.ndarray] = None):
         self._center = descriptions.mean(axis=0)
         self._deviation = np.maximum(descriptions.std(axis=0), LEAST_DEVIATION)
         self._known = self._standardize(descriptions)
@@ -77,7 +79,7 @@ class Taste:
                                               y_prior.astype(np.float32))
         return kernel
 
-    def add(self, descriptions, scores=None):
+    def add(self, descriptions: np.ndarray, scores: Optional[np.ndarray] = None):
         """Extend the pictures by some more, which get the last indices.
 
         Args:
@@ -99,7 +101,7 @@ class Taste:
     def __len__(self):
         return len(self.kernel)
 
-    def take_in(self, indices):
+    def take_in(self, indices: Iterable):
         """Count on knowing the ratings of these pictures when the next one is chosen."""
         for index in indices:
             self._taken_in.append(index)
@@ -108,14 +110,14 @@ class Taste:
             for start in range(0, len(column), 256):  # in the cache, and without a second matrix
                 self._left[start:start + 256] -= np.outer(column[start:start + 256], column)
 
-    def most_telling(self, candidates):
+    def most_telling(self, candidates: np.ndarray) -> int:
         """The picture, of an array of indices, whose rating is most informative about all."""
         chosen = self._left[candidates]
         gains = np.einsum('ij,ij->i', chosen, chosen)
         gains /= self._left[candidates, candidates] + EXPECTED_NOISE
         return int(candidates[gains.argmax()])
 
-    def learn(self, indices, ratings):
+    def learn(self, indices: np.ndarray, ratings: np.ndarray) -> 'Lesson':
         """Learn from some ratings.
 
         Args:
@@ -159,7 +161,7 @@ class Lesson:
                 self._inverse, self._dual = inverse, dual
         self.scores = mean + taste.kernel[:, self.indices] @ self._dual
 
-    def pair_accuracy(self):
+    def pair_accuracy(self) -> float:
         """The share of pairs in the right order when both pictures of a pair are left out.
 
         Only pairs that were rated differently count.  Leaving out one picture at
@@ -181,7 +183,7 @@ class Lesson:
         expected = (self.ratings[i] - error_i) - (self.ratings[j] - error_j)
         return float(np.mean((1 + told * np.sign(expected)) / 2))
 
-    def expected_gain(self, n_more, seed=0):
+    def expected_gain(self, n_more: int, seed: int = 0) -> float:
         """How much more ratings are expected to raise the pair accuracy over all pictures."""
         known = np.zeros(len(self._taste), bool)
         known[self.indices] = True

@@ -1,8 +1,11 @@
 """Pictures are compared, two at a time."""
+from collections.abc import Callable
+from typing import Optional
+
 import numpy as np
 
 from picture_ranknet.rating.bradley_terry import Comparison, Placing, Ranking
-from picture_ranknet.rating.journal import Rating, Skip
+from picture_ranknet.rating.journal import Journal, Rating, Skip
 from picture_ranknet.rating.session import Session, kind_of
 
 PAUSE = 3    # seconds without an answer after which everything is fitted again
@@ -15,7 +18,8 @@ class PairSession(Session):
 
     mode = 'pairs'
 
-    def __init__(self, X, journal, seed=0, note=lambda line: None):
+    def __init__(self, X: np.ndarray, journal: Journal, seed: int = 0,
+                 note: Callable = lambda line: None):
         super().__init__(X, journal, seed, note)
         self._ranking = Ranking(len(X), self.rng.permutation(len(X)))
         self._skipped = {}  # pair, the smaller row first: None, in the order of skipping
@@ -80,7 +84,11 @@ class PairSession(Session):
         self.has_spoken(is_answer)
         self._pair = self._choose()
 
-    def compare(self, left, right, better):
+    def n_rated(self) -> int:
+        """How many pictures have a place in the ranking."""
+        return int(self._ranking.is_ranked().sum())
+
+    def compare(self, left: int, right: int, better: Optional[int]):
         """Say which of two pictures is better; ``None``: cannot tell."""
         with self.lock:
             self.journal.compare(left, right, better)
@@ -89,7 +97,7 @@ class PairSession(Session):
             self._is_fitted = False
             self._answered()
 
-    def place(self, row, above, below):
+    def place(self, row: int, above: Optional[int], below: Optional[int]):
         """Put a picture between two others in the ranking; either may be ``None``, but not both."""
         with self.lock:
             above, below = (None if other == row else other for other in (above, below))
@@ -100,14 +108,14 @@ class PairSession(Session):
             self._is_fitted = False
             self._answered()
 
-    def reject(self, row):
+    def reject(self, row: int):
         """Say that a picture is no face: it leaves the ranking."""
         with self.lock:
             self.journal.reject(row)
             self._leave_out_rejected()
             self._answered()
 
-    def skip(self, left, right):
+    def skip(self, left: int, right: int):
         """Show this pair again only when there is no other."""
         with self.lock:
             self.journal.skip(left, right)

@@ -1,4 +1,6 @@
 """Some pictures are asked a second time: how consistent are the ratings of one person?"""
+from typing import Optional
+
 import numpy as np
 
 import metrics
@@ -8,7 +10,7 @@ AFTER = 10  # other answers, at the earliest
 
 
 def choose(history: list, ratings: np.ndarray, every: int, leave_out: list,
-           rng: np.random.Generator):
+           rng: np.random.Generator) -> Optional[int]:
     """Choose a picture to ask again, if it is time to.
 
     Args:
@@ -33,7 +35,7 @@ def choose(history: list, ratings: np.ndarray, every: int, leave_out: list,
     return rows[rng.integers(len(rows))] if rows else None
 
 
-def self_agreement(history):
+def self_agreement(history: list) -> Optional[dict]:
     """How often a person orders two pictures the same way when asked a second time.
 
     Args:

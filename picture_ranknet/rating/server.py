@@ -12,11 +12,14 @@ import os
 import secrets
 import socket
 import threading
+from typing import Optional
 
 import flask
 import waitress
 
 from picture_ranknet.rating import answers, images
+from picture_ranknet.rating.session import Session
+from picture_ranknet.rating.sources import Sources
 
 HOST = '127.0.0.1'
 LARGEST_BODY = 10000   # bytes of a request
@@ -54,7 +57,8 @@ class Server:
         is_over (threading.Event): Set when the person has ended it.
     """
 
-    def __init__(self, session, title, port=0, next_command='', sources=None):
+    def __init__(self, session: Session, title: str, port: int = 0, next_command: str = '',
+                 sources: Optional[Sources] = None):
         self.is_over = threading.Event()
         self._is_closed = False
         self.token = secrets.token_urlsafe(24)
@@ -148,7 +152,8 @@ def add_opening(pages, session, window, about):
 
     @pages.post('/open')
     def open_window():
+        name = window.open()
         with session.lock:
-            return {**about, 'window': window.open(), 'levels': journal.levels,
+            return {**about, 'window': name, 'levels': journal.levels,
                     'ratings': ratings(), 'trail': journal.last_rows[:LAST][::-1],
                     'state': session.state()}

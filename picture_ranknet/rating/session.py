@@ -8,11 +8,13 @@ is saved.
 import statistics
 import threading
 import time
+from collections.abc import Callable
+from typing import Optional
 
 import numpy as np
 
 from picture_ranknet.rating.bradley_terry import Comparison, Placing
-from picture_ranknet.rating.journal import NO_FACE, Rating, Skip
+from picture_ranknet.rating.journal import NO_FACE, Journal, Rating, Skip
 
 LONGEST_PAUSE = 60    # seconds; longer gaps between answers count as so many
 WRITE_EVERY = 1       # seconds
@@ -38,7 +40,8 @@ class Session:
         version (int): Grows with each answer and each undo.
     """
 
-    def __init__(self, X, journal, seed=0, note=lambda line: None):
+    def __init__(self, X: np.ndarray, journal: Journal, seed: int = 0,
+                 note: Callable = lambda line: None):
         self.X = X
         self.journal = journal
         self.error = self.trouble = None
@@ -117,7 +120,7 @@ class Session:
     def finish(self):
         """Do what is left to do when no more answers come."""
 
-    def has_spoken(self, is_answer=True):
+    def has_spoken(self, is_answer: bool = True):
         """Count an answer; a skip is none."""
         self.n_said += is_answer
         self.version += 1
@@ -125,7 +128,7 @@ class Session:
             self._times.append(time.monotonic())
         self._has_news.set()
 
-    def has_undone(self, is_answer=True):
+    def has_undone(self, is_answer: bool = True):
         """Count an answer that was taken back."""
         self.n_said = max(0, self.n_said - is_answer)
         self.version += 1
@@ -135,14 +138,18 @@ class Session:
         """How long ago the last answer was."""
         return time.monotonic() - self._times[-1] if self._times else np.inf
 
-    def pace(self):
+    def pace(self) -> Optional[float]:
         """Median of the last 30 times between two answers, in seconds; ``None`` at first."""
         return median_gap(self._times)
+
+    def n_rated(self) -> int:
+        """How many pictures have a rating."""
+        return int(np.isfinite(self.journal.ratings).sum())
 
     def summary(self) -> dict:
         """What has been done, for the end."""
         with self.lock:
-            return {'said': self.n_said, 'rated': int(np.isfinite(self.journal.ratings).sum()),
+            return {'said': self.n_said, 'rated': self.n_rated(),
                     'rejected': len(self.journal.rejected), 'pictures': len(self.X),
                     'seconds': time.monotonic() - self.started}
 
@@ -153,7 +160,7 @@ class Session:
                 'trouble': self.trouble}
 
 
-def median_gap(times, most=30, fewest=3):
+def median_gap(times: list, most: int = 30, fewest: int = 3) -> Optional[float]:
     """Median of the last gaps between some times; ``None`` for fewer than ``fewest``.
 
     A gap counts as ``LONGEST_PAUSE`` at most.

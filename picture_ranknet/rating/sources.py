@@ -3,6 +3,7 @@ import functools
 import os
 import threading
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Optional
 
@@ -82,7 +83,7 @@ class Sources:
         return frame.crop((x, y, x + w, y + h))
 
 
-def find(X_path: str, n: int, note=lambda line: None) -> Optional[Sources]:
+def find(X_path: str, n: int, note: Callable = lambda line: None) -> Optional[Sources]:
     """The sources of a set of pictures; ``None`` if nothing is known of them.
 
     Args:

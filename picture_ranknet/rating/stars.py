@@ -1,12 +1,14 @@
 """Pictures are rated one by one, in an order in which few ratings are enough."""
 import math
+from collections.abc import Callable
+from typing import Optional
 
 import numpy as np
 
 from picture_ranknet.pictures import plots
 from picture_ranknet.pictures.descriptor import describe
 from picture_ranknet.rating import order, repeats
-from picture_ranknet.rating.journal import Rating, Skip
+from picture_ranknet.rating.journal import Journal, Rating, Skip
 from picture_ranknet.rating.session import Session, kind_of
 from picture_ranknet.storage import arrays
 
@@ -38,8 +40,9 @@ class StarSession(Session):
 
     mode = 'stars'
 
-    def __init__(self, X, journal, score=None, seed=0, note=lambda line: None,
-                 repeat_every=REPEAT_EVERY):
+    def __init__(self, X: np.ndarray, journal: Journal, score: Optional[Callable] = None,
+                 seed: int = 0, note: Callable = lambda line: None,
+                 repeat_every: int = REPEAT_EVERY):
         super().__init__(X, journal, seed, note)
         self.levels = journal.levels
         self.curve, self.accuracy, self.gain = [], None, None
@@ -236,7 +239,7 @@ class StarSession(Session):
 
     # What the person says
 
-    def rate(self, row, rating, is_repeat=False):
+    def rate(self, row: int, rating: Optional[int], is_repeat: bool = False):
         """Rate a picture from 1 to ``levels``; ``None`` clears its rating.
 
         Args:
@@ -250,7 +253,7 @@ class StarSession(Session):
             self._leave(row)
             self.has_spoken()
 
-    def reject(self, row):
+    def reject(self, row: int):
         """Say that a picture is no face."""
         with self.lock:
             self.journal.reject(row)
@@ -258,7 +261,7 @@ class StarSession(Session):
             self._leave(row)
             self.has_spoken()
 
-    def skip(self, row):
+    def skip(self, row: int):
         """Show a picture again only after all others; skipped ones come in turn."""
         with self.lock:
             self.journal.skip(row)
@@ -266,7 +269,7 @@ class StarSession(Session):
             self._leave(row)
             self.has_spoken(is_answer=False)
 
-    def pass_by(self, row):
+    def pass_by(self, row: int):
         """Show a picture again only after all others, without this being an answer."""
         with self.lock:
             self._set_aside(row)
@@ -297,7 +300,7 @@ class StarSession(Session):
                 self._queue.insert(0, row)
             return kind_of(last), row
 
-    def upcoming(self):
+    def upcoming(self) -> list:
         """Rows to rate next, the next one first: all that are announced, then what was skipped."""
         with self.lock:
             self._fill_at_random(1)

@@ -172,6 +172,8 @@ def test_a_picture_lands_where_it_is_put_and_the_others_keep_their_order(start, 
     assert places(ranking) == expected
     ranking.fit([*said, placing])
     assert places(ranking) == expected
+    if None in (placing.above, placing.below):  # beyond the last one, not beside it
+        assert np.abs(np.delete(ranking.strengths, row) - ranking.strengths[row]).min() > .4
 
 
 def test_what_is_said_after_a_placing_moves_the_picture_again():

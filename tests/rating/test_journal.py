@@ -250,6 +250,8 @@ def test_ratings_that_follow_from_comparisons_are_not_written_before_they_are_kn
     journal.set_all(np.array([1, 5, np.nan]))
     journal.write()
     journal.compare(1, 2, 1)
+    journal.write()
+    assert not journal.is_written
     journal._file.close()  # as if the process had been killed here
     with Journal(path, 3, 'id', PAIRS) as journal:
         journal.write()

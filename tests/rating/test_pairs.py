@@ -118,6 +118,7 @@ def test_a_rejected_picture_leaves_the_ranking_and_comes_back_by_undo(session, r
         compare(session, ratings, 1)
     session.save()
     assert (tmp_path / 'pairs.txt').read_text().splitlines()[row] == 'nan  # no face'
+    assert dict(PairSession(session.X, session.journal).ranking())['x'] == [row]
     for _ in range(30):
         session.undo()
     kind, pair, undone = session.undo()

@@ -187,7 +187,8 @@ def test_pairs_are_compared_placed_and_undone(pair_page, tmp_path):
     assert opened['mode'] == 'pairs'
     left, right = opened['state']['pair']
     state = pair_page.post('compare', {'left': left, 'right': right, 'better': right}).json['state']
-    assert state['compared'] == 1 and left in state['pair'] or right in state['pair']
+    assert state['compared'] == 1 and {left, right} & set(state['pair'])
+    assert pair_page.post('summary').json['summary']['rated'] == 2  # at once
     assert pair_page.get('ranking').json['groups'][0] == ['ranked', [right, left]]
     pair_page.post('place', {'row': left, 'above': None, 'below': right})
     assert journal_of(tmp_path)[-1]['placed'] == left
@@ -218,6 +219,30 @@ def test_a_view_takes_one_answer_however_often_it_is_sent(page, tmp_path):
     assert len(journal_of(tmp_path)) == 2
     page.window = page.post('open').json['window']  # counts its own views
     assert page.post('rate', {'row': 4, 'rating': 2, 'view': 1}).json['state']['rated'] == 2
+
+
+def test_an_older_window_does_not_use_up_the_views_of_the_new_one(page):
+    page.get('picture/large/3')
+    first = page.window
+    page.window = page.post('open').json['window']
+    said = {'row': 3, 'rating': 4}
+    assert page.post('rate', {**said, 'view': 50, 'window': first}).status_code == 409
+    assert page.post('rate', {**said, 'view': 1}).json['state']['rated'] == 1
+
+
+def test_windows_that_open_while_others_rate_do_not_block_each_other(page):
+    def reload():
+        for _ in range(50):
+            page.client.application.test_client().post(
+                '/token/open', base_url=HOME, headers={'Origin': HOME}, json={})
+
+    page.get('picture/large/3')
+    thread = threading.Thread(target=reload, daemon=True)
+    thread.start()
+    for view in range(1, 51):
+        page.post('rate', {'row': 3, 'rating': 1 + view % 5, 'view': view})
+    thread.join(30)
+    assert not thread.is_alive()
 
 
 def test_what_was_never_on_the_screen_is_not_rated(page, tmp_path):
