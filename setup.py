@@ -43,7 +43,8 @@ setup(
     ],
     extras_require={
         'test': ['pytest>=7,<10', 'hypothesis>=6,<7', 'scipy>=1.11,<2', 'ruff>=0.6,<1',
-                 'playwright>=1.40,<2'],  # drives Chromium; tests of the page skip without one
+                 'playwright>=1.40,<2',   # drives Chromium; tests of the page skip without one
+                 'axe-playwright-python>=0.1.4,<1'],  # axe-core, which finds barriers in a page
         'mpi': ['mpi4py>=4,<5',           # several processes; 4 is the first for NumPy 2
                 'mpich>=4.2,<6'],         # an MPI that pip can install; Open MPI's wants options
                                           # as root and on few cores, and has more to say at an end

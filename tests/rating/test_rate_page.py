@@ -1,6 +1,8 @@
 """rate.py's page in a real browser: by keys, mouse and touch, and when things go wrong."""
+import contextlib
 import json
 import os
+import pathlib
 import re
 import shutil
 import subprocess
@@ -9,6 +11,12 @@ import sys
 import numpy as np
 import pytest
 
+from picture_ranknet.rating import server
+from picture_ranknet.rating.journal import PAIRS, STARS, Journal
+from picture_ranknet.rating.pairs import PairSession
+from picture_ranknet.rating.stars import StarSession
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 BROWSER = os.environ.get('CHROMIUM') or shutil.which('chromium') or shutil.which('chromium-browser')
 playwright = pytest.importorskip('playwright.sync_api')
 pytestmark = pytest.mark.skipif(not BROWSER, reason='needs Chromium: set CHROMIUM to its program')
@@ -38,13 +46,11 @@ def browser():
 
 class Rater:
 
-    """rate.py, running, and a page of it."""
+    """A page that rates pictures of the present folder, and what serves it."""
 
-    def __init__(self, browser, root, folder, args, context):
-        self.process = subprocess.Popen(
-            [sys.executable, str(root / 'rate.py'), *map(str, args), '--no_browser'], cwd=folder,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding='utf-8')
-        self.url = self.process.stdout.readline().strip()
+    def __init__(self, browser, start, context):
+        self.closing = contextlib.ExitStack()
+        self.url = self.closing.enter_context(start)
         self.context = browser.new_context(**{'viewport': {'width': 1280, 'height': 800},
                                               'reduced_motion': 'reduce', **context})
         self.context.set_default_timeout(60000)  # some machines are slow, or busy
@@ -108,30 +114,56 @@ class Rater:
             document.querySelectorAll('#canvas h3')[place].innerText)''', arg=[place, pattern])
 
     def finish(self):
+        """End rating by the keyboard; then the ratings are written."""
         self.page.keyboard.press('Escape')
         self.page.wait_for_selector('#end[open]')
         self.page.wait_for_timeout(160)
         self.page.keyboard.press('Enter')
-        assert self.process.wait(30) == 0
+        self.page.wait_for_selector('#saved')
+        self.closing.close()
 
-    def kill(self):
-        self.process.kill()
-        self.process.communicate()
+    def close(self):
+        self.context.close()
+        self.closing.close()
+        assert self.troubles == []
+
+
+@contextlib.contextmanager
+def served(pictures='X.npy', ratings='mine.txt', is_paired=False, levels=None):
+    """A server in this process, which starts at once; gives the address of its page."""
+    X = np.load(pictures, mmap_mode='r')
+    mode, make = (PAIRS, PairSession) if is_paired else (STARS, StarSession)
+    with Journal(ratings, len(X), 'id', mode, levels) as journal:
+        session = make(X, journal)
+        with session, server.Server(session, pictures, next_command='python train.py X.npy') as s:
+            yield s.url
+
+
+@contextlib.contextmanager
+def running(*args):
+    """rate.py itself; gives the address of its page."""
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / 'rate.py'), *args, '--no_browser'],
+        stdout=subprocess.PIPE, encoding='utf-8')
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.kill()
+        process.communicate()
 
 
 @pytest.fixture
-def rate(browser, root, rated_files):
-    """Start rate.py and open its page; at the end nothing may have gone wrong there."""
+def rate(browser, rated_files, monkeypatch):
+    """Open a page; nothing may go wrong there.  Gives a function of what :func:`served` takes."""
+    monkeypatch.chdir(rated_files)
     raters = []
 
-    def rate(*args, **context):
-        raters.append(Rater(browser, root, rated_files, args, context))
+    def rate(*args, start=served, context=None, **kwargs):
+        raters.append(Rater(browser, start(*args, **kwargs), context or {}))
         return raters[-1]
     yield rate
     for rater in raters:
-        rater.context.close()
-        rater.kill()
-        assert rater.troubles == []
+        rater.close()
 
 
 def ratings_in(folder, name='mine.txt'):
@@ -141,7 +173,7 @@ def ratings_in(folder, name='mine.txt'):
 # A key rates what was seen
 
 def test_a_key_rates_the_picture_that_was_on_the_screen_however_slow_the_line(rate):
-    rater = rate('X.npy', 'mine.txt')
+    rater = rate()
     rater.context.new_cdp_session(rater.page).send('Network.emulateNetworkConditions', SLOW)
     for key in '12345123':
         rater.page.keyboard.press(key)
@@ -159,7 +191,7 @@ def test_a_key_rates_the_picture_that_was_on_the_screen_however_slow_the_line(ra
 
 
 def test_what_comes_too_soon_is_not_counted_and_the_page_says_so(rate):
-    rater = rate('X.npy', 'mine.txt')
+    rater = rate()
     for key in '44':
         rater.page.keyboard.press(key)
     rater.says('Not counted')
@@ -173,7 +205,7 @@ def test_what_comes_too_soon_is_not_counted_and_the_page_says_so(rate):
 
 
 def test_a_picture_that_fails_is_not_rated(rate):
-    rater = rate('X.npy', 'mine.txt')
+    rater = rate()
     rater.page.route('**/picture/large/*', lambda route: route.abort())
     rows = [rater.row()]
     for _ in range(6):  # some are loaded already
@@ -196,7 +228,7 @@ def test_a_picture_that_fails_is_not_rated(rate):
 
 
 def test_digits_of_a_long_number_are_shown_and_never_reach_another_picture(rate, rated_files):
-    rater = rate('X.npy', 'mine.txt', '--levels', 20)
+    rater = rate(levels=20)
     page = rater.page
     seven = rater.press('7')            # 70 is too much: nothing can follow
     eighteen = rater.press('1', '8')
@@ -217,7 +249,7 @@ def test_digits_of_a_long_number_are_shown_and_never_reach_another_picture(rate,
 # Keys
 
 def test_keys_rate_clear_reject_skip_undo_and_move(rate, rated_files):
-    rater = rate('X.npy', 'mine.txt')
+    rater = rate()
     first = rater.press('4')
     second = rater.press('x')
     third = rater.press(' ')
@@ -244,7 +276,7 @@ def test_keys_rate_clear_reject_skip_undo_and_move(rate, rated_files):
     assert ratings[first] == 5 and np.isfinite(ratings).sum() == 1
     assert 'no face' not in (rated_files / 'mine.txt').read_text()
     assert rater.page.inner_text('h1') == 'Saved'
-    assert f'train.py X.npy {"mine.txt"}' in rater.page.inner_text('#saved')
+    assert 'train.py X.npy' in rater.page.inner_text('#saved')
     rater.page.keyboard.press('Escape')
     assert rater.page.locator('button').count() == 0  # nothing looks alive
 
@@ -271,8 +303,6 @@ def test_keys_mean_the_same_on_every_keyboard(keys_page, key, code, more, expect
 @pytest.fixture(scope='module')
 def keys_page(browser):
     """A page that has nothing but the module of keys."""
-    from conftest import ROOT
-
     source = (ROOT / 'picture_ranknet/rating/page/keys.js').read_text(encoding='utf-8')
     page = browser.new_page()
     page.route('**/*', lambda route: route.fulfill(
@@ -284,18 +314,18 @@ def keys_page(browser):
 
 
 def test_next_goes_through_all_pictures(rate):
-    rater = rate('X.npy', 'mine.txt')
+    rater = rate()
     assert len({rater.press('ArrowRight') for _ in range(9)}) == 9
 
 
 def test_shortcuts_can_be_turned_off(rate):
-    rater = rate('X.npy', 'mine.txt')
+    rater = rate()
     rater.page.keyboard.press('?')
     rater.page.click('text=are shortcuts')
     rater.page.keyboard.press('Escape')
     row = rater.row()
     rater.page.keyboard.press('4')
-    rater.page.keyboard.press('ArrowRight')
+    rater.press('ArrowRight')
     rater.press('ArrowLeft')
     assert rater.row() == row and rater.answers[-1][0] != 'rate'
     rater.page.locator('.level >> nth=3').press('Enter')
@@ -305,7 +335,7 @@ def test_shortcuts_can_be_turned_off(rate):
 # Nothing is lost, and the page says what is true
 
 def test_a_reload_and_a_kill_lose_nothing(rate, rated_files):
-    rater = rate('X.npy', 'mine.txt')
+    rater = rate('X.npy', 'mine.txt', start=running)
     rated = {rater.press(key): int(key) for key in '3142'}
     last = list(rated)[-1]
     assert f'"row": {last}' in (rated_files / 'mine.txt.journal').read_text()  # already
@@ -313,15 +343,16 @@ def test_a_reload_and_a_kill_lose_nothing(rate, rated_files):
     rater.count('4 / 30')
     rater.press('ArrowLeft')
     assert rater.row() == last
-    rater.kill()
+    rater.closing.close()
     rater.page.wait_for_selector('#trouble:visible')  # without any key
     assert 'rate.py has ended' in rater.page.inner_text('#trouble')
     rater.page.keyboard.press('4')
     assert rater.row() == last
-    again = rate('X.npy', 'mine.txt', '--port', re.search(r':(\d+)/', rater.url).group(1))
+    port = re.search(r':(\d+)/', rater.url).group(1)
+    again = rate('X.npy', 'mine.txt', '--port', port, start=running)
     again.count('4 / 30')
     rater.page.wait_for_function(
-        'document.querySelector("#trouble").textContent.includes("Open the address")')
+        '() => document.querySelector("#trouble").textContent.includes("Open the address")')
     rated[again.press('5')] = 5
     again.finish()
     ratings = ratings_in(rated_files)
@@ -329,7 +360,7 @@ def test_a_reload_and_a_kill_lose_nothing(rate, rated_files):
 
 
 def test_a_second_window_takes_over_and_the_first_is_told(rate):
-    rater = rate('X.npy', 'mine.txt')
+    rater = rate()
     second = rater.open()
     rater.page.wait_for_selector('#trouble button')  # without any key
     assert 'another window' in rater.page.inner_text('#trouble')
@@ -345,7 +376,7 @@ def test_a_second_window_takes_over_and_the_first_is_told(rate):
 # Mouse, touch, the list
 
 def test_the_mouse_does_all_that_keys_do(rate):
-    rater = rate('X.npy', 'mine.txt')
+    rater = rate()
     first = rater.row()
     rater.page.click('.level >> nth=3')
     rater.count('1 / 30')
@@ -366,7 +397,7 @@ def test_the_mouse_does_all_that_keys_do(rate):
 
 
 def test_the_list_is_corrected_by_key_and_by_dragging(rate, rated_files):
-    rater = rate('X.npy', 'mine.txt')
+    rater = rate()
     page = rater.page
     rated = [rater.press(key) for key in '5551']
     place = rater.row()
@@ -392,7 +423,7 @@ def test_the_list_is_corrected_by_key_and_by_dragging(rate, rated_files):
 
 
 def test_several_of_the_list_are_rated_by_one_key(rate, rated_files):
-    rater = rate('X.npy', 'mine.txt', viewport={'width': 1000, 'height': 500})
+    rater = rate(context={'viewport': {'width': 500, 'height': 400}})
     page = rater.page
     rater.open_list()
     page.select_option('#filter', 'null')
@@ -402,11 +433,11 @@ def test_several_of_the_list_are_rated_by_one_key(rate, rated_files):
     cells.nth(3).click(modifiers=['Shift'])
     page.keyboard.press('4')
     rater.says('4 pictures rated')
-    box = cells.nth(8).bounding_box()
+    box = cells.nth(1).bounding_box()
     page.mouse.move(box['x'] + 20, box['y'] + 20)
     page.mouse.down()
-    page.mouse.move(500, 470, steps=3)  # and held still near the edge
-    page.wait_for_function('document.querySelector("#scroller").scrollTop > 50')
+    page.mouse.move(250, 365, steps=3)  # and held still near the edge
+    page.wait_for_function('() => document.querySelector("#scroller").scrollTop > 50')
     page.keyboard.press('Escape')
     page.mouse.up()
     page.keyboard.press('g')
@@ -419,7 +450,7 @@ def test_a_hundred_thousand_pictures_are_listed_without_delay(rate, rated_files)
     X = np.lib.format.open_memmap(rated_files / 'many.npy', 'w+', np.uint8, (100000, 3, 8, 8))
     X[:] = np.arange(100000, dtype=np.uint8)[:, None, None, None]
     X.flush()
-    rater = rate('many.npy', 'mine.txt')
+    rater = rate('many.npy')
     page = rater.page
     rater.press('3')
     rater.open_list()
@@ -443,7 +474,7 @@ def test_a_hundred_thousand_pictures_are_listed_without_delay(rate, rated_files)
 # Pairs
 
 def test_pairs_by_keys_alone(rate, rated_files, ratings):
-    rater = rate('X.npy', 'pairs.txt', '--pairs')
+    rater = rate(is_paired=True)
     lefts = []
     for done in range(1, 36):
         left, right = rater.rows()
@@ -463,14 +494,14 @@ def test_pairs_by_keys_alone(rate, rated_files, ratings):
     rater.press('x', '2')
     assert gone not in rater.rows()
     rater.finish()
-    written = ratings_in(rated_files, 'pairs.txt')
+    written = ratings_in(rated_files, 'mine.txt')
     assert np.isnan(written[gone])
     found = np.isfinite(written)
     assert np.corrcoef(written[found], ratings[found])[0, 1] > .8
 
 
 def test_a_drag_in_pairs_is_one_undo(rate):
-    rater = rate('X.npy', 'pairs.txt', '--pairs')
+    rater = rate(is_paired=True)
     for done in range(1, 6):
         rater.rows()
         rater.page.keyboard.press('1')
@@ -489,10 +520,9 @@ def test_a_drag_in_pairs_is_one_undo(rate):
 
 # For everyone
 
-@pytest.mark.parametrize('args', [[], ['--pairs']])
-def test_every_size_of_window_has_room_for_all_of_it(rate, args):
-    rater = rate('X.npy', 'mine.txt', *args, viewport={'width': 390, 'height': 844},
-                 has_touch=True)
+@pytest.mark.parametrize('is_paired', [False, True])
+def test_every_size_of_window_has_room_for_all_of_it(rate, is_paired):
+    rater = rate(is_paired=is_paired, context={'has_touch': True})
     page = rater.page
     for width, height in SIZES:
         page.set_viewport_size({'width': width, 'height': height})
@@ -508,29 +538,30 @@ def test_every_size_of_window_has_room_for_all_of_it(rate, args):
             assert 0 <= box['y'] and box['y'] + box['height'] <= height + 1
     page.set_viewport_size({'width': 390, 'height': 844})
     rater.rows()
-    page.tap('.choice' if args else '.level >> nth=4')
-    rater.count('1 / 29' if args else '1 / 30')
+    page.tap('.choice' if is_paired else '.level >> nth=4')
+    rater.count('1 / 29' if is_paired else '1 / 30')
 
 
 def test_tab_reaches_everything_and_is_seen(rate):
-    rater = rate('X.npy', 'mine.txt')
+    rater = rate()
     rater.press('3')
-    reached, outlines = set(), set()
+    reached = {}
     for _ in range(20):
         rater.page.keyboard.press('Tab')
-        name, outline = rater.page.evaluate('''() => [
-            document.activeElement.ariaLabel ?? document.activeElement.textContent,
-            getComputedStyle(document.activeElement).outlineStyle]''')
-        reached.add(name)
-        outlines.add(outline)
+        name, outline = rater.page.evaluate('''() => {
+            const {activeElement} = document;
+            return [activeElement.ariaLabel ?? activeElement.innerText,
+                    getComputedStyle(activeElement).outlineStyle];
+        }''')
+        reached[name] = outline
     buttons = rater.page.locator('button:visible').evaluate_all(
-        'buttons => buttons.map(button => button.ariaLabel ?? button.textContent)')
-    assert set(buttons) <= reached and 'none' not in outlines - {outlines and 'auto'}
+        'buttons => buttons.map(button => button.ariaLabel ?? button.innerText)')
+    assert {reached.get(name) for name in buttons} == {'solid'}
 
 
 def test_colours_follow_the_reader(rate):
-    rater = rate('X.npy', 'mine.txt')
-    style = '''selector => getComputedStyle(document.querySelector(selector)).backgroundColor'''
+    rater = rate()
+    style = 'selector => getComputedStyle(document.querySelector(selector)).backgroundColor'
     sums = []
     for scheme in 'light', 'dark':
         rater.page.emulate_media(color_scheme=scheme)
@@ -544,10 +575,10 @@ def test_colours_follow_the_reader(rate):
     assert rater.page.evaluate(style, '#progress i') != rater.page.evaluate(style, '#progress')
 
 
-@pytest.mark.parametrize('args', [[], ['--pairs']])
-def test_axe_finds_nothing_to_mend(rate, args):
+@pytest.mark.parametrize('is_paired', [False, True])
+def test_axe_finds_nothing_to_mend(rate, is_paired):
     axe = pytest.importorskip('axe_playwright_python.sync_playwright').Axe()
-    rater = rate('X.npy', 'mine.txt', *args)
+    rater = rate(is_paired=is_paired)
     page = rater.page
 
     def check():

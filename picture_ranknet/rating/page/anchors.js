@@ -11,22 +11,22 @@ export class Anchors {
     for (const row of [...rows, ...ratings.keys()]) this.add(row);
   }
 
-  /** The row that stands for a rating, or undefined. */
-  of(rating) {
+  /** The row that stands for a rating, or undefined; another one than `except`. */
+  of(rating, except) {
     const row = this.rows.get(rating);
-    if (row === undefined || this.ratings.get(row) === rating) return row;
-    this.rows.delete(rating);  // it was rated anew
-    for (const [other, value] of this.ratings) {
-      if (value === rating) {
-        this.rows.set(rating, other);
-        break;
-      }
+    if (row === undefined) return undefined;
+    const isRated = this.ratings.get(row) === rating;
+    if (isRated && row !== except) return row;
+    const other = [...this.ratings].find(([r, value]) => value === rating && r !== except)?.[0];
+    if (!isRated) {  // it was rated anew
+      if (other === undefined) this.rows.delete(rating);
+      else this.rows.set(rating, other);
     }
-    return this.rows.get(rating);
+    return other;
   }
 
   add(row) {
     const rating = this.ratings.get(row);
-    if (this.of(rating) === undefined && Number.isInteger(rating)) this.rows.set(rating, row);
+    if (Number.isInteger(rating) && this.of(rating) === undefined) this.rows.set(rating, row);
   }
 }

@@ -26,6 +26,7 @@ function onTrouble(error) {
     el('button', {onclick: () => location.reload()}, 'Rate here instead') : null;
   showTrouble(error?.message ?? null, remedy);
   showWhatIsInFront();
+  if (error) way?.stage.wait();  // a new view: what was sent may have been lost
 }
 
 /** Whether nothing on this page can be answered any more. */

@@ -155,12 +155,13 @@ export class Stars {
         el('button', {onclick: () => this.show()}, 'Try again'));
     }
     this.showAnchors();
+    if (this.isRepeat(row)) tell('Shown again, to see how sure you are.');
   }
 
   showAnchors() {
     if (session.levels > MOST_CARDS) return;
     this.levels.forEach((button, i) => {
-      const row = this.anchors.of(i + 1);
+      const row = this.anchors.of(i + 1, this.isRepeat(this.current) ? this.current : undefined);
       const shown = button.querySelector('img');
       if (shown?.dataset.row === String(row)) return;
       shown?.remove();
