@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from picture_ranknet.rating import server
 from picture_ranknet.rating.journal import PAIRS, STARS, Journal
@@ -129,14 +130,15 @@ class Rater:
 
 
 @contextlib.contextmanager
-def served(pictures='X.npy', ratings='mine.txt', is_paired=False, levels=None):
+def served(pictures='X.npy', ratings='mine.txt', is_paired=False, levels=None, sources=None):
     """A server in this process, which starts at once; gives the address of its page."""
     X = np.load(pictures, mmap_mode='r')
     mode, make = (PAIRS, PairSession) if is_paired else (STARS, StarSession)
     with Journal(ratings, len(X), 'id', mode, levels) as journal:
         session = make(X, journal)
-        with session, server.Server(session, pictures, next_command='python train.py X.npy') as s:
-            yield s.url
+        with session, server.Server(session, pictures, next_command='python train.py X.npy',
+                                    sources=sources) as serving:
+            yield serving.url
 
 
 @contextlib.contextmanager
@@ -244,6 +246,32 @@ def test_digits_of_a_long_number_are_shown_and_never_reach_another_picture(rate,
     ratings = ratings_in(rated_files)
     assert ratings[[seven, eighteen, two, five]].tolist() == [7, 18, 2, 5]
     assert np.isnan(ratings[no_face])
+
+
+def test_a_larger_picture_of_the_source_takes_the_place_of_the_same_one(rate):
+    rater = rate(sources=Sources())
+    row = rater.row()
+    rater.page.wait_for_selector('.large.refined')
+    assert rater.page.evaluate('() => document.querySelector(".large").naturalWidth') == 700
+    rater.page.keyboard.press('f')
+    rater.page.wait_for_selector('#frame[open]')
+    rater.page.keyboard.press('f')
+    rater.page.wait_for_selector('#frame', state='hidden')
+    assert rater.press('3') == row
+    rater.count('1 / 30')
+
+
+class Sources:
+
+    """What :mod:`sources` finds, in its place."""
+
+    def about(self, row):
+        return {}
+
+    def large(self, row):
+        return Image.new('RGB', (700, 700))
+
+    frame = large
 
 
 # Keys

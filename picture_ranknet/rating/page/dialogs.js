@@ -2,7 +2,7 @@
 import {inTurn, post, say} from './api.js';
 import {$, el} from './dom.js';
 import {session} from './state.js';
-import {showSaved} from './status.js';
+import {showSaved, tell} from './status.js';
 import {count, duration} from './words.js';
 
 const MOMENT = 150;  // ms in which Enter cannot be meant for a dialog
@@ -12,7 +12,7 @@ let openedAt = 0;
 
 /** Whether a dialog is in front of the page. */
 export function isDialogOpen() {
-  return $('help').open || $('end').open;
+  return $('help').open || $('end').open || $('frame').open;
 }
 
 export function areShortcutsOn() {
@@ -40,6 +40,20 @@ function recall(key, value) {
 
 export function showHelp() {
   if (!isDialogOpen()) $('help').showModal();
+}
+
+/** Show the whole picture that a row was cut from, until a key or click. */
+export async function showFrame(row) {
+  const image = el('img', {src: `frame/${row}`, alt: `The whole picture of ${row}`});
+  try {
+    await image.decode();
+  } catch {
+    tell('The picture that this was cut from is not there.');
+    return;
+  }
+  $('frame').replaceChildren(image);
+  $('frame').onclick = () => $('frame').close();
+  if (!isDialogOpen()) $('frame').showModal();
 }
 
 export async function showEnd() {

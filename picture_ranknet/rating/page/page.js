@@ -1,6 +1,7 @@
 // The page as a whole: it opens the session, hands keys on, and listens for rate.py.
 import {Gone, Replaced, ask, inTurn, isBusy, post, say, watchTrouble} from './api.js';
-import {areShortcutsOn, fillHelp, isDialogOpen, showEnd, showHelp, watchEnd} from './dialogs.js';
+import {areShortcutsOn, fillHelp, isDialogOpen, showEnd, showFrame, showHelp,
+        watchEnd} from './dialogs.js';
 import {$, el} from './dom.js';
 import {isCharacter, meaning} from './keys.js';
 import {List} from './list.js';
@@ -58,6 +59,7 @@ function onKey(event) {
   const key = meaning(event);
   if (isDialogOpen()) {
     if ($('help').open && key === '?') $('help').close();
+    else if ($('frame').open && ['f', 'Enter', ' '].includes(key)) $('frame').close();
     else if (!(event.key === 'Escape' && event.repeat)) return;
     event.preventDefault();
     return;
@@ -90,6 +92,11 @@ function press(key, event) {
     return true;
   }
   const here = list.isOpen ? list : way;
+  if (key === 'f' && session.has_sources) {
+    const row = list.isOpen ? list.at : way.current;
+    if (row !== undefined) showFrame(row);
+    return true;
+  }
   if (here.press(key, event)) return true;
   if (key === 'undo') undo();
   else if (key === 'Escape' && list.isOpen) toggleList();
@@ -156,7 +163,8 @@ async function start() {
   watchState(onState);
   setState(state);
   way.show();
-  fillHelp(way.help);
+  const ofSources = [['f'], 'the whole picture that this was cut from'];
+  fillHelp(session.has_sources ? [...way.help, ofSources] : way.help);
   new MutationObserver(onListToggled).observe($('list'), {attributeFilter: ['hidden']});
   $('open-list').onclick = toggleList;
   $('close-list').onclick = toggleList;

@@ -1,6 +1,7 @@
 // The stage: it knows which pictures are on the screen, and whether anyone can have seen them.
 import {isBusy} from './api.js';
 import {el, pictureUrl} from './dom.js';
+import {session} from './state.js';
 import {tell} from './status.js';
 
 const MOMENT = 150;        // ms from the painting of a picture to the first answer that counts
@@ -58,7 +59,17 @@ export class Stage {
       frame.prepend(image);
     }
     dress();
-    if (!this.hasFailed) await this.wait();
+    if (this.hasFailed) return;
+    await this.wait();
+    if (session.has_sources) rows.forEach((row, i) => this.refine(rows, i));
+  }
+
+  /** Put the same picture, as large as in its source, in the place of one. */
+  async refine(rows, i) {
+    const image = await load(rows[i], `large/${rows[i]}`);
+    if (!image || this.rows !== rows) return;
+    image.classList.add('refined');
+    this.frames[i].querySelector('.large')?.replaceWith(image);
   }
 
   /** Show nothing. */
@@ -109,9 +120,8 @@ export class Stage {
 }
 
 /** An image that is ready to be painted; null if it cannot be loaded. */
-async function load(row) {
-  const image = el('img', {className: 'large', alt: `Picture ${row}`, draggable: false,
-                           src: pictureUrl(row, 'large')});
+async function load(row, src = pictureUrl(row, 'large')) {
+  const image = el('img', {className: 'large', alt: `Picture ${row}`, draggable: false, src});
   image.dataset.row = row;
   try {
     await image.decode();

@@ -320,8 +320,10 @@ export class Stars {
   }
 
   forgetDigits() {
+    const had = this.digits.clear();
     this.pending.hidden = true;
-    return this.digits.clear();
+    if (had) tell('');
+    return had;
   }
 
   // What the page shows beside the pictures
