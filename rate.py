@@ -1,6 +1,7 @@
 """Rate pictures in the browser, on this machine only: one key a picture, and nothing is lost."""
-import hashlib
 import os
+import shlex
+import subprocess
 import webbrowser
 
 import numpy as np
@@ -8,128 +9,89 @@ import numpy as np
 from picture_ranknet.console import messages, options
 from picture_ranknet.console.command import command
 from picture_ranknet.errors import InputError
-from picture_ranknet.models import checks
-from picture_ranknet.rating import clicks, comparisons, rating_journal
 from picture_ranknet.storage import arrays, atomic, tables
 from picture_ranknet.text import count
 
-MOST_LEVELS = 100
-ARTICLE_SCALE = 1 / 255
-
-
-def identify(X):
-    """A name for a set of pictures, from its shape and a few of them."""
-    digest = hashlib.sha256(repr((X.shape, X.dtype.str)).encode())
-    for row in np.linspace(0, len(X) - 1, min(len(X), 16)).astype(int):
-        digest.update(np.ascontiguousarray(X[row]).tobytes())
-    return digest.hexdigest()[:16]
-
-
-def load_scorer(path, X):
-    """A function that scores rows of ``X`` by a trained model.
-
-    Raises:
-        InputError: If it is no model of such pictures.
-    """
-    from picture_ranknet.models import model_file  # here, so that --help does not wait for Chainer
-
-    model = model_file.load(path)
-    checks.check_features(model.predictor.n_features, None, path)
-    if tuple(model.image_size or X.shape[2:]) != X.shape[2:]:
-        raise InputError('{}: was trained on pictures of {} x {}, these are {} x {}'.format(
-            path, *model.image_size[::-1], *X.shape[:1:-1]))
-    if model.image_scale is None:
-        model.image_scale = ARTICLE_SCALE
-    return lambda rows: model.score(X, rows)
-
-
-def rate_by_clicks(path, clicks_path, X_path, n, force):
-    """Write ratings that follow from how often pictures were clicked."""
-    atomic.check_output(path, [clicks_path, X_path])
-    if os.path.exists(path) and not force:
-        raise InputError('{}: is there already, and may be what a person made; say --force '
-                               'to replace it, or choose another file'.format(path))
-    rows, shown, clicked, positions, names = clicks.read(clicks_path, n, read_sources(X_path, n))
-    rates, looks = clicks.estimate_rates(n, rows, shown, clicked, positions)
-    ratings = clicks.rate(rates)
-    with atomic.replacing(path) as part, open(part, 'w', encoding='utf-8') as f:
-        f.writelines('nan\n' if np.isnan(rating) else '{:.4f}\n'.format(rating)
-                     for rating in ratings)
-    print('{} rated by {:,.0f} clicks in {:,.0f} impressions -> {}'.format(
-        count(int(np.isfinite(ratings).sum()), 'picture'), clicked.sum(), shown.sum(), path))
-    if len(names) > 1:
-        print('looked at, by position: ' + ', '.join(
-            '{} {:.0%}'.format(name or '?', look) for name, look in zip(names, looks)))
-
-
-def read_sources(X_path, n):
-    """The source of each picture, if the table beside them says so."""
-    table = tables.table_path(X_path)
-    if os.path.exists(table):
-        columns, rows = tables.read_table(table, n)
-        if 'source' in columns:
-            return [row[columns.index('source')] for row in rows]
-    return None
-
 
 def build_parser():
+    from picture_ranknet.rating.journal import LEVELS, MOST_LEVELS
+
     parser = options.parser('rate.py', 'Rate pictures in the browser, on this machine only.')
     parser.add_argument('X_npy', help='pictures, N x 3 x H x W')
-    parser.add_argument('ratings_txt', help='your ratings, one a line; what is there is continued')
-    parser.add_argument('--levels', type=options.int_from(2, MOST_LEVELS), default=5,
-                        help='rate from 1 to so many')
+    parser.add_argument('ratings_txt', help='your ratings, one a line; an existing file is '
+                                            'continued')
+    parser.add_argument('--levels', type=options.int_from(2, MOST_LEVELS), metavar='N',
+                        help=f'rate from 1 to N (default: as last time, or {LEVELS})')
     parser.add_argument('--pairs', action='store_true',
                         help='compare two pictures at a time instead')
     parser.add_argument('--model', metavar='PKL',
                         help='a trained model, which helps to choose what to rate next')
     parser.add_argument('--clicks', metavar='CSV',
-                        help='make ratings of how often pictures were clicked instead: a table of '
-                             'picture, impressions, clicks and, if known, position')
+                        help='compute ratings from how often pictures were clicked instead: a '
+                             'table of picture, impressions, clicks and, if known, position')
     parser.add_argument('--force', action='store_true',
                         help='let --clicks replace a file of ratings')
     parser.add_argument('--port', type=options.int_from(0, 65535), default=0,
-                        help='of the page; 0 takes a free one')
+                        help='port of the page; 0 takes a free one')
     parser.add_argument('--no_browser', action='store_true',
                         help='only print the address of the page')
     parser.add_argument('--seed', type=options.seed, default=0,
-                        help='what the order of the pictures follows from')
+                        help='seed of the order of the pictures')
     return parser
 
 
 def parse_args(argv):
     parser = build_parser()
     args = parser.parse_args(argv)
-    for option in 'pairs', 'model':
-        if args.clicks and getattr(args, option):
-            parser.error('argument --{}: not allowed with argument --clicks'.format(option))
-    if args.pairs and args.model:
-        parser.error('argument --model: not allowed with argument --pairs')
+    for one, others in ('clicks', ('pairs', 'model', 'levels')), ('pairs', ('model', 'levels')):
+        for other in others:
+            if getattr(args, one) and getattr(args, other):
+                parser.error(f'argument --{other}: not allowed with argument --{one}')
     if args.force and not args.clicks:
         parser.error('argument --force: only --clicks replaces a file of ratings')
     return args
 
 
-def start_session(args, X, journal):
+def rate_by_clicks(path, clicks_path, X_path, n, is_forced):
+    """Write ratings that follow from how often pictures were clicked, and say so."""
+    from picture_ranknet.rating import clicks
+
+    clicks.check_files(path, clicks_path, X_path, is_forced)
+    found = clicks.read(clicks_path, n, clicks.read_sources(X_path, n))
+    rates, looks = clicks.estimate_rates(n, *found[:4])
+    ratings = clicks.rate(rates)
+    clicks.write_ratings(path, ratings)
+    print(f"{count(int(np.isfinite(ratings).sum()), 'picture')} rated by {found.clicks.sum():,.0f} "
+          f'clicks in {found.impressions.sum():,.0f} impressions -> {path}')
+    if len(found.names) > 1:
+        print('looked at, by position: ' + ', '.join(
+            f"{name or '?'} {look:.0%}" for name, look in zip(found.names, looks)))
+
+
+def make_session(X, journal, is_pairs, model_path, seed):
     """The session that the options ask for."""
-    from picture_ranknet.rating import rate_session  # here, so that --help does not wait for OpenCV
+    if is_pairs:
+        from picture_ranknet.rating.pairs import PairSession
+        return PairSession(X, journal, seed, messages.note)
+    from picture_ranknet.rating import scorer
+    from picture_ranknet.rating.stars import StarSession
+    score = scorer.load(model_path, X) if model_path else None
+    return StarSession(X, journal, score, seed, messages.note)
 
-    if args.pairs:
-        return rate_session.PairSession(X, journal, args.seed)
-    score = load_scorer(args.model, X) if args.model else None
-    return rate_session.StarSession(X, journal, args.levels, score, args.seed)
 
-
-def serve(session, title, port, opens_browser):
+def serve(session, X_path, port, opens_browser):
     """Show the page until the person has done enough, or stops it with Ctrl-C."""
-    from picture_ranknet.rating import rate_server
+    from picture_ranknet.rating import sources
+    from picture_ranknet.rating.server import Server
 
     try:
-        server = rate_server.Server(session, title, port)
+        server = Server(session, os.path.basename(X_path), port,
+                        quote('python', 'train.py', X_path, session.journal.path),
+                        sources.find(X_path, len(session.X), messages.note))
     except OSError as e:
-        raise InputError('--port {}: {}; 0 takes a free one'.format(
-            port, e.strerror or e)) from e
+        raise InputError(f'--port {port}: {e.strerror or e}; 0 takes a free one') from e
     with session, server:
-        print('{}\nEsc on the page, or Ctrl-C here, ends it.'.format(server.url), flush=True)
+        print(f'{server.url}\nEsc on the page, or Ctrl-C here, ends it.', flush=True)
         if opens_browser:
             webbrowser.open(server.url)
         try:
@@ -139,29 +101,43 @@ def serve(session, title, port, opens_browser):
             pass
 
 
+def quote(*words):
+    """A command as one pastes it into a terminal."""
+    return subprocess.list2cmdline(words) if os.name == 'nt' else shlex.join(words)
+
+
+def rate_by_hand(args, X):
+    """Let a person rate pictures in the browser, and say what was done."""
+    from picture_ranknet.rating.bradley_terry import MOST_PICTURES
+    from picture_ranknet.rating.journal import PAIRS, STARS, Journal, identify, journal_path
+
+    if args.pairs and len(X) > MOST_PICTURES:
+        raise InputError(f'{args.X_npy}: --pairs ranks up to {MOST_PICTURES:,} pictures, these '
+                         f'are {len(X):,}; rate them one by one')
+    inputs = [args.X_npy, tables.table_path(args.X_npy), *filter(None, [args.model])]
+    atomic.check_output(args.ratings_txt, inputs)
+    atomic.check_output(journal_path(args.ratings_txt), inputs)
+    with Journal(args.ratings_txt, len(X), identify(X), PAIRS if args.pairs else STARS,
+                 args.levels) as journal:
+        if not journal.are_same_pictures:
+            messages.note(f'warning: {args.X_npy}: not the pictures that were rated last time; '
+                          f'do the ratings in {args.ratings_txt} belong to them?')
+        session = make_session(X, journal, args.pairs, args.model, args.seed)
+        serve(session, args.X_npy, args.port, not args.no_browser)
+        done = session.summary()
+        rejected = f", {done['rejected']} no face" if done['rejected'] else ''
+        print(f"{count(done['said'], 'answer')} now, {done['rated']} of "
+              f"{count(done['pictures'], 'picture')} rated{rejected} -> {args.ratings_txt}")
+
+
 @command
 def main(argv=None):
     args = parse_args(argv)
     X = arrays.read_pictures(args.X_npy)
     if args.clicks:
         rate_by_clicks(args.ratings_txt, args.clicks, args.X_npy, len(X), args.force)
-        return
-    if args.pairs and len(X) > comparisons.MOST_PICTURES:
-        raise InputError('{}: --pairs ranks up to {:,} pictures, these are {:,}; rate them '
-                               'one by one'.format(args.X_npy, comparisons.MOST_PICTURES, len(X)))
-    atomic.check_output(args.ratings_txt, [args.X_npy, *filter(None, [args.model])])
-    mode = rating_journal.PAIRS if args.pairs else rating_journal.STARS
-    with rating_journal.Journal(args.ratings_txt, len(X), identify(X), mode) as journal:
-        if not journal.are_same_pictures:
-            messages.note('warning: {}: other pictures than those that were rated last time; do the '
-                     'ratings of {} belong to them?'.format(args.X_npy, args.ratings_txt))
-        session = start_session(args, X, journal)
-        serve(session, os.path.basename(args.X_npy), args.port, not args.no_browser)
-        done = session.summary()
-        print('{} now, of {} {} rated{} -> {}'.format(
-            count(done['said'], 'answer'), count(done['pictures'], 'picture'),
-            done['rated'], ', {} no face'.format(done['rejected']) if done['rejected'] else '',
-            args.ratings_txt))
+    else:
+        rate_by_hand(args, X)
 
 
 if __name__ == '__main__':

@@ -43,12 +43,12 @@ setup(
         'ImageHash>=4.3.1,<5',           # near-duplicates; 4.3.1 is the first for Pillow 10
         'Flask>=3,<4',                   # the page of rate.py; 2 needs an older Werkzeug
         'waitress>=3.0.1,<4',            # serves it; 3.0.1 mends two holes (CVE-2024-49768, 49769)
-        'choix>=0.4,<1',                 # rankings from comparisons; 0.4 is the first for NumPy 2
     ],
     extras_require={
         'test': ['pytest>=7,<10', 'pytest-xdist>=3.5,<4', 'hypothesis>=6,<7', 'scipy>=1.11,<2',
                  'ruff>=0.6,<1', 'import-linter>=2,<3',
-                 'playwright>=1.40,<2'],  # drives Chromium; tests of the page skip without one
+                 'playwright>=1.40,<2',   # drives Chromium; tests of the page skip without one
+                 'axe-playwright-python>=0.1.4,<1'],  # axe-core finds barriers in a page
         'mpi': ['mpi4py>=4,<5',           # several processes; 4 is the first for NumPy 2
                 'mpich>=4.2,<6'],         # an MPI that pip can install; Open MPI's wants options
                                           # as root and on few cores, and has more to say at an end

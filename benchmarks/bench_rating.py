@@ -24,11 +24,7 @@ import bench_quality
 
 import metrics
 from picture_ranknet.pictures import descriptor
-from picture_ranknet.rating import (
-    rate_session,
-    rating_journal,
-    rating_order,
-)
+from picture_ranknet.rating import journal, order, stars
 
 COUNTS = [15, 20, 30, 40, 60, 80, 100, 120, 160, 200]
 MORE = [240, 320, 400]  # of a random order only: what it takes to get as far
@@ -36,19 +32,18 @@ LEVELS = 5
 GROUP = 'AF'  # whose faces are rated with --model, which learnt the others'
 
 
-def order_of_rate_py(X, stars, n, score, seed):
+def order_of_rate_py(X, ratings, n, score, seed):
     """The rows in which ``rate.py`` shows pictures to this person; no thread, so no chance."""
-    with tempfile.TemporaryDirectory() as folder, rating_journal.Journal(
-            os.path.join(folder, 'ratings.txt'), len(X), '') as journal:
-        session = rate_session.StarSession(X, journal, LEVELS, score, seed)
+    with tempfile.TemporaryDirectory() as folder, journal.Journal(
+            os.path.join(folder, 'ratings.txt'), len(X), '', levels=LEVELS) as said:
+        session = stars.StarSession(X, said, score, seed, repeat_every=0)
         session._queue = []  # what is shown until the pictures have been looked at
-        session._measure_curve = lambda rated: []  # which takes long, and has no part in the order
-        session._prepare()
+        session._measure_curve = lambda rated: []  # which is slow, and does not change the order
         rows = []
         while len(rows) < n:
-            session._think()
+            session.think()
             row = session.upcoming()[0]
-            session.rate(row, int(stars[row]))
+            session.rate(row, int(ratings[row]))
             rows.append(row)
         return rows
 
@@ -59,15 +54,15 @@ def measure(X, ratings, scores, seed, noise):
     rows = rng.permutation(len(X))
     n = len(rows) * 4 // 5
     pool = rows[:n]
-    stars = np.clip(np.rint(ratings[pool] + rng.normal(0, noise, n)), 1, LEVELS)
+    rated = np.clip(np.rint(ratings[pool] + rng.normal(0, noise, n)), 1, LEVELS)
     score = None if scores is None else (lambda shown: scores[pool][shown])
-    ours = np.array(order_of_rate_py(X[pool], stars, max(COUNTS), score, seed))
-    taste = rating_order.Taste(  # of these and the unseen
+    ours = np.array(order_of_rate_py(X[pool], rated, max(COUNTS), score, seed))
+    taste = order.Taste(  # of these and the unseen
         descriptor.describe(X[rows]), None if scores is None else scores[rows])
 
-    def accuracies(order, counts):
+    def accuracies(in_order, counts):
         return [metrics.pair_accuracy(ratings[rows[n:]], taste.learn(
-            order[:count], stars[order[:count]]).scores[n:]) for count in counts]
+            in_order[:count], rated[in_order[:count]]).scores[n:]) for count in counts]
 
     return accuracies(rng.permutation(n), COUNTS + MORE), accuracies(ours, COUNTS)
 
@@ -75,7 +70,7 @@ def measure(X, ratings, scores, seed, noise):
 def learn_from_others(X, ratings, are_others):
     """Scores of all pictures by one who knows the ratings of some, and does not know the person."""
     rows = np.flatnonzero(are_others)
-    return rating_order.Taste(descriptor.describe(X)).learn(rows, ratings[rows]).scores
+    return order.Taste(descriptor.describe(X)).learn(rows, ratings[rows]).scores
 
 
 def ratings_needed(accuracies, target):
@@ -108,15 +103,14 @@ def main():
     curves = []
     for seed in range(*args.seeds):
         curves.append(measure(X, ratings, scores, seed, args.noise))
-        print('# seed {}: {}'.format(seed, [np.round(c, 3).tolist() for c in curves[-1]]),
-              flush=True)
+        print(f'# seed {seed}: {[np.round(c, 3).tolist() for c in curves[-1]]}', flush=True)
     at_random, ours = (np.array(one) for one in zip(*curves))
     print('| ratings | random order | rate.py | | as many at random | share |\n' + '|---' * 6 + '|')
     errors = (ours - at_random[:, :len(COUNTS)]).std(axis=0, ddof=1) / len(curves) ** .5
     for count, before, after, error in zip(COUNTS, at_random.mean(0), ours.mean(0), errors):
         as_many = ratings_needed(at_random.mean(axis=0), after)
-        print('| {} | {:.3f} | {:.3f} | {:+.3f} ± {:.3f} | {:.0f} | {:.2f} |'.format(
-            count, before, after, after - before, error, as_many, count / as_many))
+        print(f'| {count} | {before:.3f} | {after:.3f} | {after - before:+.3f} ± {error:.3f} '
+              f'| {as_many:.0f} | {count / as_many:.2f} |')
 
 
 if __name__ == '__main__':

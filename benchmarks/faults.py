@@ -58,9 +58,9 @@ from picture_ranknet.learning import (
 from picture_ranknet.models import model_file  # noqa: F401
 from picture_ranknet.pictures import plots  # noqa: F401
 from picture_ranknet.rating import (
-    rate_server,  # noqa: F401
-    rate_session,  # noqa: F401
-    rating_journal,
+    journal,
+    server,  # noqa: F401
+    stars,  # noqa: F401
 )
 from picture_ranknet.storage import arrays, ratings_txt
 
@@ -413,9 +413,8 @@ class Rate(Job):
 
     def journal(self):
         X = arrays.read_pictures(str(self.folder / 'X.npy'))
-        with rating_journal.Journal(str(self.folder / 'mine.txt'), len(X),
-                                    rate.identify(X)) as journal:
-            return dict(enumerate(journal.ratings.tolist()))
+        with journal.Journal(str(self.folder / 'mine.txt'), len(X), journal.identify(X)) as said:
+            return dict(enumerate(said.ratings.tolist()))
 
     def _talk(self, child):
         rng = random.Random(child.pid)

@@ -2,7 +2,7 @@
 
     python docs/draw_rate.py demo/X.npy demo/ratings.txt docs/rate.png
 
-A browser is needed: Debian's chromium, or what the variable CHROMIUM names.
+It needs Playwright and a browser: Debian's chromium, or what the variable CHROMIUM names.
 """
 import os
 import pathlib
@@ -18,21 +18,26 @@ from playwright.sync_api import sync_playwright
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BROWSER = os.environ.get('CHROMIUM') or shutil.which('chromium') or shutil.which('chromium-browser')
 N_RATED = 60
-WIDTH, HEIGHT = 1080, 680
+WIDTH, HEIGHT = 1080, 720
+PAUSE = 900  # ms; a person's pace
+READY = '''former => {
+    const {ready} = document.querySelector('#stage').dataset;
+    return ready !== former && ready;
+}'''
 
 
 def rate(page, ratings):
-    """Rate one picture by its key, and wait for the next."""
-    row = page.get_attribute('#stage img.large', 'data-row')
-    rating = ratings[int(row)]
-    page.keyboard.press('x' if np.isnan(rating) else str(int(rating)))
-    page.wait_for_function(
-        'row => document.querySelector("#stage img.large").dataset.row !== row', arg=row)
+    """Rate as many pictures as the drawing shows, each by its key."""
+    row = page.wait_for_function(READY, arg='').json_value()
+    for _ in range(N_RATED):
+        page.wait_for_timeout(PAUSE)
+        rating = ratings[int(row)]
+        page.keyboard.press('x' if np.isnan(rating) else str(int(rating)))
+        row = page.wait_for_function(READY, arg=row).json_value()
 
 
 def main():
     X_path, ratings_path, out = sys.argv[1:]
-    ratings = np.loadtxt(ratings_path)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as p:
         process = subprocess.Popen(
             [sys.executable, str(ROOT / 'rate.py'), X_path, os.path.join(folder, 'ratings.txt'),
@@ -41,11 +46,8 @@ def main():
             browser = p.chromium.launch(executable_path=BROWSER, args=['--no-sandbox'])
             page = browser.new_page(viewport={'width': WIDTH, 'height': HEIGHT})
             page.goto(process.stdout.readline().strip())
-            page.wait_for_selector('#stage img.large')
-            for _ in range(N_RATED):
-                rate(page, ratings)
-                page.wait_for_timeout(900)  # a person's pace
-            page.wait_for_timeout(5000)  # what they tell is told every two seconds
+            rate(page, np.loadtxt(ratings_path))
+            page.wait_for_timeout(5000)  # how well they predict follows a little later
             page.screenshot(path=out)
             browser.close()
         finally:

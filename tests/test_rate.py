@@ -48,7 +48,7 @@ def test_ctrl_c_ends_it_with_all_that_was_said(start, rated_files):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 0 and err == ''
-    assert out.endswith('2 answers now, of 30 pictures 1 rated, 1 no face -> mine.txt\n')
+    assert out.endswith('2 answers now, 1 of 30 pictures rated, 1 no face -> mine.txt\n')
     assert (rated_files / 'mine.txt').read_text() == 'nan  # no face\nnan\n5\n' + 27 * 'nan\n'
 
 
@@ -72,6 +72,40 @@ def test_kill_9_loses_nothing_that_was_answered(start, rated_files):
     opened = post(url, 'open', {})
     assert opened['ratings'] == {str(row): rating for row, rating in enumerate(expected)}
     assert opened['trail'] == [2]
+
+
+def test_kill_9_loses_no_comparison(start, rated_files):
+    process, url = start('X.npy', 'pairs.txt', '--pairs')
+    opened = post(url, 'open', {})
+    pair = opened['state']['pair']
+    for _ in range(29):
+        answer = post(url, 'compare', {'window': opened['window'], 'left': pair[0],
+                                       'right': pair[1], 'better': max(pair)})
+        pair = answer['state']['pair']
+    process.kill()
+    process.wait()
+    process, url = start('X.npy', 'pairs.txt', '--pairs')
+    assert post(url, 'open', {})['state']['compared'] == 29
+    process.send_signal(signal.SIGINT)
+    out = process.communicate(timeout=30)[0]
+    assert '0 answers now, 30 of 30 pictures rated' in out
+    assert np.isfinite(np.loadtxt(rated_files / 'pairs.txt')).all()
+
+
+def test_who_only_looks_at_the_page_may_come_back_in_the_other_mode(start, rated_files):
+    for mode in ['--pairs'], ['--levels', '10']:
+        process, url = start('X.npy', 'mine.txt', *mode)
+        post(url, 'open', {})
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+    assert not list(rated_files.glob('mine.txt*'))
+
+
+def test_the_next_command_names_the_files_as_they_were_given(start, rated_files):
+    (rated_files / 'my faces').mkdir()
+    (rated_files / 'X.npy').rename(rated_files / 'my faces' / 'X.npy')
+    _, url = start('my faces/X.npy', 'mine.txt')
+    assert post(url, 'open', {})['next_command'] == "python train.py 'my faces/X.npy' mine.txt"
 
 
 def test_a_second_one_on_the_same_ratings_is_refused(start, rated_files, run):
@@ -98,7 +132,7 @@ def test_other_pictures_under_the_same_name_are_noticed(start, rated_files, pict
     np.save(rated_files / 'X.npy', 255 - pictures)
     process, url = start('X.npy', 'mine.txt')
     process.send_signal(signal.SIGINT)
-    assert 'warning: X.npy: other pictures' in process.communicate(timeout=30)[1]
+    assert 'warning: X.npy: not the pictures that were rated' in process.communicate(timeout=30)[1]
 
 
 @pytest.mark.parametrize('args, message', [
@@ -108,12 +142,27 @@ def test_other_pictures_under_the_same_name_are_noticed(start, rated_files, pict
     (['X.npy', 'no/ratings.txt'], 'no/ratings.txt: there is no folder'),
     (['X.npy', 'ratings.txt', '--pairs'], 'ratings.txt: was not made with --pairs'),
     (['X.npy', 'ratings.txt', '--model', 'short.txt'], 'short.txt: '),
-    (['many.npy', 'many.txt', '--pairs'], 'many.npy: --pairs ranks up to 2,000 pictures')])
-def test_what_cannot_be_rated_is_said_in_a_line(run, rated_files, args, message):
+    (['many.npy', 'many.txt', '--pairs'], 'many.npy: --pairs ranks up to 2,000 pictures'),
+    (['X.npy', 'X.csv'], 'X.csv: would be overwritten'),
+    (['X.npy', 'm', '--model', 'm.journal'], 'm.journal: would be overwritten'),
+    (['X.npy', 'X.csv', '--clicks', 'c.csv', '--force'], 'X.csv: would be overwritten'),
+    (['X.npy', 'X.npy', '--clicks', 'c.csv', '--force'], 'X.npy: would be overwritten'),
+    (['X.npy', 'c.csv', '--clicks', 'c.csv', '--force'], 'c.csv: would be overwritten'),
+    (['X.npy', 'rated.txt', '--clicks', 'c.csv', '--force'], 'rated.txt.journal: holds what a'),
+    (['X.npy', 'wide.txt'], 'wide.txt: expected ratings from 1 to 5, got 9; say --levels 9'),
+    (['X.npy', 'new.txt', '--model', 'none.pkl'], 'none.pkl: No such file')])
+def test_what_cannot_be_rated_is_said_in_a_line_and_changes_nothing(
+        run_here, rated_files, args, message):
     (rated_files / 'short.txt').write_text('1\n')
+    (rated_files / 'wide.txt').write_text('9\n' * 30)
+    for name in 'X.csv', 'm.journal', 'rated.txt.journal':
+        (rated_files / name).write_text('')
+    (rated_files / 'c.csv').write_text('picture,impressions,clicks\n0,10,1\n')
     np.save(rated_files / 'many.npy', np.zeros((2001, 3, 2, 2), np.uint8))
-    done = run('rate.py', *args, '--no_browser')
+    before = sorted((path.name, path.read_bytes()) for path in rated_files.iterdir())
+    done = run_here('rate.py', *args, '--no_browser')
     assert done.returncode == 1 and done.stdout == ''
+    assert sorted((path.name, path.read_bytes()) for path in rated_files.iterdir()) == before
     assert done.stderr.startswith('rate.py: error: ' + message), done.stderr
     assert done.stderr.count('\n') == 1
 
@@ -121,23 +170,24 @@ def test_what_cannot_be_rated_is_said_in_a_line(run, rated_files, args, message)
 def test_a_port_that_is_taken_is_said(run, rated_files):
     with socket.create_server(('127.0.0.1', 0)) as other:
         port = other.getsockname()[1]
-        done = run('rate.py', 'X.npy', 'ratings.txt', '--no_browser', '--port', port)
-    assert done.returncode == 1
-    assert done.stderr.startswith('rate.py: error: --port {}: Address'.format(port))
+        done = run('rate.py', 'X.npy', 'mine.txt', '--pairs', '--no_browser', '--port', port)
+    assert done.returncode == 1 and not list(rated_files.glob('mine.txt*'))
+    assert done.stderr.startswith(f'rate.py: error: --port {port}: Address')
     assert done.stderr.endswith('0 takes a free one\n')
 
 
 @pytest.mark.parametrize('args', [
     ['--levels', '1'], ['--levels', '101'], ['--pairs', '--model', 'm.pkl'],
-    ['--clicks', 'c.csv', '--pairs'], ['--force'], ['--port', '70000']])
-def test_wrong_usage_is_refused(run, rated_files, args):
-    assert run('rate.py', 'X.npy', 'ratings.txt', *args).returncode == 2
+    ['--clicks', 'c.csv', '--pairs'], ['--clicks', 'c.csv', '--levels', '5'],
+    ['--pairs', '--levels', '5'], ['--force'], ['--port', '70000']])
+def test_wrong_usage_is_refused(run_here, rated_files, args):
+    assert run_here('rate.py', 'X.npy', 'ratings.txt', *args).returncode == 2
 
 
 def test_clicks_become_ratings_that_train_py_takes(run, rated_files):
     rows = range(0, 30, 2)
     (rated_files / 'clicks.csv').write_text('picture,impressions,clicks\n' + ''.join(
-        '{},100000,{}\n'.format(row, 1000 * 2 ** (row % 4)) for row in rows))
+        f'{row},100000,{1000 * 2 ** (row % 4)}\n' for row in rows))
     done = run('rate.py', 'X.npy', 'by_clicks.txt', '--clicks', 'clicks.csv')
     assert done.stderr == '' and done.stdout == (
         '15 pictures rated by 36,000 clicks in 1,500,000 impressions -> by_clicks.txt\n')
@@ -148,14 +198,14 @@ def test_clicks_become_ratings_that_train_py_takes(run, rated_files):
     assert done.returncode == 0, done.stderr
 
 
-def test_clicks_do_not_replace_what_a_person_made(run, rated_files):
+def test_clicks_do_not_replace_what_a_person_made(run_here, rated_files):
     (rated_files / 'clicks.csv').write_text('picture,impressions,clicks\n0,10,1\n1,10,5\n')
     before = (rated_files / 'ratings.txt').read_text()
-    done = run('rate.py', 'X.npy', 'ratings.txt', '--clicks', 'clicks.csv')
-    assert done.returncode == 1 and 'ratings.txt: is there already' in done.stderr
+    done = run_here('rate.py', 'X.npy', 'ratings.txt', '--clicks', 'clicks.csv')
+    assert done.returncode == 1 and 'ratings.txt: exists, and may be' in done.stderr
     assert (rated_files / 'ratings.txt').read_text() == before
-    assert run('rate.py', 'X.npy', 'ratings.txt', '--clicks', 'clicks.csv',
-               '--force').returncode == 0
+    assert run_here('rate.py', 'X.npy', 'ratings.txt', '--clicks', 'clicks.csv',
+                    '--force').returncode == 0
     assert (rated_files / 'ratings.txt').read_text() != before
 
 

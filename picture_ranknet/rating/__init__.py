@@ -1,1 +1,18 @@
-"""Rating by a person: sessions, what to ask next, the journal, and the page in the browser."""
+"""Rating pictures: one by one or in pairs in the browser, or from how often they were clicked.
+
+A :class:`~picture_ranknet.rating.journal.Journal` keeps what a person says; a
+:class:`~picture_ranknet.rating.stars.StarSession` or
+:class:`~picture_ranknet.rating.pairs.PairSession` adds to it and chooses what
+comes next; a :class:`~picture_ranknet.rating.server.Server` shows that to the
+person::
+
+    X = arrays.read_pictures('X.npy')
+    with Journal('ratings.txt', len(X), identify(X)) as journal:
+        session = StarSession(X, journal)
+        with session, Server(session, 'X.npy') as server:
+            print(server.url)
+            server.is_over.wait()
+
+``order`` and ``bradley_terry`` are the mathematics behind the two sessions;
+``clicks`` needs neither person nor browser.
+"""

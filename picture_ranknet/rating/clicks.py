@@ -1,27 +1,60 @@
 """Ratings from how often pictures were clicked.
 
-A rate of clicks is a rating, once two things are allowed for: with few
+A click rate is a rating, once two things are corrected for: with few
 impressions it is mostly chance (it is drawn towards the usual rate by a beta
 prior that is fitted to all pictures), and what stands first on a page is
-clicked more, whatever it is.  A click is taken to be the product of looking
-at a position and of liking the picture there: Craswell, Zoeter, Taylor and
+clicked more, whatever it is.  A click is modelled as the product of looking
+at a position and liking the picture there: Craswell, Zoeter, Taylor and
 Ramsey, *An Experimental Comparison of Click Position-Bias Models*, WSDM 2008,
 section 3.  Ratings are on a log scale: one more is twice the rate.
 """
 import math
 import os
+from typing import NamedTuple, Optional
 
 import numpy as np
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.storage import tables
+from picture_ranknet.rating.journal import journal_path
+from picture_ranknet.storage import atomic, tables
 
 COLUMNS = 'picture', 'impressions', 'clicks'
 SWEEPS = 200
 STRENGTHS = 2. ** np.arange(0, 14, .5)  # of the prior, in impressions
 
 
-def read(path, n, sources=None):
+class Clicks(NamedTuple):
+
+    """What a table of clicks says, line by line.
+
+    ``rows``, ``impressions``, ``clicks`` and ``positions`` have shape ``(L,)``;
+    a position is an index of the list ``names``.
+    """
+
+    rows: np.ndarray
+    impressions: np.ndarray
+    clicks: np.ndarray
+    positions: np.ndarray
+    names: list
+
+
+def check_files(path: str, clicks_path: str, X_path: str, is_forced: bool = False):
+    """Refuse a file of ratings that must not be written.
+
+    Raises:
+        InputError: If it is one of the inputs, is there already and
+            ``is_forced`` is not set, or has a journal of what a person said.
+    """
+    atomic.check_output(path, [clicks_path, X_path, tables.table_path(X_path)])
+    if os.path.exists(path) and not is_forced:
+        raise InputError(f'{path}: exists, and may be what a person made; say --force to replace '
+                         'it, or choose another file')
+    if os.path.exists(journal_path(path)):
+        raise InputError(f'{journal_path(path)}: holds what a person rated; move it and {path} '
+                         'away, or choose another file of ratings')
+
+
+def read(path: str, n: int, sources: Optional[list] = None) -> Clicks:
     """Read a table of clicks.
 
     Args:
@@ -31,61 +64,78 @@ def read(path, n, sources=None):
         n (int): The number of pictures.
         sources (list of str): The source of each picture.
 
-    Returns:
-        tuple: Arrays of rows, impressions, clicks and numbers of positions,
-        and the names of these.
-
     Raises:
-        InputError: If a line is not such, with its number.
+        InputError: If a line makes no sense or names a source of several
+            pictures, with its number.
     """
-    by_name = {str(row): row for row in range(n)}
-    for row, source in enumerate(sources or []):
-        for name in source, os.path.basename(source):
-            by_name.setdefault(name, row)
+    by_name = _name_pictures(n, sources or [])
     rows, shown, clicked, positions = [], [], [], []
     for number, line in tables.read_columns(path, COLUMNS):
-        where = '{}, line {}'.format(path, number)
+        where = f'{path}, line {number}'
         rows.append(_find(where, line['picture'], by_name, n))
         shown.append(_count(where, 'impressions', line['impressions']))
         clicked.append(_count(where, 'clicks', line['clicks']))
         if clicked[-1] > shown[-1]:
-            raise InputError('{}: expected no more clicks than impressions, got {} of {}'
-                                   .format(where, clicked[-1], shown[-1]))
+            raise InputError(f'{where}: expected no more clicks than impressions, got '
+                             f'{clicked[-1]} of {shown[-1]}')
         positions.append(line.get('position', '').strip())
     if not sum(shown):
-        raise InputError('{}: expected impressions, got none'.format(path))
+        raise InputError(f'{path}: expected impressions, got none')
     names = sorted(set(positions), key=lambda name: (len(name), name))  # 2 before 10
     index = {name: number for number, name in enumerate(names)}
-    return (np.array(rows), np.array(shown, float), np.array(clicked, float),
-            np.array([index[name] for name in positions]), names)
+    return Clicks(np.array(rows), np.array(shown, float), np.array(clicked, float),
+                  np.array([index[name] for name in positions]), names)
+
+
+def read_sources(X_path: str, n: int) -> Optional[list]:
+    """The source of each of ``n`` pictures; ``None`` if the table beside them does not say."""
+    table = tables.table_path(X_path)
+    if os.path.exists(table):
+        columns, rows = tables.read_table(table, n)
+        if 'source' in columns:
+            return [row[columns.index('source')] for row in rows]
+    return None
+
+
+def _name_pictures(n, sources):
+    """All rows that each name stands for: a row's number, a source, its name without folders."""
+    by_name = {}
+    for row, source in enumerate(sources):
+        for name in {source, os.path.basename(source)}:
+            by_name.setdefault(name, []).append(row)
+    return {**by_name, **{str(row): [row] for row in range(n)}}
 
 
 def _find(where, name, by_name, n):
-    try:
-        return by_name[name.strip()]
-    except KeyError as e:
-        raise InputError('{}: expected a picture, a row from 0 to {} or a source of the '
-                               'table beside the pictures, got {!r}'.format(
-                                   where, n - 1, name[:40])) from e
+    name = name.strip()
+    rows = by_name.get(name, [])
+    shown = repr(name if len(name) <= 40 else name[:40] + '...')
+    if not rows:
+        raise InputError(f'{where}: expected a picture, a row from 0 to {n - 1} or a source of the '
+                         f'table beside the pictures, got {shown}')
+    if len(rows) > 1:
+        raise InputError(f'{where}: expected one picture, got {shown}, which is the source of '
+                         f'{len(rows)} (the rows {rows[0]}, {rows[1]}'
+                         f"{', ...' if len(rows) > 2 else ''}); write the row instead")
+    return rows[0]
 
 
 def _count(where, column, text):
     if not text.strip().isdecimal() or len(text) > 15:
-        raise InputError('{}: expected a whole number of {}, got {!r}'.format(
-            where, column, text[:40]))
+        raise InputError(f'{where}: expected a whole number of {column}, got {text[:40]!r}')
     return int(text)
 
 
-def estimate_rates(n, rows, shown, clicked, positions):
+def estimate_rates(n: int, rows: np.ndarray, shown: np.ndarray, clicked: np.ndarray,
+                   positions: np.ndarray) -> tuple:
     """How often each picture is clicked by who looks at it.
 
-    Positions and rates are fitted in turn, which climbs to the greatest
-    likelihood of the counts; the prior's strength is that which makes the
-    counts most likely.
+    Positions and rates are fitted in turn, which maximises the likelihood of
+    the counts; so does the strength of the prior.
 
     Args:
         n (int): The number of pictures.
-        rows, shown, clicked, positions (numpy.ndarray): As of :func:`read`.
+        rows, shown, clicked, positions (numpy.ndarray): As of :class:`Clicks`.
 
     Returns:
         tuple: Rates, shape ``(n,)``, ``nan`` where a picture was never shown,
@@ -100,7 +150,7 @@ def estimate_rates(n, rows, shown, clicked, positions):
         rates = (clicks + strength * usual) / (exposure + strength)
         expected = np.bincount(positions, shown * rates[rows], len(looks))
         before = looks
-        # One more click and what it takes: a position that was hardly used says little.
+        # One more click and what it takes, since little is known of a position hardly used.
         looks = (np.bincount(positions, clicked, len(looks)) + 1) / (expected + 1)
         looks /= looks.max()
         if np.abs(looks - before).max() < 1e-6:
@@ -125,6 +175,12 @@ def _log_beta(a, b):
     return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
 
 
-def rate(rates):
+def rate(rates: np.ndarray) -> np.ndarray:
     """Ratings of rates: 0 is the least of them, one more is twice as much; ``nan`` stays."""
     return np.log2(rates / np.nanmin(rates))
+
+
+def write_ratings(path: str, ratings: np.ndarray):
+    """Write one rating a line, ``nan`` where there is none."""
+    with atomic.replacing(path) as part, open(part, 'w', encoding='utf-8') as f:
+        f.writelines('nan\n' if np.isnan(rating) else f'{rating:.4f}\n' for rating in ratings)

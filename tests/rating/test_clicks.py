@@ -1,4 +1,6 @@
 """Ratings from clicks: by hand, and of readers who are made up."""
+import re
+
 import numpy as np
 import pytest
 
@@ -33,6 +35,24 @@ def test_pictures_are_named_by_row_or_source_and_may_have_many_lines(table):
 def test_what_is_wrong_is_said_with_its_line(table, line, message):
     with pytest.raises(InputError, match=message):
         clicks.read(table('picture,impressions,clicks\n' + line + '\n'), 3)
+
+
+SOURCES = ['a/1.png', 'b/1.png', 'train.mp4', 'train.mp4', 'train.mp4', 'b/2.png']
+
+
+@pytest.mark.parametrize('name, row', [('a/1.png', 0), ('b/1.png', 1), ('2.png', 5), ('3', 3)])
+def test_a_name_of_one_picture_is_that_picture(table, name, row):
+    path = table(f'picture,impressions,clicks\n{name},2,1\n')
+    assert clicks.read(path, 6, SOURCES).rows.tolist() == [row]
+
+
+@pytest.mark.parametrize('name, rows', [('1.png', '2 (the rows 0, 1)'),
+                                        ('train.mp4', '3 (the rows 2, 3, ...)')])
+def test_a_name_of_many_pictures_is_refused(table, name, rows):
+    path = table(f'picture,impressions,clicks\n0,2,1\n{name},2,1\n')
+    with pytest.raises(InputError, match=re.escape(
+            f"line 3: expected one picture, got '{name}', which is the source of {rows}; write")):
+        clicks.read(path, 6, SOURCES)
 
 
 def test_a_missing_column_is_named(table):

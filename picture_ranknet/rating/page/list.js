@@ -1,25 +1,40 @@
-// All pictures in order. However many there are, only those in sight are in the page.
-import {$, el, inTurn, pictureUrl} from './page.js';
+// All pictures, best first. However many there are, only those in sight are in the page.
+import {ask, inTurn, isBusy} from './api.js';
+import {$, el, thumbnail} from './dom.js';
+import {watchDrags} from './drag.js';
+import {session} from './state.js';
+import {tell} from './status.js';
+import {count} from './words.js';
 
-const CELL = 92, GAP = 8, HEADER = 48, MARGIN = 400;  // pixels; cells grow to fill a line
-const DRAG_FROM = 6;       // pixels
-const LONG_PRESS = 350;    // ms, by touch
+const CELL = 5.75, GAP = .5, HEADER = 3;  // rem; cells grow to fill a line
+const MARGIN = 400;                       // pixels that are drawn beyond those in sight
+const MOMENT = 150;                       // ms from one picture's turn to its first answer
+const ALL = 'all';
 
 export class List {
-  constructor(section, way, session) {
+  constructor(section, way) {
     this.section = section;
     this.way = way;
-    this.session = session;
+    this.isOrdered = session.mode === 'pairs';  // by places, not by ratings
     this.scroller = $('scroller');
     this.canvas = $('canvas');
-    this.shown = new Map();  // number of a line: its element
+    this.shown = new Map();   // number of a line: its element
+    this.chosen = new Set();  // rows that the next key is for; `at` is the one that arrows move
+    this.at = undefined;
+    this.turnedAt = 0;        // when the page chose the next picture by itself
+    this.filter = ALL;
     this.groups = [];
     this.lines = [];
     $('list-hint').textContent = way.listHint;
+    $('filter').onchange = () => this.applyFilter($('filter').value);
     this.scroller.addEventListener('scroll', () => this.render());
     new ResizeObserver(() => this.isOpen && this.lay()).observe(this.scroller);
-    this.canvas.addEventListener('pointerdown', event => this.press(event));
-    this.canvas.addEventListener('dblclick', event => this.look(event));
+    this.canvas.addEventListener('click', event => this.click(event));
+    this.canvas.addEventListener('dblclick', event => this.visit(rowOf(event)));
+    watchDrags(this.scroller, this.canvas, {
+      mark: at => this.mark(at),
+      drop: (row, at) => this.dropAt(row, at),
+    });
   }
 
   get isOpen() {
@@ -27,12 +42,10 @@ export class List {
   }
 
   async open(row) {
-    await this.load();
     this.section.hidden = false;
-    this.selected = row;
-    this.lay();
-    if (row !== undefined) this.scrollTo(row);
-    this.scroller.focus();
+    await this.load();
+    this.choose(row);
+    if (row !== undefined) this.reveal(row, true);
   }
 
   close() {
@@ -40,39 +53,68 @@ export class List {
   }
 
   async load() {
-    const answer = await (await fetch('ranking')).json();
-    this.groups = this.way.groups(answer.groups);
-    if (this.isOpen) this.lay();
+    this.groups = this.way.groups((await ask('ranking')).groups);
+    this.showFilters();
+    this.lay();
   }
 
-  /** Put headers and rows of cells at their heights. */
+  showFilters() {
+    const option = (value, label, n) => el('option', {value, selected: value === this.filter},
+                                           `${label} (${n.toLocaleString()})`);
+    const sizes = this.groups.map(group => group.rows.length);
+    $('filter').replaceChildren(
+      option(ALL, 'All pictures', sizes.reduce((sum, n) => sum + n, 0)),
+      ...this.groups.map((group, i) => option(String(group.key), group.label, sizes[i])));
+  }
+
+  applyFilter(filter) {
+    this.filter = filter;
+    this.lay();
+    this.scroller.scrollTop = 0;
+    this.render();
+    this.choose(this.visibleGroups.flatMap(group => group.rows.slice(0, 1))[0]);
+  }
+
+  get visibleGroups() {
+    return this.groups.filter(group => this.filter === ALL || String(group.key) === this.filter);
+  }
+
+  // Drawing
+
+  /** Put headings and rows of cells at their heights. */
   lay() {
+    const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+    this.gap = GAP * rem;
     const width = this.canvas.clientWidth;
-    this.columns = Math.max(1, Math.floor((width + GAP) / (CELL + GAP)));
-    this.cell = (width + GAP) / this.columns - GAP;
+    this.columns = Math.max(1, Math.floor((width + this.gap) / (CELL * rem + this.gap)));
+    this.cell = (width + this.gap) / this.columns - this.gap;
     this.canvas.style.setProperty('--cell', `${this.cell}px`);
     this.lines = [];
     let y = 0;
-    for (const group of this.groups) {
+    for (const group of this.visibleGroups) {
       this.lines.push({y, group, start: -1});
-      y += HEADER;
+      y += HEADER * rem;
       for (let start = 0; start < group.rows.length; start += this.columns) {
         this.lines.push({y, group, start});
-        y += this.cell + GAP;
+        y += this.cell + this.gap;
       }
     }
+    this.headerHeight = HEADER * rem;
     this.canvas.style.height = `${y}px`;
+    const hadFocus = this.canvas.contains(document.activeElement);
     for (const element of this.shown.values()) element.remove();
     this.shown.clear();
     this.render();
+    if (hadFocus) this.cellOf(this.at)?.focus({preventScroll: true});
   }
 
   render() {
-    const top = this.scroller.scrollTop - MARGIN;
-    const bottom = this.scroller.scrollTop + this.scroller.clientHeight + MARGIN;
-    const first = this.lineAt(top);
+    const {scrollTop, clientHeight} = this.scroller;
+    const first = this.lineAt(scrollTop - MARGIN);
     let last = first;
-    while (last < this.lines.length && this.lines[last].y < bottom) last++;
+    while (last < this.lines.length && this.lines[last].y < scrollTop + clientHeight + MARGIN) {
+      last++;
+    }
     for (const [number, element] of this.shown) {
       if (number < first || number >= last) {
         element.remove();
@@ -86,14 +128,16 @@ export class List {
         this.canvas.append(element);
       }
     }
+    const top = this.lines.findLast(line => line.y <= scrollTop)?.group;
+    $('heading').replaceChildren(...(top ? headingOf(top) : []));
   }
 
-  /** The number of the line at a height. */
+  /** The number of the first line that ends below a height. */
   lineAt(y) {
     let low = 0, high = this.lines.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.lines[middle].y + this.cell + GAP < y) low = middle + 1;
+      if (this.lines[middle].y + this.cell + this.gap < y) low = middle + 1;
       else high = middle;
     }
     return low;
@@ -101,24 +145,28 @@ export class List {
 
   draw(line) {
     const {group, start} = line;
-    let element;
-    if (start < 0) {
-      element = el('h3', {}, group.label, el('small', {}, group.rows.length.toLocaleString()));
-    } else {
-      element = el('div', {className: 'line'}, ...group.rows.slice(start, start + this.columns).map(
-        row => {
-          const cell = el('button', {className: 'cell', tabIndex: -1, title: `Picture ${row}`},
-                          el('img', {src: pictureUrl(row, 'small'), alt: `Picture ${row}`,
-                                     draggable: false, decoding: 'async'}));
-          cell.dataset.row = row;
-          cell.classList.toggle('selected', row === this.selected);
-          return cell;
-        }));
-    }
+    const element = start < 0 ? el('h3', {}, ...headingOf(group)) :
+      el('div', {className: 'line'},
+         ...group.rows.slice(start, start + this.columns).map(row => this.drawCell(row)));
     element.line = line;
     element.style.transform = `translateY(${line.y}px)`;
     return element;
   }
+
+  drawCell(row) {
+    const cell = el('button', {
+      className: 'cell', ariaLabel: this.way.nameOf(row), title: this.way.nameOf(row),
+      tabIndex: row === this.at ? 0 : -1, ariaPressed: String(this.chosen.has(row))},
+    thumbnail(row));
+    cell.dataset.row = row;
+    return cell;
+  }
+
+  cellOf(row) {
+    return this.canvas.querySelector(`.cell[data-row="${row}"]`);
+  }
+
+  // Choosing
 
   /** Where a row is: its group and its place there. */
   find(row) {
@@ -129,62 +177,128 @@ export class List {
     return {};
   }
 
-  select(row) {
-    this.selected = row;
+  choose(row, rows = row === undefined ? [] : [row]) {
+    this.at = row;
+    this.chosen = new Set(rows);
     for (const cell of this.canvas.querySelectorAll('.cell')) {
-      cell.classList.toggle('selected', Number(cell.dataset.row) === row);
+      const its = Number(cell.dataset.row);
+      cell.ariaPressed = String(this.chosen.has(its));
+      cell.tabIndex = its === row ? 0 : -1;
     }
+    if (rows.length > 1) tell(`${count(rows.length, 'picture')} chosen.`);
   }
 
-  scrollTo(row) {
+  /** Bring a row into sight; with the focus, if the keyboard is used. */
+  reveal(row, takesFocus = false) {
     const {group, place} = this.find(row);
     const line = this.lines.find(l => l.group === group && l.start >= 0 &&
                                  place < l.start + this.columns);
     if (!line) return;
     const {scrollTop, clientHeight} = this.scroller;
-    if (line.y < scrollTop || line.y + this.cell > scrollTop + clientHeight) {
-      this.scroller.scrollTop = line.y - clientHeight / 2;
+    const isHidden = line.y < scrollTop + this.headerHeight ||
+      line.y + this.cell > scrollTop + clientHeight;
+    if (isHidden) {
+      this.scroller.scrollTop = line.y - (clientHeight - this.cell) / 2;
       this.render();
     }
-    this.select(row);
+    if (takesFocus) this.cellOf(row)?.focus({preventScroll: true});
   }
 
-  onKey(key, event) {
+  click(event) {
+    const row = rowOf(event);
+    if (row === undefined) return;
+    if (event.detail === 0) {
+      this.visit(row);  // Enter on a cell
+    } else if (event.shiftKey && !this.isOrdered) {
+      this.choose(this.at, this.range(this.at, row));
+    } else if ((event.ctrlKey || event.metaKey) && !this.isOrdered) {
+      const rows = new Set(this.chosen);
+      if (!rows.delete(row)) rows.add(row);
+      this.choose(row, [...rows]);
+    } else {
+      this.choose(row);
+    }
+  }
+
+  /** All rows in sight of the filter from one to another. */
+  range(from, to) {
+    const rows = this.visibleGroups.flatMap(group => group.rows);
+    const places = [rows.indexOf(from), rows.indexOf(to)].sort((a, b) => a - b);
+    return rows.slice(Math.max(0, places[0]), places[1] + 1);
+  }
+
+  step(step, event) {
+    const {group, place} = this.find(this.at);
+    if (event.shiftKey && this.isOrdered && group) {
+      const target = Math.min(group.rows.length - 1, Math.max(0, place + step));
+      if (target !== place) inTurn(() => this.put([this.at], group, target));
+      return;
+    }
+    const rows = this.visibleGroups.flatMap(g => g.rows);
+    const from = rows.indexOf(this.at);
+    const target = rows[from < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, from + step))];
+    if (target === undefined) return;
+    if (event.shiftKey) this.choose(target, [...new Set([...this.chosen, target])]);
+    else this.choose(target);
+    this.reveal(target, true);
+  }
+
+  visit(row) {
+    if (row === undefined || !this.way.visit) return;
+    this.close();
+    this.way.visit(row);
+  }
+
+  // Answers
+
+  /** Do what a key means; false if it means nothing here. */
+  press(key, event) {
     const steps = {ArrowLeft: -1, ArrowRight: 1, ArrowUp: -this.columns, ArrowDown: this.columns};
     if (key in steps) {
-      this.step(steps[key], event.shiftKey && this.session.mode === 'pairs');
+      this.step(steps[key], event);
       return true;
     }
-    if (this.selected === undefined) return false;
-    const done = (row, rating) => this.moveOn(row, rating);
-    if (this.way.onListKey(key, this.selected, done)) return true;
-    if (key === 'Enter' && this.way.goTo) {
-      this.close();
-      this.way.goTo(this.selected);
+    if (!this.chosen.size) return false;
+    const isTyping = Boolean(this.way.digits?.typed);
+    const found = this.way.listAnswer(key);
+    if (!found) {
+      if (isTyping && ['undo', 'Escape', 'Delete'].includes(key)) return true;
+      if (key !== 'Enter') return false;
+      this.visit(this.at);
       return true;
     }
+    if (found.answer && this.canBeMeant(event)) {
+      inTurn(() => this.answer([...this.chosen], found));
+    }
+    return true;
+  }
+
+  /** Whether a key can be meant for what is chosen: it is in sight, and has been for a moment. */
+  canBeMeant(event) {
+    const image = this.cellOf(this.at)?.firstElementChild;
+    const {top, bottom} = this.scroller.getBoundingClientRect();
+    const box = image?.getBoundingClientRect();
+    const isInSight = image?.naturalWidth > 0 && box.bottom > top && box.top < bottom;
+    if (isInSight && !isBusy() && event.timeStamp - this.turnedAt >= MOMENT) return true;
+    tell('Not counted: that came before you could see the picture.');
+    if (!isInSight) this.reveal(this.at);
     return false;
   }
 
-  step(step, isCarrying) {
-    const {group, place} = this.find(this.selected);
-    if (isCarrying && group) {
-      const target = Math.min(group.rows.length - 1, Math.max(0, place + step));
-      if (target !== place) inTurn(() => this.put(this.selected, group, target));
-      return;
+  /** Answer pictures, and choose the one that takes their place. */
+  async answer(rows, {group, answer}) {
+    const last = this.find(rows.at(-1));
+    const others = last.group?.rows.filter(row => !rows.includes(row)) ?? [];
+    const nBefore = last.group?.rows.slice(0, last.place).filter(row => !rows.includes(row)).length;
+    const next = others[nBefore] ?? others[nBefore - 1];
+    for (const row of rows) {
+      await answer(row);
+      this.transfer(row, this.groups.find(g => g.key === group));
     }
-    const all = this.groups.flatMap(g => g.rows);
-    const at = all.indexOf(this.selected);
-    const target = all[at < 0 ? 0 : Math.min(all.length - 1, Math.max(0, at + step))];
-    if (target !== undefined) this.scrollTo(target);
-  }
-
-  /** After a picture was rated by key, choose the one that took its place. */
-  async moveOn(row, rating) {
-    const {group, place} = this.find(row);
-    const neighbour = group?.rows[place + 1] ?? group?.rows[place - 1];
-    this.transfer(row, this.groups.find(g => g.key === rating));
-    if (neighbour !== undefined) this.scrollTo(neighbour);
+    if (rows.length > 1) tell(`${count(rows.length, 'picture')} rated.`);
+    this.turnedAt = performance.now();
+    this.choose(next ?? rows[0]);
+    this.reveal(this.at, true);
   }
 
   transfer(row, target, place = 0) {
@@ -192,63 +306,29 @@ export class List {
     if (!target || !group) return;
     group.rows.splice(group.rows.indexOf(row), 1);
     target.rows.splice(place, 0, row);
+    this.showFilters();
     this.lay();
   }
 
-  async put(row, group, place) {
-    await this.way.drop(row, group, place);
-    if (this.session.mode === 'pairs') await this.load();
-    else this.transfer(row, group);
-    this.scrollTo(row);
+  /** Put rows into a group, and where there are places, at a place. */
+  async put(rows, group, place) {
+    for (const row of rows) {
+      await this.way.drop(row, group, place);
+      if (!this.isOrdered && group.key !== undefined) this.transfer(row, group);
+    }
+    if (this.isOrdered) await this.load();
+    this.choose(rows[0]);
+    this.reveal(rows[0]);
   }
 
-  // Dragging, by mouse at once and by touch after a long press
+  // Dragging
 
-  press(event) {
-    const cell = event.target.closest('.cell');
-    if (!cell || event.button) return;
-    const row = Number(cell.dataset.row);
-    this.select(row);
-    const from = {x: event.clientX, y: event.clientY};
-    let ghost = null;
-    const lift = () => {
-      ghost = cell.firstElementChild.cloneNode();
-      ghost.className = 'ghost';
-      document.body.append(ghost);
-      follow(event);
-    };
-    const follow = at => {
-      ghost.style.transform = `translate(${at.clientX - 48}px, ${at.clientY - 48}px)`;
-      this.mark(at);
-    };
-    const isTouch = event.pointerType === 'touch';
-    const timer = isTouch ? setTimeout(lift, LONG_PRESS) : 0;
-    const move = at => {
-      const distance = Math.hypot(at.clientX - from.x, at.clientY - from.y);
-      if (ghost) follow(at);
-      else if (distance > DRAG_FROM && isTouch) end();
-      else if (distance > DRAG_FROM) lift();
-    };
-    const hold = touch => ghost && touch.preventDefault();  // no scrolling while carried
-    const end = () => {
-      clearTimeout(timer);
-      ghost?.remove();
-      this.mark(null);
-      removeEventListener('pointermove', move);
-      removeEventListener('pointerup', drop);
-      removeEventListener('pointercancel', end);
-      this.scroller.removeEventListener('touchmove', hold);
-    };
-    const drop = at => {
-      const isCarried = Boolean(ghost);
-      end();
-      const target = isCarried && this.targetAt(at);
-      if (target) inTurn(() => this.put(row, target.group, target.place));
-    };
-    addEventListener('pointermove', move);
-    addEventListener('pointerup', drop);
-    addEventListener('pointercancel', end);
-    this.scroller.addEventListener('touchmove', hold, {passive: false});
+  dropAt(row, at) {
+    const target = this.targetAt(at);
+    if (!target) return;
+    const rows = this.chosen.has(row) ? [...this.chosen] : [row];
+    const isElsewhere = this.isOrdered || this.find(row).group !== target.group;
+    if (isElsewhere) inTurn(() => this.put(rows, target.group, target.place));
   }
 
   /** The group and place under the pointer. */
@@ -256,17 +336,12 @@ export class List {
     const box = this.canvas.getBoundingClientRect();
     if (clientX < box.left || clientX > box.right) return null;
     const y = clientY - box.top;
-    let line = null;
-    for (let number = this.lineAt(y); number < this.lines.length; number++) {
-      if (this.lines[number].y > y) break;
-      line = this.lines[number];
-    }
-    line ??= this.lines.findLast(l => l.y <= y);
+    const line = this.lines.findLast(l => l.y <= y) ?? this.lines[0];
     if (!line) return null;
-    const column = Math.round((clientX - box.left) / (this.cell + GAP));
-    const place = Math.min(line.group.rows.length, Math.max(0, line.start) +
-                           (line.start < 0 ? 0 : Math.min(this.columns, Math.max(0, column))));
-    return {group: line.group, place};
+    const column = Math.round((clientX - box.left) / (this.cell + this.gap));
+    const place = line.start < 0 ? 0 :
+      line.start + Math.min(this.columns, Math.max(0, column));
+    return {group: line.group, place: Math.min(line.group.rows.length, place)};
   }
 
   mark(at) {
@@ -274,16 +349,14 @@ export class List {
     for (const element of this.canvas.children) {
       element.classList.toggle('target', Boolean(group) && element.line.group === group);
     }
-    if (!at) return;
-    const box = this.scroller.getBoundingClientRect();
-    if (at.clientY < box.top + 40) this.scroller.scrollTop -= 24;
-    if (at.clientY > box.bottom - 40) this.scroller.scrollTop += 24;
   }
+}
 
-  look(event) {
-    const cell = event.target.closest('.cell');
-    if (!cell || !this.way.goTo) return;
-    this.close();
-    this.way.goTo(Number(cell.dataset.row));
-  }
+function rowOf(event) {
+  const cell = event.target.closest('.cell');
+  return cell ? Number(cell.dataset.row) : undefined;
+}
+
+function headingOf(group) {
+  return [group.label, el('small', {}, group.rows.length.toLocaleString())];
 }

@@ -1,237 +1,182 @@
-// What both ways to rate share: talking to rate.py, keys, help, the end.
-import {showCurve, showHistogram} from './charts.js';
+// The page as a whole: it opens the session, hands keys on, and listens for rate.py.
+import {Gone, Replaced, ask, inTurn, isBusy, post, say, watchTrouble} from './api.js';
+import {areShortcutsOn, fillHelp, isDialogOpen, showEnd, showFrame, showHelp,
+        watchEnd} from './dialogs.js';
+import {$, el} from './dom.js';
+import {isCharacter, meaning} from './keys.js';
 import {List} from './list.js';
 import {Pairs} from './pairs.js';
+import {showProgress} from './progress.js';
 import {Stars} from './stars.js';
+import {session, setState, state, watchState} from './state.js';
+import {showTrouble, tell} from './status.js';
 
-export const $ = id => document.getElementById(id);
+const HEARTBEAT = 1000;  // ms
 
-let session;     // what rate.py said when this window was opened
-let way;         // Stars or Pairs
+let way;             // Stars or Pairs
 let list;
-let isOver = false;
-let line = Promise.resolve();  // answers go out one after the other
+let isOver = false;  // Finish was pressed
+let trouble = null;  // the error that is shown
+let isFailing = false;  // rate.py said so in its state
 
-/** Make an element: el('p', {className: 'x'}, 'text', child). */
-export function el(name, attributes = {}, ...children) {
-  const element = Object.assign(document.createElement(name), attributes);
-  element.append(...children.filter(child => child != null));
-  return element;
+// What goes wrong
+
+function onTrouble(error) {
+  trouble = error;
+  const remedy = error instanceof Replaced ?
+    el('button', {onclick: () => location.reload()}, 'Rate here instead') : null;
+  showTrouble(error?.message ?? null, remedy);
+  showWhatIsInFront();
+  if (error) way?.stage.wait();  // a new view: what was sent may have been lost
 }
 
-export function pictureUrl(row, size) {
-  return `picture/${size}/${row}`;
+/** Whether nothing on this page can be answered any more. */
+function isGone() {
+  return trouble instanceof Gone || trouble instanceof Replaced;
 }
 
-/** Fetch the pictures that come soon, so that they are there at once. */
-export function preload(rows) {
-  for (const row of rows) new Image().src = pictureUrl(row, 'large');
-}
-
-async function post(path, said = {}) {
-  let response;
-  try {
-    response = await fetch(path, {
-      method: 'POST', headers: {'Content-Type': 'application/json'},
-      body: JSON.stringify({window: session?.window, ...said}),
-    });
-  } catch {
-    throw Error('rate.py does not answer: what you said until now is saved. Start it again and ' +
-                'open its new address.');
-  }
-  const answer = await response.json().catch(() => ({}));
-  if (!response.ok) {
-    const error = Error(answer.error || `rate.py refused this (${response.status}).`);
-    error.remedy = answer.another_window &&
-      el('button', {onclick: () => location.reload()}, 'Rate here instead');
-    throw error;
-  }
-  return answer;
-}
-
-/** Tell rate.py something, and show what follows; on disk when this returns. */
-export async function say(path, said) {
-  const answer = await post(path, said);
-  showError(answer.state.error);
-  showState(answer.state);
-  return answer;
-}
-
-/** Do things in the order in which they were asked for, each when the one before is done. */
-export function inTurn(action) {
-  line = line.then(async () => {
-    if (isOver) return;
+/** Ask for what was thought out meanwhile; that rate.py has ended is said at once. */
+async function listen() {
+  if (!isOver && !document.hidden) {
     try {
-      await action();
+      const news = await ask('state');
+      if (news.window !== session.window) {
+        throw new Replaced('These pictures are being rated in another window.');
+      }
+      if (trouble instanceof Gone) onTrouble(null);
+      if (!isBusy() && !isOver) setState(news);
     } catch (error) {
-      showError(error.message, error.remedy);
+      if (!isOver) onTrouble(error);
     }
-  });
-  return line;
-}
-
-export function showError(message, remedy) {
-  $('error').replaceChildren(message || '', ' ', remedy || '');
-  $('error').hidden = !message;
-}
-
-export function showState(state) {
-  const done = session.pictures - state.left;
-  $('count').textContent = way.progress(state, session);
-  const share = Math.min(1, done / session.pictures);
-  $('progress').firstElementChild.style.width = `${100 * share}%`;
-  $('progress').setAttribute('aria-valuenow', done);
-  $('progress').setAttribute('aria-valuemax', session.pictures);
-  $('pace').textContent = sayPace(state);
-  if (state.histogram) showHistogram($('histogram'), state.histogram, session.levels);
-  way.take(state);
-  if (session.mode === 'stars') {
-    showCurve($('curve'), state.curve);
-    $('gain').textContent = sayGain(state);
-  } else {
-    $('gain').textContent = way.sayError(state);
   }
-}
-
-function sayPace(state) {
-  if (!state.pace) return 'after a few answers';
-  const perMinute = Math.round(60 / state.pace);
-  const minutes = Math.ceil(state.left * state.pace / 60);
-  const left = state.left ? `, ${sayMinutes(minutes)} for the ${state.left.toLocaleString()} left`
-    : '';
-  return `${perMinute} a minute${left}`;
-}
-
-function sayMinutes(minutes) {
-  return minutes < 90 ? `${minutes} min` : `${(minutes / 60).toFixed(1)} hours`;
-}
-
-function sayGain(state) {
-  if (state.gain == null) return 'After 10 ratings: how well they predict each other.';
-  const last = state.curve.at(-1);
-  const now = last ? `Of two pictures, your other ratings tell the better one in ` +
-    `${percent(last[1])} of all pairs. ` : '';
-  if (!state.more) return now;
-  if (state.gain < .005) return `${now}Rating ${state.more} more will hardly help.`;
-  return `${now}Rating ${state.more} more may add ${percent(state.gain)}.`;
-}
-
-export function percent(share) {
-  return `${Math.round(100 * share)}\u00a0%`;
+  setTimeout(listen, HEARTBEAT);
 }
 
 // Keys
 
-const isOpen = id => $(id).open;
-
 function onKey(event) {
-  if (isOver || event.ctrlKey || event.altKey || event.metaKey) return;
-  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  if (event.repeat && !['ArrowLeft', 'ArrowRight', 'ArrowUp', 'ArrowDown'].includes(key)) return;
-  let isOurs = true;
-  if (isOpen('end')) {
-    if (key === 'Enter') finish();
-    else if (key === 'Escape') $('end').close();
-    else isOurs = false;
-  } else if (isOpen('help')) {
-    if (['Escape', '?', 'Enter'].includes(key)) $('help').close();
-    else isOurs = false;
-  } else if (key === '?') {
-    $('help').showModal();
-  } else if (key === 'u' || key === 'Backspace') {
-    undo();
-  } else if (key === 'g') {
-    toggleList();
-  } else if (key === 'Escape') {
-    if (list.isOpen) toggleList();
-    else showEnd();
-  } else {
-    isOurs = list.isOpen ? list.onKey(key, event) : way.onKey(key);
+  if (isOver || isLeftToControl(event)) return;
+  const key = meaning(event);
+  if (isDialogOpen()) {
+    if ($('help').open && key === '?') $('help').close();
+    else if ($('frame').open && ['f', 'Enter', ' '].includes(key)) $('frame').close();
+    else if (!(event.key === 'Escape' && event.repeat)) return;
+    event.preventDefault();
+    return;
   }
-  if (isOurs) event.preventDefault();
+  if (key === null || (isCharacter(event, key) && !areShortcutsOn())) return;
+  if (press(key, event)) event.preventDefault();
 }
+
+/** Enter and Space belong to the control that has the focus, all keys to a choice of filters. */
+function isLeftToControl(event) {
+  const control = event.target.closest?.('button:not(.cell), input, select');
+  if (!control) return false;
+  if (control.matches('select')) return event.key !== 'Escape';
+  const isPress = event.key === 'Enter' || event.key === ' ';
+  if (isPress && event.repeat) event.preventDefault();  // a held key presses once
+  return isPress;
+}
+
+/** Do what a key means; false if it means nothing. */
+function press(key, event) {
+  if (isGone()) return false;
+  if (key === '?') {
+    way.forgetDigits?.();
+    showHelp();
+    return true;
+  }
+  if (key === 'g') {
+    way.forgetDigits?.();
+    toggleList();
+    return true;
+  }
+  const here = list.isOpen ? list : way;
+  if (key === 'f' && session.has_sources) {
+    const row = list.isOpen ? list.at : way.current;
+    if (row !== undefined) showFrame(row);
+    return true;
+  }
+  if (here.press(key, event)) return true;
+  if (key === 'undo') undo();
+  else if (key === 'Escape' && list.isOpen) toggleList();
+  else if (key === 'Escape') inTurn(showEnd);
+  else return false;
+  return true;
+}
+
+/** A click leaves no focus behind: Enter would press the same button again. */
+function keepFocusFromMouse(event) {
+  const button = event.target.closest('button');
+  if (!button || button.closest('dialog') || button.matches('.cell')) return;
+  event.preventDefault();
+  document.activeElement?.blur();
+}
+
+// What the header's buttons do
 
 function undo() {
   inTurn(async () => {
-    const answer = await say('undo');
-    way.undone(answer);
+    way.undone(await say('undo'));
     if (list.isOpen) await list.load();
   });
 }
 
 function toggleList() {
   inTurn(async () => {
-    if (list.isOpen) {
-      list.close();
-      way.show();
-    } else {
-      await list.open(way.current);
-    }
+    if (list.isOpen) list.close();
+    else await list.open(way.current);
   });
 }
 
-function showEnd() {
-  inTurn(async () => {
-    const {summary} = await say('summary');
-    $('end-title').textContent = summary.said ? `${count(summary.said, 'answer')} in ` +
-      `${sayMinutes(Math.max(1, Math.round(summary.seconds / 60)))}` : 'Nothing said yet';
-    $('end-text').replaceChildren(
-      el('p', {}, `${summary.rated.toLocaleString()} of ${count(summary.pictures, 'picture')} ` +
-         `rated${summary.rejected ? `, ${summary.rejected} no face` : ''}. ` +
-         `All of it is in ${session.file}: stop now, or go on another day.`),
-      el('p', {}, 'Next: ', el('code', {}, `python train.py ${session.title} ${session.file}`)));
-    if (!isOpen('end')) $('end').showModal();
-  });
+/** What lies behind the list, or can do nothing any more, cannot be reached. */
+function showWhatIsInFront() {
+  for (const id of ['header', 'main']) $(id).inert = isGone() || Boolean(list?.isOpen);
+  $('list').inert = isGone();
+  document.body.classList.toggle('gone', isGone());
 }
 
-function count(n, noun) {
-  return `${n.toLocaleString()} ${noun}${n === 1 ? '' : 's'}`;
+function onListToggled() {
+  showWhatIsInFront();
+  if (list.isOpen) return;
+  way.show();
+  way.stage.wait();  // the picture comes into sight only now
 }
 
-function finish() {
-  inTurn(async () => {
-    await post('end');
-    isOver = true;
-    $('end-title').textContent = 'Saved';
-    $('end-text').replaceChildren(el('p', {}, 'You may close this window.'));
-    document.querySelector('#end .choices').remove();
-  });
+function onState() {
+  way.take();
+  showProgress(way.progress);
+  const failure = state.error || state.trouble || null;
+  if (failure || isFailing) showTrouble(failure);
+  isFailing = Boolean(failure);
 }
 
 async function start() {
-  session = await post('open');
+  Object.assign(session, await post('open'));
   document.title = `Rate ${session.title}`;
   document.body.dataset.mode = session.mode;
   $('title').textContent = session.title;
-  way = session.mode === 'pairs' ? new Pairs($('stage'), session) : new Stars($('stage'), session);
-  list = new List($('list'), way, session);
-  for (const [keys, what] of way.help) {
-    $('keys').append(el('tr', {}, el('th', {}, ...keys.map(key => el('kbd', {}, key))),
-                        el('td', {}, what)));
-  }
-  showState(session.state);
+  if (session.mode === 'pairs') $('predicts').textContent = 'How far the ranking is';
+  setState(session.state);
+  way = session.mode === 'pairs' ? new Pairs($('stage')) : new Stars($('stage'));
+  list = new List($('list'), way);
+  watchState(onState);
+  setState(state);
   way.show();
+  const ofSources = [['f'], 'the whole picture that this was cut from'];
+  fillHelp(session.has_sources ? [...way.help, ofSources] : way.help);
+  new MutationObserver(onListToggled).observe($('list'), {attributeFilter: ['hidden']});
   $('open-list').onclick = toggleList;
   $('close-list').onclick = toggleList;
   $('undo').onclick = undo;
-  $('open-help').onclick = () => $('help').showModal();
-  $('help').querySelector('button').onclick = () => $('help').close();
-  $('open-end').onclick = showEnd;
-  $('go-on').onclick = () => $('end').close();
-  $('finish').onclick = finish;
+  $('open-help').onclick = showHelp;
+  $('open-end').onclick = () => inTurn(showEnd);
+  watchEnd(() => { isOver = true; });
   document.addEventListener('keydown', onKey);
-  for (const button of document.querySelectorAll('button')) button.tabIndex = -1;
-  setInterval(refresh, 2000);  // what was thought out meanwhile
+  document.addEventListener('mousedown', keepFocusFromMouse);
+  document.addEventListener('visibilitychange', () => !document.hidden && tell(''));
+  setTimeout(listen, HEARTBEAT);
 }
 
-async function refresh() {
-  if (isOver || document.hidden) return;
-  const response = await fetch('state').catch(() => null);
-  if (response?.ok) inTurn(async () => {
-    const state = await response.json();
-    if (state.error) showError(state.error);
-    if (state.said >= (way.state?.said ?? 0)) showState(state);
-  });
-}
-
-start().catch(error => showError(error.message, error.remedy));
+watchTrouble(onTrouble);
+start().catch(onTrouble);

@@ -1,86 +1,167 @@
 // Two pictures at a time: which is better?
-import {el, inTurn, percent, pictureUrl, preload, say} from './page.js';
+import {inTurn, say} from './api.js';
+import {el, keyButton} from './dom.js';
+import {Stage, preload} from './stage.js';
+import {state} from './state.js';
+import {tell} from './status.js';
+
+const SIDES = ['left', 'right'];
+const QUESTION = 'Which do you like better?';
 
 export class Pairs {
-  constructor(stage) {
-    this.help = [
+  constructor(element) {
+    this.isRejecting = false;
+    this.build(element);
+  }
+
+  get help() {
+    return [
       [['1', '←'], 'the left one is better'], [['2', '→'], 'the right one is better'],
-      [['↓'], 'cannot tell'], [['u', '⌫'], 'undo, as often as you like'],
-      [['g'], 'all pictures, in order'], [['Esc'], 'stop; everything is saved']];
-    const picture = side => el('button', {
-      className: `choice ${side}`, onclick: () => inTurn(() => this.choose(side)),
-      ariaLabel: `The ${side} one is better`},
-    el('img', {className: 'large', alt: '', draggable: false}),
-    el('kbd', {}, side === 'left' ? '1' : '2'));
-    this.left = picture('left');
-    this.right = picture('right');
-    this.message = el('p', {className: 'message', hidden: true},
-                      'All pairs are compared. Look at them in order (g), or finish (Esc).');
-    this.tie = el('button', {onclick: () => inTurn(() => this.choose(null))}, "Can't tell",
-                  el('kbd', {}, '↓'));
-    stage.append(el('p', {className: 'question'}, 'Which do you like better?'),
-                 el('div', {className: 'choices'}, this.left, this.right, this.message),
-                 el('div', {className: 'others'}, this.tie));
+      [['↓'], 'cannot tell'],
+      [['Space'], 'skip: show this pair later'],
+      [['x'], 'not a face: then 1 or 2 says which'],
+      [['u', '⌫', 'Ctrl Z'], 'undo, without limit'],
+      [['g'], 'all pictures, best first'], [['Esc'], 'stop; everything is saved']];
+  }
+
+  build(element) {
+    this.choices = SIDES.map((side, i) => el(
+      'button', {className: `choice ${side}`, onclick: event => this.choose(event, i)},
+      el('span', {className: 'frame'}, el('span', {className: 'picture'})),
+      el('kbd', {ariaHidden: 'true'}, String(i + 1))));
+    this.question = el('h2', {className: 'question'}, QUESTION);
+    this.message = el('p', {className: 'message', hidden: true});
+    const button = (label, shown, key) => keyButton(
+      label, shown, event => this.press(key, event));
+    this.others = el('div', {className: 'others'}, button("Can't tell", '↓', 'ArrowDown'),
+      button('Not a face', 'x', 'x'), button('Skip', 'Space', ' '));
+    element.append(this.question, el('div', {className: 'choices'}, ...this.choices, this.message),
+                   this.others);
+    this.stage = new Stage(element, this.choices.map(choice => choice.querySelector('.picture')));
   }
 
   get current() {
     return this.pair?.[0];
   }
 
-  take(state) {
-    this.state = state;
-    this.upcoming = state.pair;
+  take() {
     if (this.isShown && !this.pair && state.pair) this.show();
   }
 
-  show() {
+  show(pair = state.pair) {
     this.isShown = true;
-    this.pair = this.upcoming;
-    for (const [i, choice] of [this.left, this.right].entries()) {
-      choice.hidden = !this.pair;
-      if (!this.pair) continue;
-      const img = choice.querySelector('img');
-      img.src = pictureUrl(this.pair[i], 'large');
-      img.dataset.row = this.pair[i];
+    this.pair = pair;
+    this.askWhichIsNoFace(false);
+    preload(state.upcoming.slice(0, 4));
+    if (pair) this.stage.show([...pair], () => this.dress());
+    else {
+      this.stage.clear();
+      this.dress();
     }
-    this.message.hidden = Boolean(this.pair);
-    this.tie.hidden = !this.pair;
-    if (this.pair) preload(this.pair);
   }
 
-  async choose(side) {
-    if (!this.pair) return;
-    const [left, right] = this.pair;
-    await say('compare', {left, right, better: {left, right}[side] ?? null});
+  dress() {
+    const isThere = Boolean(this.pair) && !this.stage.hasFailed;
+    this.choices.forEach((choice, i) => {
+      choice.hidden = !isThere;
+      choice.ariaLabel = `The ${SIDES[i]} one is better`;
+    });
+    this.question.hidden = !isThere;
+    this.others.hidden = !this.pair;
+    this.message.hidden = isThere;
+    if (this.stage.hasFailed) {
+      this.message.replaceChildren(
+        `Picture ${this.pair.join(' or ')} could not be loaded. `,
+        el('button', {onclick: () => this.show(this.pair)}, 'Try again'));
+    } else if (!this.pair) {
+      this.message.replaceChildren(
+        'All pairs are compared. Look at the pictures in order (g), or finish (Esc).');
+    }
+  }
+
+  // Answers
+
+  /** Answer the pair that was on the screen when a key or button was pressed. */
+  answerSeen(event, answer, options) {
+    const seen = this.stage.seen(event, options);
+    const {view} = this.stage;
+    if (seen?.length) inTurn(() => answer(...seen, view));
+    return Boolean(seen?.length);
+  }
+
+  /** The left (0) or right one (1) is the better one, or, if that was asked, not a face. */
+  choose(event, side) {
+    if (event.repeat) return;
+    if (this.isRejecting) {
+      this.answerSeen(event, async (left, right, view) => {
+        await say('reject', {row: [left, right][side], view});
+        tell(`The ${SIDES[side]} one is not a face: left out.`);
+        this.show();
+      });
+      this.askWhichIsNoFace(false);
+      return;
+    }
+    const isCounted = this.answerSeen(event, async (left, right, view) => {
+      const better = side === null ? null : [left, right][side];
+      await say('compare', {left, right, better, view});
+      tell(side === null ? 'Cannot tell.' : `The ${SIDES[side]} one is better.`);
+      this.show();
+    });
+    if (isCounted && side !== null) this.flash(this.choices[side]);
+  }
+
+  flash(choice) {
+    choice.classList.add('flash');
+    choice.addEventListener('animationend', () => choice.classList.remove('flash'), {once: true});
+  }
+
+  async skip(left, right, view) {
+    await say('skip', {left, right, view});
+    tell('Skipped: it comes again later.');
     this.show();
   }
 
-  undone({pair}) {
-    if (!pair) return;
-    this.upcoming = pair;
-    this.show();
+  askWhichIsNoFace(isRejecting) {
+    this.isRejecting = isRejecting;
+    this.question.textContent = isRejecting ? 'Which is not a face?' : QUESTION;
+    this.question.classList.toggle('asks', isRejecting);
+    if (isRejecting) tell('Which is not a face? 1 is the left one, 2 the right one.');
   }
 
-  onKey(key) {
-    if (key === '1' || key === 'ArrowLeft') inTurn(() => this.choose('left'));
-    else if (key === '2' || key === 'ArrowRight') inTurn(() => this.choose('right'));
-    else if (key === 'ArrowDown') inTurn(() => this.choose(null));
-    else return false;
+  undone({pair, undone}) {
+    if (!pair) {
+      tell('There is nothing to undo.');
+      return;
+    }
+    tell({place: 'Undone: the place.', skip: 'Undone: skip.', reject: 'Undone: not a face.'}[undone]
+         ?? 'Undone: the comparison.');
+    this.show(pair);
+  }
+
+  /** Do what a key means; false if it means nothing here. */
+  press(key, event) {
+    const wasRejecting = this.isRejecting;
+    if (wasRejecting && !['1', '2', 'ArrowLeft', 'ArrowRight'].includes(key)) {
+      this.askWhichIsNoFace(false);
+      if (['Escape', 'undo', 'x'].includes(key)) {
+        tell('');
+        return true;
+      }
+    }
+    if (key === '1' || key === 'ArrowLeft') this.choose(event, 0);
+    else if (key === '2' || key === 'ArrowRight') this.choose(event, 1);
+    else if (key === 'ArrowDown') this.choose(event, null);
+    else if (key === 'x') this.askWhichIsNoFace(true);
+    else if (key === ' ') {
+      this.answerSeen(event, (...seen) => this.skip(...seen), {evenIfFailed: true});
+    } else return false;
     return true;
   }
 
-  progress(state, session) {
-    return state.complete ? `${state.compared.toLocaleString()} comparisons` :
-      `${state.compared.toLocaleString()} / ${(session.pictures - 1).toLocaleString()}`;
-  }
+  // What the page shows beside the pictures
 
-  sayError(state) {
-    if (!state.complete) {
-      return `A first ranking of all after ${Math.max(1, state.left)} more; then each comparison ` +
-        'makes it better.';
-    }
-    return `All have their place. About ${percent(state.expected_error)} of all pairs ` +
-      'are still in the wrong order; go on as long as you like.';
+  get progress() {
+    return [state.compared, state.goal_reached ? null : state.goal];
   }
 
   // What the list of all pictures asks for
@@ -89,18 +170,24 @@ export class Pairs {
     return 'Drag a picture to its place, or choose it and press Shift with an arrow.';
   }
 
+  nameOf(row) {
+    return `Picture ${row}`;
+  }
+
   groups(groups) {
     return groups.map(([key, rows]) => ({
-      key, rows, label: key === null ? 'Not compared yet' : 'In your order, the best first'}));
+      key, rows, label: {x: 'Not a face', ranked: 'Your ranking, best first'}[key] ??
+        'Not compared yet'}));
   }
 
   async drop(row, group, place) {
-    if (group.key === null) return;
+    if (group.key !== 'ranked') return;
     const others = group.rows.filter(other => other !== row);
     await say('place', {row, above: others[place - 1] ?? null, below: others[place] ?? null});
+    tell(`Moved to place ${place + 1}.`);
   }
 
-  onListKey() {
-    return false;
+  listAnswer() {
+    return null;
   }
 }

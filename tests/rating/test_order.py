@@ -2,8 +2,8 @@
 import numpy as np
 import pytest
 
-from picture_ranknet.rating import rating_order
-from picture_ranknet.rating.rating_order import Taste
+from picture_ranknet.rating import order as rating_order
+from picture_ranknet.rating.order import Taste
 
 
 @pytest.fixture
@@ -114,3 +114,22 @@ def test_pictures_that_are_all_alike_are_no_trouble():
     taste = Taste(np.ones((10, 4), np.float32))
     assert taste.most_telling(np.arange(10)) in range(10)
     assert np.isfinite(taste.learn(np.arange(9), np.arange(9.)).scores).all()
+
+
+@pytest.mark.parametrize('has_model', [False, True])
+def test_pictures_that_are_added_later_count_like_the_first(descriptions, liked, has_model):
+    first, more = slice(30), slice(30, 40)
+    scores = liked if has_model else None
+    taste = Taste(descriptions[first], scores[first] if has_model else None)
+    taste.take_in([3, 7])
+    taste.add(descriptions[more], scores[more] if has_model else None)
+    assert len(taste) == 40 and taste.prior.shape == (40,)
+    np.testing.assert_allclose(taste.kernel, taste.kernel.T, atol=1e-5)
+    taste.take_in([35])
+    known = [3, 7, 35]
+    candidates = np.setdiff1d(np.arange(40), known)
+    errors = [expected_error(taste.kernel.astype(float), [*known, candidate])
+              for candidate in candidates]
+    assert taste.most_telling(candidates) == candidates[np.argmin(errors)]
+    lesson = taste.learn(np.arange(25, 40), liked[25:])
+    assert np.corrcoef(lesson.scores[:25], liked[:25])[0, 1] > .4

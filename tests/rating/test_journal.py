@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.rating.rating_journal import PAIRS, STARS, Comparison, Journal, Rating
+from picture_ranknet.rating.journal import PAIRS, STARS, Comparison, Journal, Placing, Rating, Skip
 from picture_ranknet.storage import ratings_txt
 
 
@@ -35,10 +35,60 @@ def test_a_new_file_has_a_line_for_each_picture(path):
     np.testing.assert_array_equal(ratings_txt.read_ratings(path, 4), [np.nan, np.nan, 5, np.nan])
 
 
-def test_nothing_is_written_where_nothing_was_said(path):
-    with Journal(path, 4, 'id'):
-        pass
-    assert not os.path.exists(path)
+def test_who_says_nothing_leaves_nothing_behind(path, tmp_path):
+    for mode, levels in (STARS, 7), (PAIRS, None), (STARS, 9):
+        with Journal(path, 4, 'id', mode, levels):
+            pass
+    with Journal(path, 4, 'id') as journal:
+        journal.skip(1)
+        journal.undo()
+    assert not os.path.exists(path)  # nothing was rated
+
+
+def test_a_start_that_fails_later_creates_and_fixes_nothing(path, tmp_path):
+    with pytest.raises(ZeroDivisionError), Journal(path, 4, 'id', PAIRS):
+        raise ZeroDivisionError
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_journal_that_is_left_empty_by_a_kill_fixes_nothing(path):
+    open(path + '.journal', 'w').close()
+    with Journal(path, 4, 'id', PAIRS) as journal:
+        assert journal.history == [] and journal.are_same_pictures
+
+
+def test_the_number_of_levels_is_remembered(path):
+    with Journal(path, 4, 'id', levels=10) as journal:
+        journal.rate(0, 9)
+    with Journal(path, 4, 'id') as journal:
+        assert journal.levels == 10
+        journal.rate(1, 1)
+    with pytest.raises(InputError, match='rated from 1 to 10, got --levels 5; leave --levels out'):
+        Journal(path, 4, 'id', levels=5)
+
+
+@pytest.mark.parametrize('rating, levels, remedy', [
+    (9, None, 'from 1 to 5, got 9; say --levels 9'), (9, 10, None), (4.5, None, None),
+    (6.5, None, 'got 6.5; say --levels 7'), (0, None, 'got 0; choose another file'),
+    (250, None, 'got 250; choose another file')])
+def test_two_scales_do_not_mix(path, rating, levels, remedy):
+    with open(path, 'w') as f:
+        f.write(f'3\n{rating}\nnan\n')
+    if remedy is None:
+        with Journal(path, 3, 'id', levels=levels) as journal:
+            journal.rate(2, 1)
+    else:
+        with pytest.raises(InputError, match=remedy):
+            Journal(path, 3, 'id', levels=levels)
+
+
+def test_a_wrong_rating_in_a_known_file_is_to_be_corrected(path):
+    with Journal(path, 2, 'id') as journal:
+        journal.rate(0, 5)
+    with open(path, 'w') as f:
+        f.write('5\n7\n')
+    with pytest.raises(InputError, match='expected ratings from 1 to 5, got 7; correct it'):
+        Journal(path, 2, 'id')
 
 
 def test_what_a_person_wrote_is_continued_and_its_comments_stay(path):
@@ -104,13 +154,16 @@ def test_a_line_that_a_crash_cut_short_is_taken_off(path):
 @pytest.mark.parametrize('line', [
     '{"row": 7, "is": "1", "was": "nan"}', '{"row": 1, "is": "one", "was": "nan"}', '[]', 'x',
     '{"row": true, "is": "1", "was": "nan"}', '{"left": 0, "right": 1, "better": 2}',
-    '{"pictures": "3", "id": "", "mode": "stars"}', '{}'])
+    '{"pictures": "3", "id": "", "mode": "stars"}', '{}', '{"skip": [7]}', '{"skip": 1}',
+    '{"skip": []}', '{"placed": 1, "above": 1, "below": 2}', '{"placed": 1, "above": null}',
+    '{"placed": 1, "above": null, "below": null}',
+    '{"pictures": 3, "id": "", "mode": "stars", "levels": 1}'])
 def test_a_damaged_journal_is_refused_with_its_line(path, line):
-    with Journal(path, 3, 'id'):
-        pass
+    with Journal(path, 3, 'id') as journal:
+        journal.skip(0)
     with open(path + '.journal', 'a') as f:
         f.write(line + '\n')
-    with pytest.raises(InputError, match='journal, line 2: expected what rate.py wrote'):
+    with pytest.raises(InputError, match='journal, line 3: expected what rate.py wrote'):
         Journal(path, 3, 'id')
 
 
@@ -145,7 +198,7 @@ def test_what_is_not_written_yet_is_not_given_to_other_pictures(path):
     journal = Journal(path, 2, 'id')
     journal.rate(0, 3)
     journal._file.close()
-    with pytest.raises(InputError, match='speaks of 2 pictures, but there are 3'):
+    with pytest.raises(InputError, match='is about 2 pictures, but there are 3'):
         Journal(path, 3, 'other')
 
 
@@ -159,6 +212,10 @@ def test_stars_and_pairs_do_not_mix(path):
         f.write('1\n2\n')
     with pytest.raises(InputError, match='was not made with --pairs'):
         Journal(other, 2, 'id', PAIRS)
+    with open(other, 'w') as f:
+        f.write('nan\nnan\n')
+    with Journal(other, 2, 'id', PAIRS):
+        pass  # there is no rating to lose
 
 
 def test_comparisons_come_back_and_are_undone(path):
@@ -170,6 +227,36 @@ def test_comparisons_come_back_and_are_undone(path):
         assert journal.undo() == Comparison(1, 2, None)
     with Journal(path, 3, 'id', PAIRS) as journal:
         assert journal.comparisons == [Comparison(0, 1, 1)]
+
+
+def test_placings_skips_and_repeats_come_back_and_are_undone(path):
+    said = [Comparison(0, 1, 1), Placing(2, None, 1), Skip((0, 2)), Rating(0, '4', 'nan', True)]
+    with Journal(path, 3, 'id', PAIRS) as journal:
+        journal.compare(0, 1, 1)
+        journal.place(2, None, 1)
+        journal.skip(0, 2)
+        journal.rate(0, 4, is_repeat=True)
+    with Journal(path, 3, 'id', PAIRS) as journal:
+        assert journal.history == said
+        assert journal.comparisons == said[:2]
+        assert [journal.undo() for _ in range(5)] == [*said[::-1], None]
+    with Journal(path, 3, 'id', PAIRS) as journal:
+        assert journal.history == []
+
+
+def test_ratings_that_follow_from_comparisons_are_not_written_before_they_are_known(path):
+    journal = Journal(path, 3, 'id', PAIRS)
+    journal.compare(0, 1, 1)
+    journal.set_all(np.array([1, 5, np.nan]))
+    journal.write()
+    journal.compare(1, 2, 1)
+    journal.write()
+    assert not journal.is_written
+    journal._file.close()  # as if the process had been killed here
+    with Journal(path, 3, 'id', PAIRS) as journal:
+        journal.write()
+        assert not journal.is_written
+    assert read(path) == '1.0000\n5.0000\nnan\n'
 
 
 @pytest.mark.skipif(not hasattr(signal, 'SIGKILL'), reason='needs limits of POSIX')
@@ -201,7 +288,7 @@ words = st.lists(st.one_of(
 
 @settings(max_examples=60, deadline=None)
 @given(words)
-def test_whatever_is_said_and_whenever_it_ends_nothing_is_lost(tmp_path_factory, said):
+def test_nothing_is_lost_whatever_is_said_and_whenever_it_ends(tmp_path_factory, said):
     path = str(tmp_path_factory.mktemp('journal') / 'ratings.txt')
     journal = Journal(path, 4, 'id')
     states = [{row: 'nan' for row in range(4)}]  # a slow second implementation
@@ -230,7 +317,7 @@ def test_whatever_is_said_and_whenever_it_ends_nothing_is_lost(tmp_path_factory,
 RATE_FOREVER = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from picture_ranknet.rating.rating_journal import Journal
+from picture_ranknet.rating.journal import Journal
 with Journal(sys.argv[2], 50, 'id') as journal:
     for number in range(10 ** 6):
         journal.rate(number % 50, number % 5 + 1)
@@ -268,7 +355,7 @@ def test_each_line_of_the_journal_is_json(path):
     with open(path + '.journal') as f:
         events = [json.loads(line) for line in f]
     assert [sorted(event) for event in events] == [
-        ['id', 'mode', 'pictures', 'time'], ['is', 'row', 'time', 'was'], ['written']]
+        ['id', 'levels', 'mode', 'pictures', 'time'], ['is', 'row', 'time', 'was'], ['written']]
 
 
 @pytest.mark.parametrize('line', [

@@ -1,0 +1,185 @@
+"""What the page's script asks for, and what it says: once, by one window, of what it shows."""
+import secrets
+import threading
+
+import flask
+
+
+class Window:
+
+    """The browser window that rates; an older one is told that it has been replaced.
+
+    An answer belongs to a view: what was painted when a key was pressed.  Each
+    view of a window has a number, and takes one answer.
+
+    Attributes:
+        loaded (set of int): Rows whose large picture has been sent to a browser.
+    """
+
+    def __init__(self):
+        self.current = None
+        self.loaded = set()
+        self.lock = threading.Lock()
+        self._last_view = 0
+
+    def open(self):
+        """A name for a new window."""
+        with self.lock:
+            self.current, self._last_view = secrets.token_hex(8), 0
+            return self.current
+
+    def check(self, name):
+        """Refuse what another window says."""
+        if name != self.current:
+            _refuse('These pictures are being rated in another window.', another_window=True)
+
+    def answer(self, said, rows, action):
+        """Do what an answer to a view asks for, once.
+
+        Args:
+            said (dict): The request, with its ``window``; its ``view`` may be missing.
+            rows (list of int): The pictures that it is about.
+            action (callable): What to do.
+
+        Returns:
+            dict: What the action returns, or ``ignored``.
+        """
+        view = said.get('view')
+        if view is not None and (type(view) is not int or view < 1):
+            flask.abort(400)
+        with self.lock:  # taken before the session's, never after
+            self.check(said.get('window'))
+            if view is None:
+                return action()
+            if view <= self._last_view:
+                return {'ignored': True}
+            if not self.loaded.issuperset(rows):
+                _refuse('Not saved: that picture was not on the screen yet.', not_shown=True)
+            result = action()
+            self._last_view = view  # only now: what could not be saved may be said again
+            return result
+
+
+def _refuse(error, **fields):
+    flask.abort(flask.make_response({'error': error, **fields}, 409))
+
+
+def add_reports(pages, session, window):
+    """Add what may be asked at any time to a blueprint."""
+    @pages.get('/state')
+    def state():
+        return {**session.state(), 'window': window.current}
+
+    @pages.get('/ranking')
+    def ranking():
+        return {'groups': session.ranking()}
+
+
+class Answers:
+
+    """Adds to a blueprint what the page says.
+
+    Args:
+        pages (flask.Blueprint): Where to.
+        session (Session): What answers.
+        window (Window): The one that may say something.
+    """
+
+    def __init__(self, pages, session, window):
+        self._pages = pages
+        self._session = session
+        self._window = window
+
+    def post(self, path, answer, rows=None):
+        """Answer a POST of JSON by ``answer(said)``, which may return a dict, and the state.
+
+        Args:
+            rows (callable): The rows that the request is about; ``None`` for
+                what is not about a view.
+        """
+        def view():
+            said = flask.request.get_json()
+            if not isinstance(said, dict):
+                flask.abort(400)
+            if rows is None:
+                self._window.check(said.get('window'))
+                result = answer(said)
+            else:
+                result = self._window.answer(said, rows(said), lambda: answer(said))
+            return {**(result or {}), 'state': self._session.state()}
+        self._pages.post(path, endpoint=path.strip('/'))(view)
+
+    def row(self, said, key='row', is_optional=False):
+        """The row that a request names; refuse it if there is none such."""
+        row = said.get(key)
+        if is_optional and row is None:
+            return None
+        if type(row) is not int or not 0 <= row < len(self._session.X):
+            flask.abort(400)
+        return row
+
+    def pair(self, said):
+        """The two rows that a request names."""
+        left, right = self.row(said, 'left'), self.row(said, 'right')
+        if left == right:
+            flask.abort(400)
+        return left, right
+
+
+def add_answers(pages, session, window, is_over):
+    """Add to a blueprint what the page says; ``is_over`` is set at the end."""
+    tell = Answers(pages, session, window)
+    (add_pair_answers if session.mode == 'pairs' else add_star_answers)(tell, session)
+    tell.post('/summary', lambda _: {'summary': session.summary()})
+    tell.post('/end', lambda _: is_over.set())
+
+
+def add_star_answers(tell, session):
+    """Add what can be said of single pictures."""
+    journal = session.journal
+
+    def rate(said):
+        rating = said.get('rating')
+        if rating is not None and (type(rating) is not int or not 1 <= rating <= session.levels):
+            flask.abort(400)
+        session.rate(tell.row(said), rating, said.get('repeat') is True)
+
+    def undo(_):
+        undone, row = session.undo()
+        rating = None
+        if row is not None:
+            rating = 'x' if row in journal.rejected else journal.ratings[row]
+        return {'undone': undone, 'row': row, 'rating': rating if rating == rating else None,
+                'pair': None}
+
+    def rows(said):
+        return [tell.row(said)]
+
+    tell.post('/rate', rate, rows)
+    tell.post('/reject', lambda said: session.reject(tell.row(said)), rows)
+    tell.post('/skip', lambda said: session.skip(tell.row(said)), rows)
+    tell.post('/next', lambda said: session.pass_by(tell.row(said)), rows)
+    tell.post('/undo', undo)
+
+
+def add_pair_answers(tell, session):
+    """Add what can be said of two pictures."""
+    def compare(said):
+        better = tell.row(said, 'better', is_optional=True)
+        if better not in (None, *tell.pair(said)):
+            flask.abort(400)
+        session.compare(*tell.pair(said), better)
+
+    def place(said):
+        session.place(tell.row(said), tell.row(said, 'above', True), tell.row(said, 'below', True))
+
+    def undo(_):
+        undone, pair, row = session.undo()
+        return {'undone': undone, 'pair': pair, 'row': row}
+
+    tell.post('/compare', compare, tell.pair)
+    tell.post('/skip', lambda said: session.skip(*tell.pair(said)), tell.pair)
+    tell.post('/reject', lambda said: session.reject(tell.row(said)),
+              lambda said: [tell.row(said)])
+    tell.post('/place', place)
+    tell.post('/undo', undo)

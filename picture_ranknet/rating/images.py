@@ -1,0 +1,96 @@
+"""The pictures that the page shows: small and large ones, and those of their sources."""
+import functools
+import io
+
+import flask
+from PIL import Image, ImageFilter
+
+from picture_ranknet.pictures import plots
+
+LARGE = 640     # pixels; small pictures are enlarged to about this
+LARGEST = 2000  # pixels; larger ones are shrunk to this
+SMALL = 128     # pixels; of a list of many
+KEPT = 256      # enlarged pictures in memory
+
+
+def add_pictures(pages, X, loaded):
+    """Add the pictures of the page to a blueprint.
+
+    Args:
+        pages (flask.Blueprint): Where to.
+        X (numpy.ndarray): Pictures, shape ``(N, 3, H, W)``.
+        loaded (set of int): Gets the rows of those that were sent in full size.
+    """
+    @functools.lru_cache(KEPT)
+    def enlarge(row):
+        return _encode(sharpen(plots.to_image(X[row])), 'JPEG', quality=92)
+
+    @pages.get('/picture/<any(small, large):size>/<int:row>')
+    def picture(size, row):
+        if row >= len(X):
+            flask.abort(404)
+        if size == 'large':
+            image = enlarge(row)
+            loaded.add(row)
+            return _image(image, 'image/jpeg')
+        return _image(_encode(shrink(plots.to_image(X[row])), 'PNG', compress_level=1),
+                      'image/png')
+
+
+def add_sources(pages, sources, n, loaded):
+    """Add what is known of the sources of ``n`` pictures to a blueprint, if anything is."""
+    def answer(image):
+        if image is None:
+            flask.abort(404)
+        return _image(_encode(shrink(image, LARGEST), 'JPEG', quality=92), 'image/jpeg')
+
+    def check(row):
+        if sources is None or row >= n:
+            flask.abort(404)
+
+    @pages.get('/about/<int:row>')
+    def about(row):
+        check(row)
+        return sources.about(row)
+
+    @pages.get('/large/<int:row>')
+    def large(row):
+        check(row)
+        image = sources.large(row)
+        response = answer(image and sharpen(image))
+        loaded.add(row)
+        return response
+
+    @pages.get('/frame/<int:row>')
+    def frame(row):
+        check(row)
+        return answer(sources.frame(row))
+
+
+def sharpen(image: Image.Image) -> Image.Image:
+    """Enlarge a small picture so that its edges stay crisp."""
+    factor = LARGE / max(image.size)
+    if factor <= 1:
+        return image
+    size = [max(1, round(side * factor)) for side in image.size]
+    image = image.resize(size, Image.Resampling.LANCZOS)
+    return image.filter(ImageFilter.UnsharpMask(radius=factor / 2, percent=90, threshold=2))
+
+
+def shrink(image: Image.Image, side: int = SMALL) -> Image.Image:
+    """Make a large picture small enough for a list of many."""
+    if max(image.size) > side:
+        image.thumbnail((side, side))
+    return image
+
+
+def _image(data, mimetype):
+    response = flask.Response(data, mimetype=mimetype)
+    response.headers['Cache-Control'] = 'private, max-age=86400'
+    return response
+
+
+def _encode(image, format, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()

@@ -1,0 +1,398 @@
+"""What a person says about pictures: a journal that loses nothing, and the ratings that follow.
+
+The journal lies beside ``ratings.txt`` and only grows: one JSON object a line,
+on disk before the next picture is shown.  All of it can be undone.  It begins
+with the first thing that is said, so a program that was only opened leaves
+nothing behind.  ``ratings.txt`` is rewritten every now and then; a line
+``{"written": true}`` says that it includes all that stands above.
+"""
+import contextlib
+import errno
+import hashlib
+import json
+import math
+import os
+import time
+from typing import NamedTuple, Optional
+
+import numpy as np
+
+from picture_ranknet.errors import InputError
+from picture_ranknet.rating.bradley_terry import Comparison, Placing
+from picture_ranknet.storage import atomic, ratings_txt
+
+NOT_RATED = 'nan'
+NO_FACE = 'nan  # no face'
+STARS, PAIRS = 'stars', 'pairs'
+LEVELS, MOST_LEVELS = 5, 100
+LARGEST = 2 ** 28  # bytes of a journal: two million answers
+
+
+class Rating(NamedTuple):
+
+    """A rating of a picture, as it stands in ``ratings.txt``, and the one before.
+
+    ``is_repeat`` tells that the picture was asked again to see how consistent
+    the ratings are.
+    """
+
+    row: int
+    text: str
+    was: str
+    is_repeat: bool = False
+
+
+class Skip(NamedTuple):
+
+    """One picture, or the two of a pair, that should be shown later."""
+
+    rows: tuple
+
+
+class Journal:
+
+    """The journal of one set of pictures and its ratings; use it in a ``with`` block.
+
+    Args:
+        path (str): The file of ratings; it is created at the first rating.
+        n (int): The number of pictures.
+        pictures_id (str): Tells one set of pictures from another, see :func:`identify`.
+        mode (str): ``STARS`` or ``PAIRS``; a file of ratings is made by one.
+        levels (int): In the mode ``STARS``, ratings are 1 to so many;
+            ``None`` for as many as last time, or ``LEVELS``.
+
+    Attributes:
+        ratings (numpy.ndarray): Of each picture, ``nan`` for none.
+        rejected (set of int): Rows of what is no face.
+        history (list): All :class:`Rating`, :class:`Comparison`,
+            :class:`Placing` and :class:`Skip` that were not undone.
+        levels (int): ``None`` in the mode ``PAIRS``.
+        are_same_pictures (bool): Whether these were rated last time.
+        is_written (bool): Whether ``ratings.txt`` has all that was said.
+
+    Raises:
+        InputError: If the ratings are those of other pictures, on another
+            scale or made in another mode, or another process is adding to them.
+    """
+
+    def __init__(self, path: str, n: int, pictures_id: str, mode: str = STARS,
+                 levels: Optional[int] = None):
+        self.path = path
+        self.journal_path = journal_path(path)
+        atomic.check_output(path)
+        self.mode = mode
+        self.n = n
+        self._file = self._open()
+        try:
+            self._start(pictures_id, levels)
+        except BaseException:
+            self._close()
+            raise
+
+    def _open(self):
+        """Open and lock the journal; who closes it removes it if it is empty."""
+        while True:
+            file = open(self.journal_path, 'a+b', buffering=0)
+            try:
+                atomic.lock(file, f'{self.journal_path}: another rate.py is using it; close that '
+                                  'one first')
+                with contextlib.suppress(FileNotFoundError):
+                    if os.path.samestat(os.fstat(file.fileno()), os.stat(self.journal_path)):
+                        return file
+            except BaseException:
+                file.close()
+                raise
+            file.close()  # it was removed between opening and locking
+
+    def _close(self):
+        is_empty = not os.fstat(self._file.fileno()).st_size
+        if is_empty and os.name == 'posix':  # while it is still locked
+            os.remove(self.journal_path)
+        self._file.close()
+        if is_empty:
+            with contextlib.suppress(OSError):
+                os.remove(self.journal_path)
+
+    def _start(self, pictures_id, levels):
+        events = self._read_events()
+        opening = next((e for e in reversed(events) if 'pictures' in e), None)
+        pending = _after_last(events, 'written')
+        has_other_length = opening and opening['pictures'] != self.n
+        if has_other_length and (self.mode == PAIRS or any(map(_changes_ratings, pending))):
+            raise InputError(
+                f"{self.journal_path}: is about {opening['pictures']} pictures, but there are "
+                f'{self.n}; rate the former ones, or move it away')
+        self.are_same_pictures = not opening or opening['id'] == pictures_id
+        self._lines = self._read_lines()
+        self._line_of = {row: index for index, (row, _) in enumerate(self._lines)}
+        self.ratings = np.full(self.n, np.nan)
+        self.rejected = set()
+        for row, line in self._lines:
+            if row is not None:
+                self._take_in(row, line.strip())
+        self._check_mode(opening)
+        self.levels = None
+        if self.mode == STARS:
+            self.levels = self._settle_levels(levels, opening and opening.get('levels'))
+        self.history, self._n_then = [], None
+        for event in [*events, {'pictures': self.n}]:
+            self._replay(event)
+        for event in pending:
+            if 'row' in event:
+                self._set(event['row'], event['is'])
+        self.is_written = not any(map(_changes_ratings, pending))
+        self._knows_ratings = self.mode == STARS
+        self._opening = None  # what has to be written before anything else
+        now = {'pictures': self.n, 'id': pictures_id, 'mode': self.mode, 'levels': self.levels}
+        if not opening or any(opening.get(key) != value for key, value in now.items()):
+            self._opening = {**now, 'time': _now()}
+
+    def _check_mode(self, opening):
+        if opening and opening['mode'] != self.mode:
+            before = 'with' if opening['mode'] == PAIRS else 'without'
+            raise InputError(f'{self.path}: was made {before} --pairs; continue like that, or '
+                             'choose another file of ratings')
+        if not opening and self.mode == PAIRS and np.isfinite(self.ratings).any():
+            raise InputError(f'{self.path}: was not made with --pairs; choose another file of '
+                             'ratings')
+
+    def _settle_levels(self, asked, remembered):
+        """The number of levels, once it is sure that all ratings are on one scale."""
+        if asked and remembered and asked != remembered:
+            raise InputError(f'{self.path}: was rated from 1 to {remembered}, got --levels '
+                             f'{asked}; leave --levels out, or choose another file of ratings')
+        levels = asked or remembered or LEVELS
+        found = self.ratings[np.isfinite(self.ratings)]
+        wrong = found[(found < 1) | (found > levels)]
+        if len(wrong):
+            highest = math.ceil(found.max())
+            remedy = ('choose another file of ratings' if found.min() < 1 or highest > MOST_LEVELS
+                      else 'correct it' if remembered else f'say --levels {highest}')
+            raise InputError(f'{self.path}: expected ratings from 1 to {levels}, got '
+                             f'{wrong[0]:g}; {remedy}')
+        return levels
+
+    def _read_events(self):
+        """All objects of the journal; what a crash cut short at its end is taken off."""
+        if self._file.seek(0, os.SEEK_END) > LARGEST:
+            raise InputError(f'{self.journal_path}: expected a journal of up to {LARGEST:,} bytes, '
+                             f'got {self._file.tell():,}; move it away: what {self.path} has is '
+                             'safe')
+        self._file.seek(0)
+        content = self._file.read()
+        self._end = content.rfind(b'\n') + 1
+        if self._end != len(content):
+            self._file.truncate(self._end)
+        events, n = [], 0
+        for number, line in enumerate(content[:self._end].splitlines(), 1):
+            try:
+                event = json.loads(line)
+                n = event.get('pictures', n)
+                _check(event, n)
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
+                raise InputError(
+                    f'{self.journal_path}, line {number}: expected what rate.py wrote, got '
+                    f'something else; fix that line or move the file away: what {self.path} has '
+                    'is safe') from e
+            events.append(event)
+        return events
+
+    def _read_lines(self):
+        if os.path.exists(self.path):
+            return [list(pair) for pair in ratings_txt.rating_lines(self.path, self.n)]
+        return [[row, NOT_RATED + '\n'] for row in range(self.n)]
+
+    def _replay(self, event):
+        if 'pictures' in event:
+            if event['pictures'] != self._n_then:  # rows are others now
+                self.history = []
+            self._n_then = event['pictures']
+        elif 'undo' in event:
+            del self.history[-1:]
+        elif 'row' in event:
+            self.history.append(Rating(event['row'], event['is'], event['was'],
+                                       bool(event.get('repeat'))))
+        elif 'left' in event:
+            self.history.append(Comparison(event['left'], event['right'], event['better']))
+        elif 'placed' in event:
+            self.history.append(Placing(event['placed'], event['above'], event['below']))
+        elif 'skip' in event:
+            self.history.append(Skip(tuple(event['skip'])))
+
+    def rate(self, row: int, rating: Optional[float], is_repeat: bool = False):
+        """Rate a picture; ``None`` clears its rating.  On disk when this returns."""
+        self._say(row, NOT_RATED if rating is None else format_rating(rating), is_repeat)
+
+    def reject(self, row: int):
+        """Say that a picture is no face.  On disk when this returns."""
+        self._say(row, NO_FACE)
+
+    def compare(self, left: int, right: int, better: Optional[int]):
+        """Say which of two pictures is better; ``None`` for a tie.  On disk when this returns."""
+        self._add(Comparison(left, right, better), {'left': left, 'right': right, 'better': better})
+
+    def place(self, row: int, above: Optional[int], below: Optional[int]):
+        """Put a picture below one and above another in the ranking.  On disk when this returns."""
+        self._add(Placing(row, above, below), {'placed': row, 'above': above, 'below': below})
+
+    def skip(self, *rows: int):
+        """Say that a picture, or both of a pair, should be shown later."""
+        self._add(Skip(rows), {'skip': list(rows)})
+
+    def undo(self):
+        """Take the last entry of the history back and return it; ``None`` if there is none."""
+        if not self.history:
+            return None
+        last = self.history[-1]
+        event = {'undo': True, 'time': _now()}
+        if isinstance(last, Rating):
+            event.update(row=last.row, was=last.text)
+            event['is'] = last.was
+        elif isinstance(last, Skip):
+            event['skip'] = list(last.rows)
+        self._append(event)
+        if isinstance(last, Rating):
+            self._set(last.row, last.was)
+        return self.history.pop()
+
+    @property
+    def comparisons(self) -> list:
+        """All :class:`Comparison` and :class:`Placing` that were not undone."""
+        return [said for said in self.history if isinstance(said, (Comparison, Placing))]
+
+    @property
+    def last_rows(self) -> list:
+        """Rows that have been rated, the last one first."""
+        return [said.row for said in reversed(self.history) if isinstance(said, Rating)]
+
+    def set_all(self, ratings: np.ndarray):
+        """Take the ratings that follow from all comparisons; :meth:`write` puts them on disk."""
+        for row, rating in enumerate(ratings):
+            if row not in self.rejected:
+                self._set(row, NOT_RATED if np.isnan(rating) else f'{rating:.4f}')
+        self._knows_ratings = True
+        self.is_written = False
+
+    def write(self):
+        """Write ``ratings.txt``, if it does not include all that was said.
+
+        In the mode ``PAIRS`` ratings follow from comparisons: nothing is
+        written unless :meth:`set_all` was called after the last of these.
+        """
+        if self.is_written or not self._knows_ratings:
+            return
+        with atomic.replacing(self.path) as part, open(part, 'w', encoding='utf-8') as f:
+            f.writelines(line for _, line in self._lines)
+        self._append({'written': True})
+        self.is_written = True
+
+    def _say(self, row, text, is_repeat=False):
+        was = NO_FACE if row in self.rejected else (
+            NOT_RATED if np.isnan(self.ratings[row]) else format_rating(self.ratings[row]))
+        self._add(Rating(row, text, was, is_repeat),
+                  {'row': row, 'is': text, 'was': was, **({'repeat': True} if is_repeat else {})})
+        self._set(row, text)
+
+    def _add(self, said, event):
+        self._append({**event, 'time': _now()})
+        self.history.append(said)
+
+    def _append(self, event):
+        events = [event] if self._opening is None else [self._opening, event]
+        lines = b''.join(json.dumps(one).encode() + b'\n' for one in events)
+        try:
+            if self._file.write(lines) != len(lines):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.journal_path)
+            os.fsync(self._file.fileno())
+        except OSError:  # the disk is full: half a line would spoil the next one
+            with contextlib.suppress(OSError):
+                self._file.truncate(self._end)
+            raise
+        self._end += len(lines)
+        self._opening = None
+        if _changes_ratings(event):
+            self.is_written = False
+            self._knows_ratings = self.mode == STARS
+
+    def _set(self, row, text):
+        index = self._line_of[row]
+        _, _, comment = self._lines[index][1].strip().partition('#')
+        kept = '' if '#' in text or comment.strip() in ('', 'no face') else '  #' + comment
+        self._lines[index][1] = text + kept + '\n'
+        self._take_in(row, text)
+
+    def _take_in(self, row, text):
+        self.ratings[row] = float(text.split('#', 1)[0])
+        self.rejected.discard(row)
+        if text == NO_FACE:
+            self.rejected.add(row)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        try:
+            self.write()
+        finally:
+            self._close()
+
+
+def identify(X: np.ndarray) -> str:
+    """A name for a set of pictures, from its shape and a few of them."""
+    digest = hashlib.sha256(repr((X.shape, X.dtype.str)).encode())
+    for row in np.linspace(0, len(X) - 1, min(len(X), 16)).astype(int):
+        digest.update(np.ascontiguousarray(X[row]).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def journal_path(path: str) -> str:
+    """Where the journal of a file of ratings lies."""
+    return path + '.journal'
+
+
+def format_rating(rating: float) -> str:
+    """A rating as it is written: 4, 2.5."""
+    return f'{rating:.10g}'
+
+
+def _after_last(events, key):
+    """What follows the last event that has a key."""
+    index = max((number for number, event in enumerate(events) if key in event), default=-1)
+    return events[index + 1:]
+
+
+def _changes_ratings(event):
+    return 'skip' not in event and any(key in event for key in ('row', 'left', 'placed', 'undo'))
+
+
+def _check(event, n):
+    """Raise if an object of the journal of ``n`` pictures is none of ours."""
+    rows = [event[key] for key in ('row', 'left', 'right', 'placed') if key in event]
+    rows += [row for key in ('above', 'below') for row in [event.get(key)] if row is not None]
+    rows += event.get('skip', [])
+    if not all(type(row) is int and 0 <= row < n for row in rows):
+        raise ValueError('no such row')
+    if 'pictures' in event:
+        levels = event.get('levels')
+        if (type(n) is not int or event['mode'] not in (STARS, PAIRS) or 'id' not in event
+                or not (levels is None or type(levels) is int and 2 <= levels <= MOST_LEVELS)):
+            raise ValueError('no opening')
+    elif 'row' in event:
+        for text in event['is'], event['was']:
+            if math.isinf(float(text.split('#', 1)[0])) or not text.isprintable():
+                raise ValueError('no rating')
+    elif 'left' in event:
+        if event['better'] not in (None, event['left'], event['right']):
+            raise ValueError('neither of the two')
+    elif 'placed' in event:
+        if event['placed'] in (event['above'], event['below']) or len(rows) < 2:
+            raise ValueError('no place')
+    elif 'skip' in event:
+        if len(event['skip']) not in (1, 2):
+            raise ValueError('neither a picture nor a pair')
+    elif 'undo' not in event and 'written' not in event:
+        raise ValueError('unknown')
+
+
+def _now():
+    return time.strftime('%Y-%m-%dT%H:%M:%S')

@@ -1,0 +1,243 @@
+"""Which picture to rate next, so that few ratings are enough, and how well they predict so far.
+
+A Gaussian process on what pictures look like: pictures that look alike are
+expected to be liked alike, and along a main direction of their looks, from
+round to long, say, they are expected to be liked more and more, or less and
+less.  The next picture is the one whose rating is expected to leave the
+smallest error over all pictures: first it lies among many others, then far out
+on a main direction, where differences are largest.
+
+Seo, Wallat, Graepel and Obermayer, *Gaussian Process Regression: Active Data
+Selection and Test Point Rejection*, IJCNN 2000, section 3 (after Cohn);
+Rasmussen and Williams, *Gaussian Processes for Machine Learning*, 2006, section
+5.4.2 for what is left out one at a time; Airola, Pahikkala, Waegeman, De Baets
+and Salakoski, *An Experimental Comparison of Cross-Validation Techniques for
+Estimating the Area Under the ROC Curve*, CSDA 2011, on leaving out pairs.
+"""
+import math
+from collections.abc import Iterable
+from typing import Optional
+
+import numpy as np
+
+LEAST_DEVIATION = .02   # of what is described; what varies less is not magnified further
+EXPECTED_NOISE = 2      # variance of a rating, relative to the taste's, before there is any
+DIRECTIONS = 30         # in which pictures differ most
+LIKENESS = .7           # share of the taste that follows likeness; the rest, main directions
+NOISES = 10. ** np.arange(-1.5, 2.1, .25)
+SCORE_WEIGHT = 4        # of a model's scores, beside what pictures look like
+FEWEST = 8              # ratings for a first estimate of the accuracy
+
+
+class Taste:
+
+    """What is known of a person's taste in some pictures.
+
+    Args:
+        descriptions (numpy.ndarray): Shape ``(M, D)``, as made by :func:`descriptor.describe`.
+        scores (numpy.ndarray): Shape ``(M,)``, of a trained model, higher is
+            better; ``None`` without a model.
+
+    Attributes:
+        kernel (numpy.ndarray): Covariance of the taste before any rating,
+            shape ``(M, M)``, float32.
+        prior (numpy.ndarray): Expected ratings before any, shape ``(M,)``.
+    """
+
+    def __init__(self, descriptions: np.ndarray, scores: Optional[np.ndarray] = None):
+        self._center = descriptions.mean(axis=0)
+        self._deviation = np.maximum(descriptions.std(axis=0), LEAST_DEVIATION)
+        self._known = self._standardize(descriptions)
+        self._width = _median_square(self._known)
+        self._directions = _main_directions(self._known)
+        along = self._known @ self._directions
+        self._spread = max(np.einsum('ij,ij->', along, along) / len(along), 1e-6)
+        self._usual_score = None
+        if scores is not None and np.ptp(scores) > 0:
+            self._usual_score = scores.mean(), scores.std()
+        self.prior = self._standardize_scores(scores, len(descriptions))
+        self.kernel = self._covariance(self._known, self.prior, self._known, self.prior)
+        self._left = self.kernel.copy()  # covariance of what is not known yet
+        self._taken_in = []
+
+    def _standardize(self, descriptions):
+        return ((descriptions - self._center) / self._deviation).astype(np.float32)
+
+    def _standardize_scores(self, scores, n):
+        if self._usual_score is None:
+            return np.zeros(n)
+        mean, deviation = self._usual_score
+        return (scores - mean) / deviation
+
+    def _covariance(self, x, x_prior, y, y_prior):
+        kernel = _gaussian(x, y, self._width)
+        kernel *= LIKENESS
+        kernel += (1 - LIKENESS) / self._spread * (
+            (x @ self._directions) @ (y @ self._directions).T)
+        if self._usual_score is not None:
+            kernel += SCORE_WEIGHT * np.outer(x_prior.astype(np.float32),
+                                              y_prior.astype(np.float32))
+        return kernel
+
+    def add(self, descriptions: np.ndarray, scores: Optional[np.ndarray] = None):
+        """Extend the pictures by some more, which get the last indices.
+
+        Args:
+            descriptions (numpy.ndarray): Shape ``(K, D)``.
+            scores (numpy.ndarray): Shape ``(K,)``; needed if the first ones have scores.
+        """
+        known = np.concatenate([self._known, self._standardize(descriptions)])
+        prior = np.concatenate([self.prior, self._standardize_scores(scores, len(descriptions))])
+        n = len(self)
+        rows = self._covariance(known[n:], prior[n:], known, prior)
+        self._known, self.prior = known, prior
+        self.kernel = _bordered(self.kernel, rows)
+        taken_in = self._taken_in
+        certain = (self.kernel[np.ix_(taken_in, taken_in)].astype(float)
+                   + EXPECTED_NOISE * np.eye(len(taken_in)))
+        explained = rows[:, taken_in] @ np.linalg.solve(certain, self.kernel[taken_in])
+        self._left = _bordered(self._left, rows - explained.astype(np.float32))
+
+    def __len__(self):
+        return len(self.kernel)
+
+    def take_in(self, indices: Iterable):
+        """Count on knowing the ratings of these pictures when the next one is chosen."""
+        for index in indices:
+            self._taken_in.append(index)
+            column = self._left[index].copy()
+            column /= math.sqrt(column[index] + EXPECTED_NOISE)
+            for start in range(0, len(column), 256):  # in the cache, and without a second matrix
+                self._left[start:start + 256] -= np.outer(column[start:start + 256], column)
+
+    def most_telling(self, candidates: np.ndarray) -> int:
+        """The picture, of an array of indices, whose rating is most informative about all."""
+        chosen = self._left[candidates]
+        gains = np.einsum('ij,ij->i', chosen, chosen)
+        gains /= self._left[candidates, candidates] + EXPECTED_NOISE
+        return int(candidates[gains.argmax()])
+
+    def learn(self, indices: np.ndarray, ratings: np.ndarray) -> 'Lesson':
+        """Learn from some ratings.
+
+        Args:
+            indices (numpy.ndarray): Pictures that are rated, shape ``(R,)``.
+            ratings (numpy.ndarray): Shape ``(R,)``.
+
+        Returns:
+            Lesson: Expected ratings of all pictures, and how good these are.
+        """
+        return Lesson(self, indices, ratings)
+
+
+class Lesson:
+
+    """What follows from some ratings about all pictures.
+
+    Attributes:
+        scores (numpy.ndarray): Expected ratings, shape ``(M,)``.
+        noise (float): Variance of ratings, relative to that of the taste.
+    """
+
+    def __init__(self, taste, indices, ratings):
+        self._taste = taste
+        self.indices = np.asarray(indices)
+        self.ratings = np.asarray(ratings, float)
+        self.noise = EXPECTED_NOISE
+        if len(self.indices) < 2 or np.ptp(self.ratings) == 0:
+            mean = self.ratings.mean() if len(self.ratings) else 0
+            self.scores = taste.prior + mean
+            self._inverse = self._dual = None
+            return
+        kernel = taste.kernel[np.ix_(self.indices, self.indices)].astype(float)
+        values, vectors = np.linalg.eigh(kernel)
+        mean, best = self.ratings.mean(), np.inf
+        for noise in NOISES:
+            inverse = (vectors / (np.maximum(values, 0) + noise)) @ vectors.T
+            dual = inverse @ (self.ratings - mean)
+            errors = dual / np.diag(inverse)
+            if (errors ** 2).mean() < best:
+                best, self.noise = (errors ** 2).mean(), noise
+                self._inverse, self._dual = inverse, dual
+        self.scores = mean + taste.kernel[:, self.indices] @ self._dual
+
+    def pair_accuracy(self) -> float:
+        """The share of pairs in the right order when both pictures of a pair are left out.
+
+        Only pairs that were rated differently count.  Leaving out one picture at
+        a time would be biased: without the best one the mean of the others is lower.
+
+        Returns:
+            float: ``nan`` where there are too few ratings to tell.
+        """
+        if len(self.ratings) < FEWEST or self._dual is None:
+            return math.nan
+        i, j = np.triu_indices(len(self.ratings), 1)
+        told = np.sign(self.ratings[i] - self.ratings[j])
+        i, j, told = i[told != 0], j[told != 0], told[told != 0]
+        own = np.diag(self._inverse)
+        across = self._inverse[i, j]
+        determinant = own[i] * own[j] - across ** 2
+        error_i = (own[j] * self._dual[i] - across * self._dual[j]) / determinant
+        error_j = (own[i] * self._dual[j] - across * self._dual[i]) / determinant
+        expected = (self.ratings[i] - error_i) - (self.ratings[j] - error_j)
+        return float(np.mean((1 + told * np.sign(expected)) / 2))
+
+    def expected_gain(self, n_more: int, seed: int = 0) -> float:
+        """How much more ratings are expected to raise the pair accuracy over all pictures."""
+        known = np.zeros(len(self._taste), bool)
+        known[self.indices] = True
+        others = np.random.default_rng(seed).permutation(np.flatnonzero(~known))
+        now = self._expected_accuracy(self.indices)
+        return self._expected_accuracy(np.concatenate([self.indices, others[:n_more]])) - now
+
+    def _expected_accuracy(self, indices, most=500):
+        """That of scores whose correlation with the taste follows from what is left unknown."""
+        kernel = self._taste.kernel
+        looked_at = np.linspace(0, len(kernel) - 1, min(most, len(kernel))).astype(int)
+        across = kernel[np.ix_(indices, looked_at)].astype(float)
+        known = kernel[np.ix_(indices, indices)] + self.noise * np.eye(len(indices))
+        told = (across * np.linalg.solve(known, across)).sum(axis=0)
+        share = np.clip(told.sum() / kernel[looked_at, looked_at].sum(), 0, 1)
+        return .5 + math.asin(math.sqrt(share)) / math.pi
+
+
+def _main_directions(x, sweeps=8):
+    """The directions in which pictures differ most, by power iteration; shape ``(D, K)``."""
+    directions = np.random.default_rng(0).normal(size=(x.shape[1], min(DIRECTIONS, *x.shape)))
+    for _ in range(sweeps):
+        directions, _ = np.linalg.qr(x.T @ (x @ directions.astype(np.float32)))
+    return directions.astype(np.float32)
+
+
+def _median_square(x, most=500):
+    """The median of the squared distances between pictures, of the first ``most``."""
+    few = x[:most]
+    distances = _squared_distances(few, few)
+    others = distances[~np.eye(len(few), dtype=bool)]
+    return max(np.median(others), 1e-6) if len(others) else 1.
+
+
+def _squared_distances(x, y):
+    distances = x @ y.T
+    distances *= -2
+    distances += np.einsum('ij,ij->i', x, x)[:, None]
+    distances += np.einsum('ij,ij->i', y, y)
+    return distances
+
+
+def _gaussian(x, y, width):
+    """Kernel ``exp(-|x - y|^2 / width)``, float32."""
+    kernel = _squared_distances(x, y)
+    kernel /= -width
+    return np.exp(kernel, out=kernel)
+
+
+def _bordered(matrix, rows):
+    """A symmetric matrix with some more rows, and columns, at its end."""
+    n, size = len(matrix), rows.shape[1]
+    bordered = np.empty((size, size), matrix.dtype)
+    bordered[:n, :n] = matrix
+    bordered[n:] = rows
+    bordered[:n, n:] = rows[:, :n].T
+    return bordered

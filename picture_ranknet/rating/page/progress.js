@@ -1,0 +1,63 @@
+// What stands beside the pictures: how far it is, how fast it goes, what it is good for.
+import {showCurve, showHistogram} from './charts.js';
+import {$} from './dom.js';
+import {session, state} from './state.js';
+import {duration, percent} from './words.js';
+
+const WORTH_SAYING = .005;  // of pair accuracy
+
+/** Show what rate.py said last; counted: how many are done, and of how many, if there is an end. */
+export function showProgress(counted) {
+  const [done, goal] = counted;
+  $('count').textContent = `${done.toLocaleString()}${goal ? ` / ${goal.toLocaleString()}` : ''}`;
+  $('count').title = session.mode === 'pairs' ? 'Comparisons' : 'Pictures rated';
+  const share = goal ? Math.min(1, done / goal) : 1;
+  $('progress').firstElementChild.style.width = `${100 * share}%`;
+  $('progress').ariaValueNow = String(Math.min(done, goal ?? done));
+  $('progress').ariaValueMax = String(goal ?? done);
+  $('pace').textContent = sayPace(goal ? goal - done : state.left);
+  if (session.mode === 'stars') {
+    showHistogram($('histogram'), state.spread);
+    showCurve($('curve'), state.curve);
+  }
+  $('prediction').textContent = session.mode === 'stars' ? sayPrediction() : sayOrder();
+  $('agreement').textContent = sayAgreement();
+  $('agreement').hidden = !$('agreement').textContent;
+}
+
+function sayPace(left) {
+  if (!state.pace) return 'Shown after a few answers.';
+  const rest = left > 0 ?
+    `, ${duration(left * state.pace)} for the next ${left.toLocaleString()}` : '';
+  return `${Math.round(60 / state.pace)} a minute${rest}`;
+}
+
+function sayPrediction() {
+  const {accuracy} = state;
+  if (accuracy == null) return 'Shown after 10 ratings.';
+  if (!state.predictable) {
+    return `Not predictable yet: your ratings order ${percent(accuracy)} of pairs correctly. ` +
+      'Guessing gets 50\u00a0%.';
+  }
+  const now = `Your ratings predict the better of two pictures in ${percent(accuracy)} of pairs. `;
+  if (!state.more || state.gain == null) return now;
+  if (state.gain < WORTH_SAYING) return `${now}${state.more} more will hardly change that.`;
+  return `${now}${state.more} more may add ${percent(state.gain)}.`;
+}
+
+function sayOrder() {
+  if (!state.complete) {
+    return `${Math.max(1, state.left)} more for a first ranking of all; each comparison after ` +
+      'that improves it.';
+  }
+  return `All pictures are ranked. About ${percent(state.expected_error)} of the pairs are still ` +
+    'in the wrong order; go on as long as you like.';
+}
+
+/** How far a person agrees with themselves on pictures that were shown twice. */
+function sayAgreement() {
+  const found = state.self_agreement;
+  if (!found) return '';
+  return `Of ${found.repeats} pictures shown again, you ordered ${percent(found.share)} of pairs ` +
+    'the same way.';
+}

@@ -1,0 +1,159 @@
+"""The page on which pictures are rated, for one person on this machine.
+
+Nobody else gets in.  The server listens on the loopback interface only, every
+address starts with a random token, and requests must name this machine as
+their host (another name for it would be DNS rebinding) and, if they change
+anything, come from the page itself.  The page may load nothing from elsewhere
+and run no script but its own.  Pictures are requested by their row: no request
+names a file.
+"""
+import logging
+import os
+import secrets
+import socket
+import threading
+from typing import Optional
+
+import flask
+import waitress
+
+from picture_ranknet.rating import answers, images
+from picture_ranknet.rating.session import Session
+from picture_ranknet.rating.sources import Sources
+
+HOST = '127.0.0.1'
+LARGEST_BODY = 10000   # bytes of a request
+LAST = 50              # rows that a new window may go back to
+HEADERS = {
+    'Content-Security-Policy':
+        "default-src 'none'; img-src 'self'; script-src 'self'; style-src 'self'; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    'Cross-Origin-Opener-Policy': 'same-origin',
+    'Cross-Origin-Resource-Policy': 'same-origin',
+    'Referrer-Policy': 'no-referrer',
+    'X-Content-Type-Options': 'nosniff',
+    'X-Frame-Options': 'DENY',
+}
+STARTED_AGAIN = ('This page belongs to a rate.py that has ended, or was started again. What you '
+                 'rated is saved. Open the address that rate.py prints now.')
+
+
+class Server:
+
+    """Serves the page of a session until the person ends it.
+
+    Args:
+        session (Session): What answers.
+        title (str): Of the page.
+        port (int): 0 for a free one.
+        next_command (str): What the person may do with the ratings.
+        sources (sources.Sources): Where pictures were cut from; ``None`` if unknown.
+
+    Raises:
+        OSError: If the port is taken.
+
+    Attributes:
+        url (str): Of the page, with its token.
+        is_over (threading.Event): Set when the person has ended it.
+    """
+
+    def __init__(self, session: Session, title: str, port: int = 0, next_command: str = '',
+                 sources: Optional[Sources] = None):
+        self.is_over = threading.Event()
+        self._is_closed = False
+        self.token = secrets.token_urlsafe(24)
+        logging.getLogger('waitress.queue').setLevel(logging.ERROR)  # of no interest to the user
+        listener = socket.create_server((HOST, port))
+        self.host, self.port = listener.getsockname()
+        app = build_app(session, title, self.token, self.port, self.is_over, next_command, sources)
+        self._server = waitress.create_server(app, sockets=[listener], threads=8, ident=None)
+        self.url = f'http://{HOST}:{self.port}/{self.token}/'
+
+    def __enter__(self):
+        threading.Thread(target=self._run, daemon=True).start()
+        return self
+
+    def _run(self):
+        try:
+            self._server.run()
+        except OSError:  # it may look at its sockets once more after they are closed
+            if not self._is_closed:
+                raise
+
+    def __exit__(self, *_):
+        self._is_closed = True
+        logging.getLogger('waitress').disabled = True  # of an answer that nobody waits for any more
+        self._server.close()
+
+
+def build_app(session, title, token, port, is_over, next_command='', sources=None):
+    """Make the Flask application of a session; see :class:`Server`."""
+    app = flask.Flask(__name__, static_folder=None)
+    app.config['MAX_CONTENT_LENGTH'] = LARGEST_BODY
+    hosts = [f'{name}:{port}' for name in (HOST, 'localhost')]
+    window = answers.Window()
+
+    @app.before_request
+    def keep_others_out():
+        if flask.request.host not in hosts:
+            flask.abort(403)
+        if flask.request.method not in ('GET', 'HEAD') and (
+                flask.request.headers.get('Origin') != 'http://' + flask.request.host):
+            flask.abort(403)
+
+    @app.after_request
+    def add_headers(response):
+        response.headers.update(HEADERS)
+        response.headers.setdefault('Cache-Control', 'no-store')
+        return response
+
+    @app.errorhandler(404)
+    def explain(error):
+        if flask.request.path.startswith(f'/{token}/'):
+            return error
+        if 'text/html' in flask.request.headers.get('Accept', ''):
+            return f'<!doctype html><title>rate.py</title><p>{STARTED_AGAIN}</p>', 404
+        return {'error': STARTED_AGAIN, 'restarted': True}, 404
+
+    pages = flask.Blueprint('pages', __name__, url_prefix='/' + token,
+                            static_folder='page', static_url_path='/static')
+    pages.register_error_handler(OSError, _say_what_failed)
+
+    @pages.get('/')
+    def page():
+        return flask.send_from_directory(pages.static_folder, 'index.html')
+
+    images.add_pictures(pages, session.X, window.loaded)
+    images.add_sources(pages, sources, len(session.X), window.loaded)
+    add_opening(pages, session, window, {
+        'title': title, 'pictures': len(session.X), 'mode': session.mode,
+        'file': os.path.basename(session.journal.path), 'next_command': next_command,
+        'has_sources': sources is not None})
+    answers.add_reports(pages, session, window)
+    answers.add_answers(pages, session, window, is_over)
+    app.register_blueprint(pages)
+    return app
+
+
+def _say_what_failed(error):
+    return {'error': f'Not saved: {error.strerror or error}'}, 507
+
+
+def add_opening(pages, session, window, about):
+    """Add what a new window is told to a blueprint."""
+    journal = session.journal
+
+    def ratings():
+        rated = {}
+        if session.mode == 'stars':
+            rated = {row: rating for row, rating in enumerate(journal.ratings.tolist())
+                     if rating == rating}
+        return {**rated, **dict.fromkeys(journal.rejected, 'x')}
+
+    @pages.post('/open')
+    def open_window():
+        name = window.open()
+        with session.lock:
+            return {**about, 'window': name, 'levels': journal.levels,
+                    'ratings': ratings(), 'trail': journal.last_rows[:LAST][::-1],
+                    'state': session.state()}

@@ -1,0 +1,177 @@
+"""What rating by stars and by pairs have in common: the person answers, two threads do the rest.
+
+What takes longer than a key press is not done while the page waits.  One
+thread thinks: it learns from the ratings and chooses what comes next.  Another
+one writes ``ratings.txt``, so that whatever happens to the first, everything
+is saved.
+"""
+import statistics
+import threading
+import time
+from collections.abc import Callable
+from typing import Optional
+
+import numpy as np
+
+from picture_ranknet.rating.bradley_terry import Comparison, Placing
+from picture_ranknet.rating.journal import NO_FACE, Journal, Rating, Skip
+
+LONGEST_PAUSE = 60    # seconds; longer gaps between answers count as so many
+WRITE_EVERY = 1       # seconds
+THINK_EVERY = 1       # seconds, without an answer
+MOST_FAILURES = 3     # of thinking, one after the other
+
+
+class Session:
+
+    """A person who rates; use it in a ``with`` block.
+
+    It may be called from several threads at once.
+
+    Args:
+        X (numpy.ndarray): Pictures, shape ``(N, 3, H, W)``.
+        journal (Journal): Of these; the session adds to it.
+        seed (int): Of everything random.
+        note (callable): Called with a line that the user should read.
+
+    Attributes:
+        error (str): Why ``ratings.txt`` could not be written; ``None`` if it could.
+        trouble (str): Why nothing is learnt any more; ``None`` if it is.
+        version (int): Grows with each answer and each undo.
+    """
+
+    def __init__(self, X: np.ndarray, journal: Journal, seed: int = 0,
+                 note: Callable = lambda line: None):
+        self.X = X
+        self.journal = journal
+        self.error = self.trouble = None
+        self.version = 0
+        self.n_said = 0
+        self.started = time.monotonic()
+        self.rng = np.random.default_rng(seed)
+        self.lock = threading.RLock()
+        self._note = note
+        self._times = []
+        self._has_news = threading.Event()
+        self._is_over = threading.Event()
+        self._threads = [threading.Thread(target=target, daemon=True)
+                         for target in (self._keep_saving, self._keep_thinking)]
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._is_over.set()
+        self._has_news.set()
+        for thread in self._threads:
+            thread.join()
+        self.finish()
+        self.save()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the session is ending, so that thinking should stop."""
+        return self._is_over.is_set()
+
+    def _keep_saving(self):
+        while not self._is_over.wait(WRITE_EVERY):
+            self.save()
+
+    def _keep_thinking(self):
+        failures = 0
+        while not self.is_over and failures < MOST_FAILURES:
+            self._has_news.clear()
+            try:
+                self.think()
+                failures, self.trouble = 0, None
+            except Exception as e:  # a person must know, and must not lose anything
+                failures += 1
+                self._tell_of(e)
+            self._has_news.wait(None if failures else THINK_EVERY)
+
+    def _tell_of(self, error):
+        reason = (str(error).splitlines() or [''])[0]
+        trouble = ('ratings are saved, but no longer used to choose and predict: '
+                   f'{type(error).__name__}: {reason}')
+        if trouble != self.trouble:
+            self._note(f'warning: {trouble}')
+        self.trouble = trouble
+
+    def save(self):
+        """Write ``ratings.txt``, if it does not include all that was said."""
+        try:
+            with self.lock:
+                if not self.journal.is_written:
+                    self.before_saving()
+                self.journal.write()
+            self.error = None
+        except Exception as e:  # the journal has it all; try again later
+            reason = e.strerror if isinstance(e, OSError) and e.strerror else e
+            self.error = f'{self.journal.path}: {reason}'
+
+    def think(self):
+        """Learn from what was said and choose what comes next."""
+
+    def before_saving(self):
+        """Bring the journal's ratings up to date."""
+
+    def finish(self):
+        """Do what is left to do when no more answers come."""
+
+    def has_spoken(self, is_answer: bool = True):
+        """Count an answer; a skip is none."""
+        self.n_said += is_answer
+        self.version += 1
+        if is_answer:
+            self._times.append(time.monotonic())
+        self._has_news.set()
+
+    def has_undone(self, is_answer: bool = True):
+        """Count an answer that was taken back."""
+        self.n_said = max(0, self.n_said - is_answer)
+        self.version += 1
+        self._has_news.set()
+
+    def seconds_since_answer(self) -> float:
+        """How long ago the last answer was."""
+        return time.monotonic() - self._times[-1] if self._times else np.inf
+
+    def pace(self) -> Optional[float]:
+        """Median of the last 30 times between two answers, in seconds; ``None`` at first."""
+        return median_gap(self._times)
+
+    def n_rated(self) -> int:
+        """How many pictures have a rating."""
+        return int(np.isfinite(self.journal.ratings).sum())
+
+    def summary(self) -> dict:
+        """What has been done, for the end."""
+        with self.lock:
+            return {'said': self.n_said, 'rated': self.n_rated(),
+                    'rejected': len(self.journal.rejected), 'pictures': len(self.X),
+                    'seconds': time.monotonic() - self.started}
+
+    def common_state(self) -> dict:
+        """What the page shows in both modes."""
+        return {'pace': self.pace(), 'said': self.n_said, 'version': self.version,
+                'rejected': len(self.journal.rejected), 'error': self.error,
+                'trouble': self.trouble}
+
+
+def median_gap(times: list, most: int = 30, fewest: int = 3) -> Optional[float]:
+    """Median of the last gaps between some times; ``None`` for fewer than ``fewest``.
+
+    A gap counts as ``LONGEST_PAUSE`` at most.
+    """
+    times = times[-most - 1:]
+    gaps = [min(after - before, LONGEST_PAUSE) for before, after in zip(times, times[1:])]
+    return statistics.median(gaps) if len(gaps) >= fewest else None
+
+
+def kind_of(said) -> str:
+    """What an entry of a journal's history is, in a word."""
+    if isinstance(said, Rating):
+        return 'reject' if said.text == NO_FACE else 'rating'
+    return {Skip: 'skip', Comparison: 'comparison', Placing: 'place'}[type(said)]

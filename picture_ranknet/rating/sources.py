@@ -1,0 +1,133 @@
+"""Pictures as large as they are in the photo or video they were cut from."""
+import functools
+import os
+import threading
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Optional
+
+import numpy as np
+from PIL import Image
+
+from picture_ranknet.errors import InputError
+from picture_ranknet.storage import tables
+
+COLUMNS = 'source', 'frame', 'time', 'x', 'y', 'w', 'h'
+PATIENCE = 10     # seconds that looking for a frame may take
+KEPT = 8          # frames in memory
+
+
+class Sources:
+
+    """What the table beside a set of pictures says of their sources.
+
+    Args:
+        X_path (str): The pictures; their table lies beside them.
+        n (int): How many there are.
+
+    Raises:
+        InputError: If the table does not fit to the pictures.
+        OSError: If it cannot be read.
+    """
+
+    def __init__(self, X_path: str, n: int):
+        columns, rows = tables.read_table(tables.table_path(X_path), n, COLUMNS)
+        self._rows = [dict(zip(columns, row)) for row in rows]
+        self._folder = os.path.dirname(X_path)
+        self._lock = threading.Lock()
+        self._read = functools.lru_cache(KEPT)(read_frame)
+
+    def about(self, row: int) -> dict:
+        """The ``source``, ``frame``, ``time`` in seconds and ``box`` (x, y, w, h) of a picture.
+
+        Each is ``None`` where the table does not say.
+        """
+        values = self._rows[row]
+        frame, seconds = (_number(values.get(key)) for key in ('frame', 'time'))
+        box = [_number(values.get(side)) for side in 'xywh']
+        return {'source': values.get('source') or None,
+                'frame': None if frame is None else int(frame), 'time': seconds,
+                'box': None if None in box else [int(side) for side in box]}
+
+    def exist(self) -> bool:
+        """Whether any source is there."""
+        names = {values.get('source') for values in self._rows}
+        return any(self._find(name) for name in names if name)
+
+    def _find(self, name):
+        """A source as the table has it is relative to where crop_faces.py ran."""
+        for path in name, os.path.join(self._folder, name):
+            if os.path.isfile(path):
+                return path
+        return None
+
+    def frame(self, row: int) -> Optional[Image.Image]:
+        """The frame that a picture was cut from; ``None`` if it cannot be read, or not soon."""
+        about = self.about(row)
+        path = about['source'] and self._find(about['source'])
+        if not path:
+            return None
+        with self._lock:
+            img = self._read(path, about['frame'] or 0)
+        return None if img is None else Image.fromarray(img)
+
+    def large(self, row: int) -> Optional[Image.Image]:
+        """A picture at the size it has in its source, without margin; ``None`` as of a frame."""
+        frame, box = self.frame(row), self.about(row)['box']
+        if frame is None or not box:
+            return frame
+        x, y, w, h = box
+        if not (0 <= x < x + w <= frame.width and 0 <= y < y + h <= frame.height):
+            return None  # the source is another one now
+        return frame.crop((x, y, x + w, y + h))
+
+
+def find(X_path: str, n: int, note: Callable = lambda line: None) -> Optional[Sources]:
+    """The sources of a set of pictures; ``None`` if nothing is known of them.
+
+    Args:
+        note (callable): Called with a line if the table cannot be read.
+    """
+    if not os.path.exists(tables.table_path(X_path)):
+        return None
+    try:
+        sources = Sources(X_path, n)
+    except (InputError, OSError) as e:
+        note(f'{X_path}: pictures are shown as they are there, not as in their sources: {e}')
+        return None
+    return sources if sources.exist() else None
+
+
+def read_frame(path: str, index: int) -> Optional[np.ndarray]:
+    """Read one frame of a video, from 0, or a picture.
+
+    Returns:
+        numpy.ndarray: HWC, RGB, ``uint8``; ``None`` if it cannot be read, or
+        not within ``PATIENCE`` seconds.
+    """
+    from picture_ranknet.pictures import media
+
+    deadline = time.monotonic() + PATIENCE
+
+    def slot(number, _):
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        return int(number >= index)
+
+    bar = SimpleNamespace(total=0, update=lambda: None)
+    try:
+        for frame in media.FrameReader([path], slot, bar):
+            if frame.index == index:
+                return np.ascontiguousarray(frame.img[:, :, ::-1])  # BGR -> RGB
+    except (InputError, OSError, MemoryError):  # of which TimeoutError is one
+        pass
+    return None
+
+
+def _number(text):
+    try:
+        number = float(text)
+    except (TypeError, ValueError):
+        return None
+    return number if np.isfinite(number) else None

@@ -1,0 +1,358 @@
+"""Pictures are rated one by one, in an order in which few ratings are enough."""
+import math
+from collections.abc import Callable
+from typing import Optional
+
+import numpy as np
+
+from picture_ranknet.pictures import plots
+from picture_ranknet.pictures.descriptor import describe
+from picture_ranknet.rating import order, repeats
+from picture_ranknet.rating.journal import Journal, Rating, Skip
+from picture_ranknet.rating.session import Session, kind_of
+from picture_ranknet.storage import arrays
+
+POOL = 4000           # pictures among which the next ones are chosen
+AHEAD = 4             # pictures that are chosen, and announced, before they are needed
+LEAST_AHEAD = 2       # ... of which some are drawn at random when keys come faster than thoughts
+FAVOURITE_EVERY = 4   # of the next pictures one in so many is expected to be liked
+REPEAT_EVERY = 15     # of the answers one in so many is asked a second time
+CURVE_STEP = 10       # ratings from one point of the curve to the next
+MORE = 40             # ratings for which the gain is predicted
+GOAL = 80             # ratings that will do; see benchmarks/RESULTS.md
+PREDICTABLE = .55     # pair accuracy below which ratings cannot be predicted yet
+
+
+class StarSession(Session):
+
+    """Pictures are rated one by one; see :class:`Session`.
+
+    Args:
+        score (callable): Scores an array of rows by a trained model; ``None``
+            without a model.
+        repeat_every (int): One in so many answers is asked a second time; 0 for none.
+
+    Attributes:
+        curve (list of tuple): Number of ratings, and pair accuracy with these.
+        accuracy (float): The pair accuracy now; ``None`` while there are too few ratings.
+        gain (float): What the next ``MORE`` ratings are expected to add to it.
+    """
+
+    mode = 'stars'
+
+    def __init__(self, X: np.ndarray, journal: Journal, score: Optional[Callable] = None,
+                 seed: int = 0, note: Callable = lambda line: None,
+                 repeat_every: int = REPEAT_EVERY):
+        super().__init__(X, journal, seed, note)
+        self.levels = journal.levels
+        self.curve, self.accuracy, self.gain = [], None, None
+        self._score = score
+        self._repeat_every = repeat_every
+        self._later = {}  # row: None, skipped or passed, in the order in which they come again
+        for said in journal.history:
+            if isinstance(said, Skip):
+                self._set_aside(said.rows[0])
+            elif isinstance(said, Rating):
+                self._later.pop(said.row, None)
+        self._repeats = set()  # rows that are asked again
+        self._n_drawn = 0
+        self._draw_pool()
+        self._queue = []
+        self._fill_at_random(AHEAD)
+
+    # The pool: pictures that are looked at
+
+    def _draw_pool(self):
+        """Choose among all pictures, or if they are many among some rated and some unrated ones."""
+        rows = self.rng.permutation(len(self.X))
+        rated = np.isfinite(self.journal.ratings[rows])
+        most_rated = max(POOL // 2, POOL - int((~rated).sum()))
+        self._pool = np.concatenate([rows[~rated], rows[rated][:most_rated]])[-POOL:]
+        self._index = {row: index for index, row in enumerate(self._pool.tolist())}
+        self._at_random = iter(self._pool.tolist())
+        self._taste = self._lesson = self._learnt_from = None
+        self._taken_in = set()
+
+    def _describe(self, rows):
+        """What pictures look like; ``None`` if the session ends meanwhile."""
+        descriptions = []
+        for start in range(0, len(rows), 64):
+            if self.is_over:
+                return None
+            descriptions.append(describe(np.stack([
+                np.asarray(plots.to_image(self.X[row])).transpose(2, 0, 1)  # HWC -> CHW
+                for row in rows[start:start + 64]])))
+            arrays.release(self.X)
+        return np.concatenate(descriptions)
+
+    def _look_at(self, rows):
+        scores = self._score(rows) if self._score else None
+        return self._describe(rows), scores
+
+    def _is_open(self, rows):
+        """Which of some rows have no rating, are faces, and were not set aside."""
+        no_more = [*self.journal.rejected, *self._later]
+        return np.isnan(self.journal.ratings[rows]) & ~np.isin(rows, no_more)
+
+    # Thinking
+
+    def think(self):
+        """Learn from the ratings, and choose what comes next."""
+        if self._taste is None:
+            descriptions, scores = self._look_at(self._pool)
+            if descriptions is None:
+                return
+            self._taste = order.Taste(descriptions, scores)
+        self._take_strangers_in()
+        with self.lock:
+            ratings = self.journal.ratings[self._pool]
+        rated = np.flatnonzero(np.isfinite(ratings))
+        said = ratings[rated].tobytes() + rated.tobytes()
+        if said != self._learnt_from:
+            self._learn(rated, ratings[rated])
+            self._learnt_from = said
+        self._choose_next(rated)
+
+    def _take_strangers_in(self):
+        """Extend the pool by what was rated outside of it, or draw another one."""
+        with self.lock:
+            in_history = {said.row for said in self.journal.history if isinstance(said, Rating)}
+            strangers = [row for row in in_history if row not in self._index
+                         and np.isfinite(self.journal.ratings[row])]
+        room = POOL + POOL // 4 - len(self._pool)
+        strangers = np.array(sorted(strangers)[:max(0, room)], int)
+        if not len(strangers):
+            return
+        descriptions, scores = self._look_at(strangers)
+        if descriptions is None:
+            return
+        self._taste.add(descriptions, scores)
+        with self.lock:
+            self._index.update((row, len(self._pool) + number)
+                               for number, row in enumerate(strangers.tolist()))
+            self._pool = np.concatenate([self._pool, strangers])
+
+    def _learn(self, rated, ratings):
+        lesson = self._taste.learn(rated, ratings)
+        if not self.curve or abs(len(rated) - self.curve[-1][0]) >= CURVE_STEP:
+            self.curve = self._measure_curve(rated)
+        accuracy = lesson.pair_accuracy()
+        gain = None
+        if not math.isnan(accuracy):
+            n_open = len(self._pool) - len(rated)
+            gain = lesson.expected_gain(min(MORE, n_open)) if n_open else 0
+        with self.lock:
+            self._lesson = lesson
+            self.accuracy = None if math.isnan(accuracy) else accuracy
+            self.gain = self.gain if gain is None else gain
+
+    def _measure_curve(self, rated):
+        """Points (number of ratings, pair accuracy) of the ratings so far, in their order."""
+        with self.lock:
+            ratings = self.journal.ratings[self._pool]
+            rows = dict.fromkeys(reversed(self.journal.last_rows))
+            in_turn = [self._index[row] for row in rows if row in self._index]
+        known, told = set(rated.tolist()), set(in_turn)
+        rated_before = [index for index in rated.tolist() if index not in told]
+        indices = np.array(rated_before + [index for index in in_turn if index in known], int)
+        done = {n: accuracy for n, accuracy in self.curve if n < len(indices)}
+        for n in range(CURVE_STEP, len(indices) + 1, max(CURVE_STEP, len(indices) // 20)):
+            if n not in done and not self.is_over:
+                accuracy = self._taste.learn(indices[:n], ratings[indices[:n]]).pair_accuracy()
+                if not math.isnan(accuracy):
+                    done[n] = accuracy
+        return sorted(done.items())
+
+    # What comes next
+
+    def _choose_next(self, rated):
+        """Fill the queue: the most informative pictures, now and then a favourite or a repeat."""
+        self._take_in([index for index in rated.tolist() if index not in self._taken_in])
+        while not self.is_over:
+            with self.lock:
+                if len(self._queue) >= AHEAD:
+                    return
+                if self._queue_repeat():
+                    continue
+                candidates = np.flatnonzero(self._is_open(self._pool)
+                                            & ~np.isin(self._pool, self._queue))
+                if not len(candidates):
+                    rows = np.arange(len(self.X))
+                    if (self._is_open(rows) & ~np.isin(rows, self._queue)).any():
+                        self._draw_pool()  # this one is used up; the next thought looks at another
+                        self._has_news.set()
+                    return
+            index = self._choose(candidates, len(rated))
+            self._n_drawn += 1
+            self._take_in([index])
+            row = int(self._pool[index])
+            with self.lock:
+                if row not in self._queue and self._is_open(np.array([row])):
+                    self._queue.append(row)
+
+    def _choose(self, candidates, n_rated):
+        has_opinion = self._lesson is not None and (n_rated >= 2 * order.FEWEST or self._score)
+        if has_opinion and self._n_drawn % FAVOURITE_EVERY == FAVOURITE_EVERY - 1:
+            return int(candidates[self._lesson.scores[candidates].argmax()])
+        return self._taste.most_telling(candidates)
+
+    def _take_in(self, indices):
+        self._taste.take_in(indices)
+        self._taken_in.update(indices)
+
+    def _queue_repeat(self):
+        """Queue a picture that was rated a while ago, if it is time to; whether it was."""
+        if not self._repeat_every or self._repeats:
+            return False
+        row = repeats.choose(self.journal.history, self.journal.ratings, self._repeat_every,
+                             self._queue, self.rng)
+        if row is None:
+            return False
+        self._queue.append(row)
+        self._repeats.add(row)
+        return True
+
+    def _fill_at_random(self, least=LEAST_AHEAD):
+        """Announce random pictures, of the pool as long as it has any."""
+        while len(self._queue) < least:
+            row = next((row for row in self._at_random if row not in self._queue
+                        and self._is_open(np.array([row]))), None)
+            if row is None:
+                others = np.flatnonzero(self._is_open(np.arange(len(self.X))))
+                others = others[~np.isin(others, self._queue)]
+                if not len(others):
+                    return
+                row = int(self.rng.choice(others))
+            self._queue.append(row)
+
+    def _leave(self, row):
+        """Take a picture that was answered out of the queue."""
+        if row in self._queue:
+            self._queue.remove(row)
+        self._repeats.discard(row)
+        self._fill_at_random()
+
+    def _set_aside(self, row):
+        self._later.pop(row, None)
+        if self._is_open(np.array([row])):  # not a repeat
+            self._later[row] = None
+
+    # What the person says
+
+    def rate(self, row: int, rating: Optional[int], is_repeat: bool = False):
+        """Rate a picture from 1 to ``levels``; ``None`` clears its rating.
+
+        Args:
+            is_repeat (bool): Whether the picture was asked a second time, and
+                its former rating not shown.  The last rating is the one that counts.
+        """
+        with self.lock:
+            is_repeat = is_repeat and row in self._repeats and rating is not None
+            self.journal.rate(row, rating, is_repeat)
+            self._later.pop(row, None)
+            self._leave(row)
+            self.has_spoken()
+
+    def reject(self, row: int):
+        """Say that a picture is no face."""
+        with self.lock:
+            self.journal.reject(row)
+            self._later.pop(row, None)
+            self._leave(row)
+            self.has_spoken()
+
+    def skip(self, row: int):
+        """Show a picture again only after all others; skipped ones come in turn."""
+        with self.lock:
+            self.journal.skip(row)
+            self._set_aside(row)
+            self._leave(row)
+            self.has_spoken(is_answer=False)
+
+    def pass_by(self, row: int):
+        """Show a picture again only after all others, without this being an answer."""
+        with self.lock:
+            self._set_aside(row)
+            self._leave(row)
+            self._has_news.set()
+
+    def undo(self) -> tuple:
+        """Take the last answer back, and ask it again.
+
+        Returns:
+            tuple: What was taken back, ``'rating'``, ``'reject'`` or
+            ``'skip'``, and its row; each ``None`` if there is nothing.
+        """
+        with self.lock:
+            last = self.journal.undo()
+            if last is None:
+                return None, None
+            is_skip = isinstance(last, Skip)
+            row = last.rows[0] if is_skip else last.row
+            self._later.pop(row, None)
+            self.has_undone(not is_skip)
+            is_repeat = not is_skip and last.is_repeat
+            if is_repeat:
+                self._repeats.add(row)
+            if row in self._queue:
+                self._queue.remove(row)
+            if is_repeat or self._is_open(np.array([row])):
+                self._queue.insert(0, row)
+            return kind_of(last), row
+
+    def upcoming(self) -> list:
+        """Rows to rate next, the next one first: all that are announced, then what was skipped."""
+        with self.lock:
+            self._fill_at_random(1)
+            if len(self._queue) >= LEAST_AHEAD:
+                return self._queue[:AHEAD]
+            return [*self._queue, *(row for row in self._later if row not in self._queue)][:AHEAD]
+
+    # What the page shows
+
+    def state(self) -> dict:
+        """What the page shows beside the pictures."""
+        with self.lock:
+            ratings = self.journal.ratings[np.isfinite(self.journal.ratings)]
+            values, counts = np.unique(ratings, return_counts=True)
+            n_faces = len(self.X) - len(self.journal.rejected)
+            goal = min(GOAL, n_faces)
+            upcoming = self.upcoming()
+            return {
+                **self.common_state(), 'rated': len(ratings), 'left': n_faces - len(ratings),
+                'histogram': list(zip(values.tolist(), counts.tolist())),
+                'spread': np.bincount(self._level_of(ratings) - 1, minlength=self.levels).tolist(),
+                'curve': self.curve, 'gain': self.gain, 'accuracy': self.accuracy,
+                'predictable': None if self.accuracy is None else self.accuracy >= PREDICTABLE,
+                'more': min(MORE, n_faces - len(ratings)), 'goal': goal,
+                'goal_reached': len(ratings) >= goal, 'upcoming': upcoming,
+                'repeats': [row for row in upcoming if row in self._repeats],
+                'self_agreement': repeats.self_agreement(self.journal.history)}
+
+    def _level_of(self, ratings):
+        """The levels that ratings round to, halves up."""
+        return np.clip(np.floor(ratings + .5), 1, self.levels).astype(int)
+
+    def ranking(self) -> list:
+        """All rows, best first, in groups: those of each level, the unrated, the rejected.
+
+        Within a group they come by rating, then as they are expected to be liked.
+
+        Returns:
+            list of tuple: Level as a float, ``None`` for unrated or ``'x'``, and rows.
+        """
+        with self.lock:
+            expected = np.full(len(self.X), -np.inf)
+            if self._lesson is not None:
+                expected[self._pool[:len(self._lesson.scores)]] = self._lesson.scores
+            ratings = self.journal.ratings
+            is_rejected = np.zeros(len(self.X), bool)
+            is_rejected[list(self.journal.rejected)] = True
+            rows = np.lexsort([-expected, -ratings])
+            rated = rows[np.isfinite(ratings[rows])]
+            levels = self._level_of(ratings[rated])
+            groups = [(float(level), rated[levels == level].tolist())
+                      for level in range(self.levels, 0, -1)]
+            unrated = rows[np.isnan(ratings[rows]) & ~is_rejected[rows]]
+            groups += [(None, unrated.tolist()), ('x', np.flatnonzero(is_rejected).tolist())]
+            return [(key, rows) for key, rows in groups if rows]
