@@ -10,7 +10,7 @@ from typing import Optional
 
 import numpy as np
 
-from picture_ranknet.pictures.opencv import cv2
+from picture_ranknet.machine.opencv import cv2
 
 WHITE = .3127, .3290  # D65
 PRIMARIES = {         # x and y of red, green and blue in CIE 1931

@@ -15,9 +15,9 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
 from picture_ranknet.errors import InputError
+from picture_ranknet.machine.opencv import cv2
 from picture_ranknet.pictures import colours, kinds
 from picture_ranknet.pictures.limits import ANIMATED, MAX_PIXELS, check_size
-from picture_ranknet.pictures.opencv import cv2
 
 ANIMATIONS = 'AVIF', 'GIF', 'PNG', 'WEBP'
 PAGES = 'HEIF', 'TIFF'  # of all other formats, the first picture: MPO's others are depth or gain

@@ -15,9 +15,9 @@ import numpy as np
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.machine import threads
+from picture_ranknet.machine.opencv import cv2
 from picture_ranknet.pictures import colours, kinds
 from picture_ranknet.pictures.limits import MAX_PIXELS, check_size
-from picture_ranknet.pictures.opencv import cv2
 
 AV_VERSIONS = '>=15,<20'  # as in setup.py
 USUAL_RATE = 25.          # frames a second, where a video does not say

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageFile
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.pictures import frames, images, opencv
+from picture_ranknet.pictures import frames, images
 from support.media_samples import count_up, save_picture, save_video
 
 DAMAGED = {
@@ -137,23 +137,6 @@ def test_a_file_that_may_not_be_read_is_said(crop, tmp_path, monkeypatch):
     monkeypatch.setattr('builtins.open', refuse)
     _, err, status = crop('a.png', '--no_faces', '--keep_duplicates')
     assert (err, status) == ('crop_faces.py: error: a.png: Permission denied\n', 1)
-
-
-# OpenCV
-
-@pytest.mark.parametrize('error, words', [
-    (ModuleNotFoundError("No module named 'cv2'", name='cv2'),
-     'OpenCV is not installed; python -m pip install "opencv-python>=4.5,<5"'),
-    (ImportError('libGL.so.1: cannot open shared object file'),
-     'OpenCV cannot be imported (libGL.so.1: cannot open shared object file); install the build '
-     'that needs no system libraries: python -m pip install --force-reinstall --no-deps '
-     '"opencv-python-headless>=4.5,<5"'),
-])
-def test_a_missing_opencv_is_one_line(crop, monkeypatch, error, words):
-    monkeypatch.setattr(opencv, 'cv2', None)
-    monkeypatch.setattr(opencv, 'cv2_error', error, raising=False)
-    _, err, status = crop('a.png')
-    assert (err, status) == ('crop_faces.py: error: {}\n'.format(words), 1)
 
 
 # What would fill the memory
