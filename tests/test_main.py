@@ -46,3 +46,13 @@ def test_errors_have_the_name_of_the_command(python_m):
     done = python_m('predict', 'model.pkl', 'X.npy')
     assert done.returncode == 1
     assert done.stderr == 'predict.py: error: model.pkl: No such file or directory\n'
+
+
+def test_options_and_messages_need_nothing_that_is_slow_to_import(root):
+    script = ('import sys\n'
+              'from picture_ranknet.console import command, messages, options\n'
+              'from picture_ranknet.machine import devices, opencv, ranks, threads\n'
+              'slow = {"numpy", "tqdm", "cv2", "chainer", "numba"} & set(sys.modules)\n'
+              'sys.exit(f"imported: {slow}" if slow else 0)')
+    done = subprocess.run([sys.executable, '-c', script], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
