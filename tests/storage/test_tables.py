@@ -31,7 +31,7 @@ def test_some_columns_of_a_table_are_read(tmp_path):
 def test_a_large_table_takes_a_few_hundred_bytes_a_row(tmp_path):
     n = 5000
     tables.write_table(tmp_path / 'X.csv', ['row', 'source', *'abcdefgh'], (
-        [number, 'film {}.mp4'.format(number // 1000), *(number * k % 100 for k in range(8))]
+        [number, f'film {number // 1000}.mp4', *(number * k % 100 for k in range(8))]
         for number in range(n)))
     tracemalloc.start()
     try:
