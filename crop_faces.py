@@ -334,8 +334,8 @@ class OldSet(NamedTuple):
         columns, *rows = self.table
         if 'group' not in columns:
             return 0
-        groups = [row[columns.index('group')].split('.')[0] for row in rows]
-        return 1 + max((int(scene) for scene in groups if scene.isdecimal()), default=-1)
+        scenes = (picture_set.scene_of(row[columns.index('group')]) for row in rows)
+        return 1 + max((scene for scene in scenes if scene is not None), default=-1)
 
 
 def find_faces(shots, make_detect, store, size, margin, clock):
@@ -442,8 +442,9 @@ def keep_the_best(store, old, rules, output, ratings_path, dropped_folder, clock
                 '{:,} {}'.format(n, reason) for reason, n in sorted(counts.items()))))
     columns, *rows = old.table
     for i in kept:
-        values = dict(store.faces[i]._asdict(), group='{}.{}'.format(
-            first_scene + tracks[i][0], tracks[i][1]), time=store.faces[i].seconds)
+        scene, track = tracks[i]
+        values = dict(store.faces[i]._asdict(), time=store.faces[i].seconds,
+                      group=picture_set.group_id(first_scene + scene, track))
         rows.append([_format(column, values.get(column)) for column in columns])
     ratings = None
     if ratings_path and old.ratings:

@@ -70,7 +70,7 @@ def test_outputs_are_the_same_as_numpy_would_save(crop, tmp_path):
     tables.read_table('Y.csv', 12)
     assert (tmp_path / 'Y.csv').read_text().startswith(
         'row,source,frame,time,x,y,w,h,group,confidence,sharpness\n'
-        '0,0.png,0,,0,0,60,40,0.0,,0.0\n1,1.png,0,,0,0,60,40,0.0,,0.0\n')
+        '0,0.png,0,,0,0,60,40,s0t0,,0.0\n1,1.png,0,,0,0,60,40,s0t0,,0.0\n')
 
 
 def test_colours_are_rgb_and_the_channels_come_first(crop, tmp_path):
@@ -521,7 +521,7 @@ def test_near_duplicates_are_dropped_counted_and_drawn(crop, tmp_path):
     assert os.listdir('out') == ['duplicate.png']
     X, rows = read()
     assert [row['source'] for row in rows] == ['1.png', '3.png', '4.png']
-    assert [row['group'] for row in rows] == ['1.0', '3.0', '4.0']
+    assert [row['group'] for row in rows] == ['s1t0', 's3t0', 's4t0']
 
 
 def test_the_best_of_each_track_are_kept(crop, tmp_path):
