@@ -477,7 +477,7 @@ def test_the_pictures_themselves_are_never_replaced_by_crops(crop, tmp_path):
     _, err, status = crop('frames/00000.png', '--no_faces',
                           '--keep_duplicates', '--sheet', 'frames/00000.png',
                           '--force')
-    assert status == 1 and 'but is an input too' in err
+    assert status == 1 and 'is read as well' in err
 
 
 def test_pictures_and_table_are_moved_together_or_not_at_all(crop, tmp_path, monkeypatch):

@@ -107,8 +107,8 @@ def read_columns(path: str, names: Sequence[str]) -> Iterator[tuple]:
             columns = row
             missing = [name for name in names if name not in columns]
             if missing:
-                raise InputError(f'{path}, line 1: expected the columns {",".join(names)}, found '
-                                 f'no {", ".join(missing)}; name the columns in the first line')
+                raise InputError(f'{path}, line 1: expected the columns {",".join(names)}, got '
+                                 f'none named {", ".join(missing)}')
         elif number > MOST_LINES:
             raise InputError(f'{path}: expected up to {MOST_LINES:,} lines, got more; sum them up')
         elif row:
@@ -146,7 +146,7 @@ def read_rows(path: str) -> Iterator[tuple]:
                     columns = row = list(map(_column_name, row))
                     counts = [c for c, column in enumerate(columns) if column in COUNTS]
                     decimals = [c for c, column in enumerate(columns) if column in NUMBERS]
-                elif not any(map(str.strip, row)) and len(columns) > 1:
+                elif not row or len(columns) > 1 and not any(map(str.strip, row)):
                     continue  # spreadsheets save some below a table
                 else:
                     if delimiter != ',':

@@ -36,7 +36,7 @@ def test_what_is_wrong_is_said_with_its_line(table, line, message):
 
 
 def test_a_missing_column_is_named(table):
-    with pytest.raises(InputError, match='found no clicks'):
+    with pytest.raises(InputError, match='got none named clicks'):
         clicks.read(table('picture,impressions\n0,1\n'), 3)
 
 

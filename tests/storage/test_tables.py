@@ -110,7 +110,8 @@ def test_tables_are_read_as_spreadsheets_and_pandas_save_them(tmp_path, content)
 
 
 def test_every_reader_understands_them(tmp_path):
-    (tmp_path / 'c.csv').write_text('Picture; Impressions ;clicks;My Note\n1,5;100.0;7,0;1,5\nb;3.0\n')
+    (tmp_path / 'c.csv').write_text(
+        'Picture; Impressions ;clicks;My Note\n1,5;100.0;7,0;1,5\nb;3.0\n')
     names = 'picture', 'impressions', 'clicks'
     assert list(tables.read_columns(tmp_path / 'c.csv', names)) == [
         (2, {'picture': '1,5', 'impressions': '100', 'clicks': '7', 'My Note': '1,5'}),
