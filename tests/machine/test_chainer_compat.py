@@ -47,12 +47,13 @@ def test_what_pip_has_installed_of_cuda_is_there_before_cupy(root, tmp_path):
         path.parent.mkdir(parents=True)
         path.touch()  # no library: is passed over
     done = python('import ctypes, sys\n'
-                  f'sys.path.insert(0, {str(tmp_path)!r})\n'
+                  f'folder = {str(tmp_path)!r}\n'
+                  'sys.path.insert(0, folder)\n'
                   'load, tried = ctypes.CDLL, []\n'
                   'ctypes.CDLL = lambda name, *args: (tried.append(str(name)), load(name, *args))\n'
                   'import picture_ranknet.machine.chainer_compat, chainer\n'
-                  f'print(*[name for name in tried if name.startswith({str(tmp_path)!r})], sep="\\n")\n'
-                  , root, '-W', 'ignore')
+                  'print(*[name for name in tried if name.startswith(folder)], sep="\\n")\n',
+                  root, '-W', 'ignore')
     tried = [os.path.relpath(name, tmp_path / 'nvidia') for name in done.stdout.splitlines()]
     assert tried.index('cublas/lib/libcublas.so.12') < tried.index('cudnn/lib/libcudnn.so.8')
 
