@@ -90,7 +90,7 @@ def disk(tmp_path):
     subprocess.run(['umount', str(path)], check=True)
 
 
-def test_a_disk_without_room_is_said_with_a_remedy(run, disk, tmp_path):
+def test_a_full_disk_is_reported_with_a_remedy(run, disk, tmp_path):
     media_samples.save_picture(tmp_path / 'a.png', size=(700, 700))
     before = sorted(os.listdir(disk))
     done = run('crop_faces.py', '../a.png', '--no_faces', '--size', '500', cwd=disk)
@@ -99,8 +99,8 @@ def test_a_disk_without_room_is_said_with_a_remedy(run, disk, tmp_path):
     assert before == [name for name in sorted(os.listdir(disk)) if name != 'X.part']
 
 
-def test_a_folder_that_may_not_be_written_to_is_said_before_any_work(run, tmp_path, model, pictures,
-                                                                    ratings, request):
+def test_a_read_only_folder_is_reported_before_any_work(run, tmp_path, model, pictures, ratings,
+                                                        request):
     folder = tmp_path
     if os.geteuid():
         fill(folder, model, pictures, ratings)
@@ -123,7 +123,7 @@ def test_a_folder_that_may_not_be_written_to_is_said_before_any_work(run, tmp_pa
 
 # Who reads what a command prints
 
-def test_a_reader_that_has_gone_is_no_error_of_ours(run, folder, root):
+def test_a_closed_pipe_is_no_error(run, folder, root):
     process = subprocess.Popen(
         [sys.executable, str(root / PREDICT[0]), *PREDICT[1:]], cwd=folder,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -135,7 +135,7 @@ def test_a_reader_that_has_gone_is_no_error_of_ours(run, folder, root):
 
 
 @pytest.mark.skipif(not os.path.exists('/dev/full'), reason='has no such device')
-def test_a_full_standard_output_is_said(folder, root):
+def test_a_full_standard_output_is_reported(folder, root):
     with open('/dev/full', 'w') as full:
         done = subprocess.run([sys.executable, str(root / PREDICT[0]), *PREDICT[1:]], cwd=folder,
                               stdout=full, stderr=subprocess.PIPE, text=True)
@@ -227,7 +227,7 @@ def test_a_set_that_is_half_moved_is_completed_and_not_read(run, root, tmp_path,
     picture_set.write(path, X, [['source'], *([str(i)] for i in range(5))])
     (tmp_path / 'ratings.txt').write_text('1\n2\n3\n4\n5\n')
     script = ('import os, signal\nfrom picture_ranknet.storage import picture_set\n'
-              'replace, n = os.replace, {}\n'
+              f'replace, n = os.replace, {moved}\n'
               'def fail(source, target):\n'
               '    global n\n'
               '    if not target.endswith(".moves"):\n'
@@ -236,7 +236,7 @@ def test_a_set_that_is_half_moved_is_completed_and_not_read(run, root, tmp_path,
               '            os.kill(os.getpid(), signal.SIGKILL)\n'
               '    replace(source, target)\n'
               'os.replace = fail\n'
-              'picture_set.drop("X.npy", {{1, 3}}, "ratings.txt")'.format(moved))
+              'picture_set.drop("X.npy", {1, 3}, "ratings.txt")')
     killed = subprocess.run([sys.executable, '-c', script], cwd=tmp_path,
                             env=dict(os.environ, PYTHONPATH=str(root)))
     assert killed.returncode == -signal.SIGKILL

@@ -82,7 +82,7 @@ TRAIN = 'X.npy', 'ratings.txt', '-b', 9, '--schedule', 'constant', '--monitor_st
 
 # Without mpiexec
 
-def test_alone_all_work_is_ones_own():
+def test_a_single_process_does_all_the_work():
     rows = np.arange(6).reshape(3, 2)
     assert (ranks.rank(), ranks.size(), ranks.is_first()) == (0, 1, True)
     assert ranks.part(5) == slice(0, 5)
@@ -90,7 +90,7 @@ def test_alone_all_work_is_ones_own():
     assert (ranks.collect('a'), ranks.tell('a')) == (['a'], 'a')
 
 
-def test_who_is_alone_needs_no_mpi(root):
+def test_a_single_process_needs_no_mpi(root):
     code = ('import sys, train, predict\nfrom picture_ranknet.machine import ranks\n'
             'from picture_ranknet.learning import trainer\n'
             'ranks.join(); print("mpi4py" in sys.modules)')
@@ -252,7 +252,7 @@ def test_crops_are_those_of_one_process_to_the_byte(run, mpirun, tmp_path):
 # Failing
 
 @needs_mpi
-def test_what_all_find_wrong_is_said_once(mpirun, tmp_path):
+def test_an_error_of_all_processes_is_printed_once(mpirun, tmp_path):
     done = mpirun(4, 'predict.py', 'model.pkl', 'X.npy')
     assert done.returncode == 1
     assert errors(done) == ['predict.py: error: model.pkl: No such file or directory']
@@ -271,9 +271,9 @@ def test_one_that_fails_ends_all_with_its_message(mpirun, tmp_path, end, status,
         '@shared_command\n'
         'def main(argv=None):\n'
         '    if ranks.rank() == 1:\n'
-        '        {}\n'
+        f'        {end}\n'
         '    ranks.collect(0)  # waits for the other\n'
-        'main()\n'.format(end))
+        'main()\n')
     done = mpirun(2, tmp_path / 'lone.py')
     assert done.returncode == status
     assert done.stderr.count(words) == 1
@@ -294,7 +294,7 @@ def test_an_interruption_ends_all_and_says_how_to_go_on(start, mixed_files):
 
 
 @needs_mpi
-def test_what_cannot_be_shared_is_refused(mpirun, tmp_path):
+def test_a_command_for_one_process_refuses_several(mpirun, tmp_path):
     done = mpirun(2, 'rate.py', 'X.npy', 'ratings.txt')
     assert done.returncode == 1
     assert errors(done) == ['rate.py: error: runs in one process only; start it without mpiexec']

@@ -39,7 +39,10 @@ def command(main: Callable, is_shared: bool = False) -> Callable:
         received = []
         try:
             with _ending_like_ctrl_c(received):
-                ranks.join() if is_shared else ranks.stay_alone()
+                if is_shared:
+                    ranks.join()
+                else:
+                    ranks.stay_alone()
                 main(argv)
                 print(end='', flush=True)
                 if received:

@@ -145,12 +145,12 @@ def read_rows(path: str) -> Iterator[tuple]:
                 if columns is None:
                     columns = row = list(map(_column_name, row))
                     counts = [c for c, column in enumerate(columns) if column in COUNTS]
-                    decimals = [c for c, column in enumerate(columns) if column in NUMBERS]
+                    numbers = [c for c, column in enumerate(columns) if column in NUMBERS]
                 elif not row or len(columns) > 1 and not any(map(str.strip, row)):
                     continue  # spreadsheets save some below a table
                 else:
                     if delimiter != ',':
-                        _normalize(row, decimals, _with_point)
+                        _normalize(row, numbers, _with_point)
                     _normalize(row, counts, _without_fraction)
                 yield reader.line_num, row
     except (UnicodeDecodeError, csv.Error) as e:

@@ -47,12 +47,13 @@ def test_what_pip_has_installed_of_cuda_is_there_before_cupy(root, tmp_path):
         path.parent.mkdir(parents=True)
         path.touch()  # no library: is passed over
     done = python('import ctypes, sys\n'
-                  'sys.path.insert(0, {!r})\n'
+                  f'folder = {str(tmp_path)!r}\n'
+                  'sys.path.insert(0, folder)\n'
                   'load, tried = ctypes.CDLL, []\n'
                   'ctypes.CDLL = lambda name, *args: (tried.append(str(name)), load(name, *args))\n'
                   'import picture_ranknet.machine.chainer_compat, chainer\n'
-                  'print(*[name for name in tried if name.startswith({!r})], sep="\\n")\n'
-                  .format(str(tmp_path), str(tmp_path)), root, '-W', 'ignore')
+                  'print(*[name for name in tried if name.startswith(folder)], sep="\\n")\n',
+                  root, '-W', 'ignore')
     tried = [os.path.relpath(name, tmp_path / 'nvidia') for name in done.stdout.splitlines()]
     assert tried.index('cublas/lib/libcublas.so.12') < tried.index('cudnn/lib/libcudnn.so.8')
 
@@ -60,8 +61,8 @@ def test_what_pip_has_installed_of_cuda_is_there_before_cupy(root, tmp_path):
 def test_without_cupy_nothing_of_cuda_is_loaded(root, tmp_path):
     (tmp_path / 'nvidia').mkdir()
     python('import ctypes, importlib.util, sys\n'
-           'sys.path.insert(0, {!r})\n'
+           f'sys.path.insert(0, {str(tmp_path)!r})\n'
            'find = importlib.util.find_spec\n'
            'importlib.util.find_spec = lambda name: name != "cupy" and find(name) or None\n'
            'ctypes.CDLL = None\n'
-           'import picture_ranknet.machine.chainer_compat\n'.format(str(tmp_path)), root)
+           'import picture_ranknet.machine.chainer_compat\n', root)

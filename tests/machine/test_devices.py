@@ -10,6 +10,6 @@ def test_the_cpu_is_always_there(specifier):
 
 
 @pytest.mark.parametrize('specifier', ['@nothing', 'what:0', '99'])
-def test_a_missing_device_is_said_in_one_line(specifier):
+def test_a_missing_device_is_one_line(specifier):
     with pytest.raises(InputError, match=f'--device {specifier}: .*; -1 is the CPU'):
         devices.use_device(specifier)

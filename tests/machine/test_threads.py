@@ -58,7 +58,7 @@ def test_the_environment_says_how_many(monkeypatch, value, expected):
 
 
 @pytest.mark.parametrize('value', ['', 'all', '0', '-2'])
-def test_what_is_no_number_is_passed_over(monkeypatch, value):
+def test_other_values_of_the_environment_are_ignored(monkeypatch, value):
     monkeypatch.setenv('OMP_NUM_THREADS', value)
     assert 1 <= threads.count() <= os.cpu_count()
 
@@ -73,7 +73,7 @@ def test_processes_share_the_cores(monkeypatch, n_processes, expected):
     assert threads.count() == 5
 
 
-def test_what_is_said_overrides_the_environment(monkeypatch):
+def test_use_overrides_the_environment(monkeypatch):
     monkeypatch.setenv('OMP_NUM_THREADS', '3')
     threads.use(2)
     assert threads.count() == 2

@@ -120,7 +120,7 @@ def test_features_are_read(tmp_path, F):
     (np.array([[1.], [2], [np.nan]]), 'row 2 (from 0): expected finite numbers'),
     (np.array([[1.], [1e300], [3]]), 'row 1 (from 0): expected finite numbers'),
 ])
-def test_what_are_no_features_is_refused(tmp_path, F, words):
+def test_other_arrays_are_no_features(tmp_path, F, words):
     np.save(tmp_path / 'F.npy', F)
     assert words in error_of(arrays.read_features, tmp_path / 'F.npy', 3)
 

@@ -51,7 +51,7 @@ def test_shape_and_type_are_asked_about_before_anything_is_read():
         read(packed(('a.npy', npy("'<f8'", '(999999999999,)'))), check=check)
 
 
-def test_what_is_not_there():
+def test_a_missing_array_is_a_key_error():
     content = npz(a=np.zeros(2))
     assert 'a' in Npz(io.BytesIO(content)) and 'b' not in Npz(io.BytesIO(content))
     with pytest.raises(KeyError):
@@ -81,7 +81,7 @@ def with_directory_of(n_bytes):
     (packed(('a.npy', npy("'<f8'", '(1,)', bytes(8), b'\3\0'))), 'unknown version'),
     (packed(('a.npy', npy("'<f8'", '(1,)', bytes(8))), method=zipfile.ZIP_LZMA), 'unknown way'),
 ], ids=range(10))
-def test_what_is_damaged(content, words):
+def test_damaged_archives_are_refused(content, words):
     assert words in error_of(content)
 
 
@@ -98,11 +98,11 @@ def test_what_is_damaged(content, words):
     ("'<f8'", '(999999999999999999,)', 8, 'a has too many or too few bytes'),
     ("'<U99999999'", '()', 8, 'a has too many or too few bytes'),
 ], ids=range(11))
-def test_what_an_array_says_of_itself(descr, shape, n_bytes, words):
+def test_crafted_headers_are_refused(descr, shape, n_bytes, words):
     assert words in error_of(packed(('a.npy', npy(descr, shape, bytes(n_bytes)))))
 
 
-def test_two_arrays_of_one_name():
+def test_two_arrays_of_one_name_are_refused():
     with pytest.warns(UserWarning, match='Duplicate name'):
         content = packed(('a.npy', b'1'), ('a.npy', b'2'))
     with pytest.raises(ValueError, match='two arrays of one name'):

@@ -133,7 +133,7 @@ def test_sizes_that_are_claimed_take_neither_memory_nor_time(content):
     (b'}K\1Ns', 'it has a key that is no text'),
     (b'](Nu', 'it adds to what is no dict'),
 ])
-def test_what_is_refused_is_said(content, words):
+def test_a_refusal_gives_its_reason(content, words):
     with pytest.raises(pickle_reader.ReadError) as e:
         read(content, NAMES)
     assert words in str(e.value)

@@ -62,12 +62,12 @@ def test_rows_are_dropped_from_pictures_table_and_ratings_in_step(made, rows):
     ({1, 5}, 'expected rows from 0 to 4, got 5'),
     ({0, 1, 2, 3, 4}, 'no picture would be left'),
 ])
-def test_what_cannot_be_dropped_is_said(made, rows, words):
+def test_rows_that_cannot_be_dropped_are_refused(made, rows, words):
     with pytest.raises(InputError, match=words):
         picture_set.drop(made[0], rows)
 
 
-def test_ratings_of_another_set_stop_it_all(made, tmp_path):
+def test_ratings_of_another_set_leave_all_as_it_was(made, tmp_path):
     (tmp_path / 'ratings.txt').write_text('1\n2\n')
     before = np.load(made[0])
     with pytest.raises(InputError, match='expected 5 ratings'):
