@@ -87,7 +87,7 @@ def serve(session, X_path, port, opens_browser):
     try:
         server = Server(session, os.path.basename(X_path), port,
                         quote('python', 'train.py', X_path, session.journal.path),
-                        sources.find(X_path, len(session.X), messages.note))
+                        sources.find(X_path, session.X, messages.note))
     except OSError as e:
         raise InputError(f'--port {port}: {e.strerror or e}; 0 takes a free one') from e
     with session, server:
