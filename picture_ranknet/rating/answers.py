@@ -3,6 +3,7 @@ import secrets
 import threading
 
 import flask
+import numpy as np
 
 
 class Window:
@@ -146,11 +147,8 @@ def add_star_answers(tell, session):
 
     def undo(_):
         undone, row = session.undo()
-        rating = None
-        if row is not None:
-            rating = 'x' if row in journal.rejected else journal.ratings[row]
-        return {'undone': undone, 'row': row, 'rating': rating if rating == rating else None,
-                'pair': None}
+        rating = None if row is None else ratings_of(journal).get(row)
+        return {'undone': undone, 'row': row, 'rating': rating, 'pair': None}
 
     def rows(said):
         return [tell.row(said)]
@@ -183,3 +181,10 @@ def add_pair_answers(tell, session):
               lambda said: [tell.row(said)])
     tell.post('/place', place)
     tell.post('/undo', undo)
+
+
+def ratings_of(journal):
+    """The rating of each row that has one, ``'x'`` for what is no face."""
+    rated = np.flatnonzero(np.isfinite(journal.ratings))
+    return {**dict(zip(rated.tolist(), journal.ratings[rated].tolist())),
+            **dict.fromkeys(journal.rejected, 'x')}

@@ -122,15 +122,16 @@ class Session:
 
     def has_spoken(self, is_answer: bool = True):
         """Count an answer; a skip is none."""
-        self.n_said += is_answer
-        self.version += 1
         if is_answer:
+            self.n_said += 1
             self._times.append(time.monotonic())
+        self.version += 1
         self._has_news.set()
 
     def has_undone(self, is_answer: bool = True):
         """Count an answer that was taken back."""
-        self.n_said = max(0, self.n_said - is_answer)
+        if is_answer and self.n_said:  # else it is of an earlier session
+            self.n_said -= 1
         self.version += 1
         self._has_news.set()
 
