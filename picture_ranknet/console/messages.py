@@ -41,3 +41,11 @@ def progress(total: int, unit: str, desc: str = None):
     import tqdm  # here, so that `--help` does not wait for it
 
     return tqdm.tqdm(total=total, unit=' ' + unit, desc=desc, leave=False, disable=None)
+
+
+def follow(bar):
+    """A ``progress=`` for a room, called with how much is done and how much there is in all."""
+    def progress(done, total):
+        bar.total = total
+        bar.update(done - bar.n)
+    return progress
