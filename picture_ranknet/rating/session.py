@@ -13,8 +13,7 @@ from typing import Optional
 
 import numpy as np
 
-from picture_ranknet.rating.bradley_terry import Comparison, Placing
-from picture_ranknet.rating.journal import NO_FACE, Journal, Rating, Skip
+from picture_ranknet.rating.journal import Journal
 
 LONGEST_PAUSE = 60    # seconds; longer gaps between answers count as so many
 WRITE_EVERY = 1       # seconds
@@ -169,10 +168,3 @@ def median_gap(times: list, most: int = 30, fewest: int = 3) -> Optional[float]:
     times = times[-most - 1:]
     gaps = [min(after - before, LONGEST_PAUSE) for before, after in zip(times, times[1:])]
     return statistics.median(gaps) if len(gaps) >= fewest else None
-
-
-def kind_of(said) -> str:
-    """What an entry of a journal's history is, in a word."""
-    if isinstance(said, Rating):
-        return 'reject' if said.text == NO_FACE else 'rating'
-    return {Skip: 'skip', Comparison: 'comparison', Placing: 'place'}[type(said)]

@@ -4,7 +4,6 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Optional
 
 import numpy as np
@@ -12,6 +11,7 @@ from PIL import Image
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.pictures import plots
+from picture_ranknet.pictures.frames import FrameReader, every_nth
 from picture_ranknet.storage import tables
 
 COLUMNS = 'source', 'frame', 'time', 'x', 'y', 'w', 'h'
@@ -139,18 +139,14 @@ def read_frame(path: str, index: int) -> Optional[np.ndarray]:
         numpy.ndarray: HWC, RGB, ``uint8``; ``None`` if it cannot be read, or
         not within ``PATIENCE`` seconds.
     """
-    from picture_ranknet.pictures import media
-
     deadline = time.monotonic() + PATIENCE
 
-    def slot(number, _):
+    def be_patient(*_):
         if time.monotonic() > deadline:
             raise TimeoutError
-        return int(number >= index)
 
-    bar = SimpleNamespace(total=0, update=lambda: None)
     try:
-        for frame in media.FrameReader([path], slot, bar):
+        for frame in FrameReader([path], every_nth(max(1, index)), progress=be_patient):
             if frame.index == index:
                 return np.ascontiguousarray(frame.img[:, :, ::-1])  # BGR -> RGB
     except (InputError, OSError, MemoryError):  # of which TimeoutError is one
