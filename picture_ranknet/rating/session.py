@@ -66,7 +66,10 @@ class Session:
         self._has_news.set()
         for thread in self._threads:
             thread.join()
-        self.finish()
+        try:
+            self.finish()
+        except Exception as e:  # what follows from single steps is saved all the same
+            self._tell_of(e)
         self.save()
 
     @property
