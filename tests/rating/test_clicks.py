@@ -116,7 +116,7 @@ def test_a_table_without_end_is_not_read_into_memory(table, monkeypatch):
 
 
 def test_as_many_positions_as_lines_are_no_trouble(table):
-    lines = ''.join('0,1,1,{}\n'.format(i) for i in range(30000))
+    lines = ''.join(f'0,1,1,{i}\n' for i in range(30000))
     names = clicks.read(table('picture,impressions,clicks,position\n' + lines), 3)[4]
     assert len(names) == 30000
 
