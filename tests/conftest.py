@@ -46,7 +46,8 @@ def run(tmp_path):
 def run_here(tmp_path, monkeypatch, capsys):
     """Run a command as ``run`` does, but in this process: sooner by all that is imported."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(devices, 'announce_compilation', lambda note: None)  # each call would add its own
+    # Each call would add a listener of its own.
+    monkeypatch.setattr(devices, 'announce_compilation', lambda note: None)
 
     def run_here(command, *args):
         monkeypatch.setattr('sys.argv', [command])
