@@ -41,3 +41,12 @@ def progress(total: int, unit: str, desc: str = None):
     import tqdm  # here, so that `--help` does not wait for it
 
     return tqdm.tqdm(total=total, unit=' ' + unit, desc=desc, leave=False, disable=None)
+
+
+def say(line: str) -> None:
+    """Print a line of a command's result at once, above a progress bar if there is one."""
+    if 'tqdm' in sys.modules:
+        sys.modules['tqdm'].tqdm.write(line)
+        sys.stdout.flush()
+    else:
+        print(line, flush=True)
