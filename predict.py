@@ -99,10 +99,10 @@ def build_parser():
     parser.add_argument('--output', '-o', default='pred.txt',
                         help='scores of the pictures, one a line, in input order')
     parser.add_argument('--features', metavar='NPY',
-                        help='further numbers about each picture, N x D, for a model that was trained '
+                        help='further numbers about each picture, N x D, for a model trained '
                              'with them')
     parser.add_argument('--image_scale', type=options.positive_float,
-                        help='what pixel values are multiplied by (default: as in training; 1/255 for '
+                        help='what pixel values are multiplied by (default: as in training, or 1/255 for '
                              "models of the article's own script)")
     parser.add_argument('--mirror', action='store_true',
                         help='score each picture and its mirror image, and take the mean')

@@ -61,7 +61,7 @@ class Describer(chainer.Chain):
         return self.out(self.predictor.hidden(self.predictor.trunk(x - MIDDLE)))
 
     def fold(self):
-        """Move the subtraction of ``MIDDLE`` into the first bias; that convolution has no padding."""
+        """Move the subtraction of ``MIDDLE`` into the bias of the first, unpadded convolution."""
         conv1 = self.predictor.conv1
         conv1.b.array -= conv1.W.array.sum(axis=(1, 2, 3)) * MIDDLE
 
