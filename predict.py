@@ -102,8 +102,8 @@ def build_parser():
                         help='further numbers about each picture, N x D, for a model trained '
                              'with them')
     parser.add_argument('--image_scale', type=options.positive_float,
-                        help='what pixel values are multiplied by (default: as in training, or 1/255 for '
-                             "models of the article's own script)")
+                        help='what pixel values are multiplied by (default: as in training, 1/255 '
+                             "for models of the article's own script)")
     parser.add_argument('--mirror', action='store_true',
                         help='score each picture and its mirror image, and take the mean')
     parser.add_argument('--ensemble', metavar='PKL', nargs='+', default=[],
