@@ -49,3 +49,12 @@ def follow(bar):
         bar.total = total
         bar.update(done - bar.n)
     return progress
+
+
+def say(line: str) -> None:
+    """Print a line of a command's result at once, above a progress bar if there is one."""
+    if 'tqdm' in sys.modules:
+        sys.modules['tqdm'].tqdm.write(line)
+        sys.stdout.flush()
+    else:
+        print(line, flush=True)
