@@ -8,9 +8,8 @@ import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
 import chainer
 
 import net
-from picture_ranknet.models import networks
 from picture_ranknet.learning import augment, pretext, trainer
-from picture_ranknet.models import model_file
+from picture_ranknet.models import model_file, networks
 from picture_ranknet.storage import arrays
 
 

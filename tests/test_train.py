@@ -14,11 +14,10 @@ import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
 import chainer
 
 import net
-from picture_ranknet.models import networks
 import train
 from picture_ranknet.errors import InputError
 from picture_ranknet.learning import pretext, trainer
-from picture_ranknet.models import model_file
+from picture_ranknet.models import model_file, networks
 from picture_ranknet.storage import arrays
 
 SHORT = ['--n_iter', 6, '--monitor_step', 3, '-b', 8]
