@@ -73,9 +73,11 @@ def make_session(X, journal, is_pairs, model_path, seed):
     if is_pairs:
         from picture_ranknet.rating.pairs import PairSession
         return PairSession(X, journal, seed, messages.note)
-    from picture_ranknet.models import scoring
     from picture_ranknet.rating.stars import StarSession
-    score = scoring.load_scorer(model_path, X) if model_path else None
+    score = None
+    if model_path:
+        from picture_ranknet.models import scoring
+        score = scoring.load_scorer(model_path, X)
     return StarSession(X, journal, score, seed, messages.note)
 
 
