@@ -201,8 +201,8 @@ def test_a_kill_leaves_what_was_there_and_the_next_run_clears_up(folder, root, r
         process.kill()
     for name, content in FORMER.items():
         assert (folder / name).read_bytes() == content
-    part = folder / '.pred.{}.{}.part.txt'.format(
-        pathlib.Path(atomic.part_of('x')).name.split('.')[2], process.pid)
+    ours = pathlib.Path(atomic.part_of(str(folder / 'other.txt'))).name
+    part = folder / ours.replace('other', 'pred').replace(str(os.getpid()), str(process.pid))
     part.touch()  # as if it had been killed while it wrote
     done = run_here(*TRAIN)
     assert done.returncode == 0, done.stderr

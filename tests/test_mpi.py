@@ -134,7 +134,7 @@ def test_without_mpi4py_one_line_says_what_to_install(rated_files, root):
 def test_the_line_is_that_of_setup_py(root):
     text = (root / 'setup.py').read_text(encoding='utf-8')
     for requirement in re.findall(r'"(.+?)"', ranks.INSTALL):
-        assert "'{}'".format(requirement) in text
+        assert f"'{requirement}'" in text
 
 
 # Training
@@ -233,7 +233,7 @@ def test_crops_are_those_of_one_process_to_the_byte(run, mpirun, tmp_path):
         frames = np.repeat(rng.integers(0, 255, (12, 12, 16, 3), np.uint8), 2, axis=0)
         media_samples.save_video(tmp_path / name, frames.repeat(4, 1).repeat(4, 2))
     for number in range(8, 12):  # a sequence: one scene
-        media_samples.save_picture(tmp_path / 'folder' / '{}.png'.format(number),
+        media_samples.save_picture(tmp_path / 'folder' / f'{number}.png',
                                    (20 * number, 90, 40))
     (tmp_path / 'folder' / 'broken.mp4').touch()
     args = 'a.mp4', 'folder', 'b.mp4', '--no_faces', '--size', 16, '--fps', 12
@@ -243,9 +243,9 @@ def test_crops_are_those_of_one_process_to_the_byte(run, mpirun, tmp_path):
     assert done.stderr == alone.stderr and '1 of 7 files could not be read' in done.stderr
     said = [re.sub(r'in \d+ s', '', text.split(' -> ')[0]) for text in (alone.stdout, done.stdout)]
     assert said[0] == said[1] and '24 frames of 2 videos and 4 pictures' in said[0]
-    for name in '{}.npy', '{}.csv':
-        assert ((tmp_path / name.format('one')).read_bytes()
-                == (tmp_path / name.format('two')).read_bytes())
+    for ending in '.npy', '.csv':
+        assert ((tmp_path / f'one{ending}').read_bytes()
+                == (tmp_path / f'two{ending}').read_bytes())
     assert sorted(path.name for path in tmp_path.glob('*.part*')) == []
 
 

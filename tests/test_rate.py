@@ -103,7 +103,7 @@ def test_other_pictures_under_the_same_name_are_noticed(start, rated_files, pict
 
 @pytest.mark.parametrize('args, message', [
     (['Y.npy', 'ratings.txt'], 'Y.npy: No such file'),
-    (['X.npy', 'short.txt'], 'short.txt: expected 30 ratings, one a line for each picture, got 1'),
+    (['X.npy', 'short.txt'], 'short.txt: expected 30 ratings, one per line for each picture, got 1'),
     (['X.npy', 'X.npy'], 'X.npy: would be overwritten'),
     (['X.npy', 'no/ratings.txt'], 'no/ratings.txt: there is no folder'),
     (['X.npy', 'ratings.txt', '--pairs'], 'ratings.txt: was not made with --pairs'),

@@ -43,7 +43,7 @@ def _load():
         raise _broken(e) from e
     with contextlib.suppress(AttributeError):  # not in every release of OpenCV 4
         module.utils.logging.setLogLevel(module.utils.logging.LOG_LEVEL_SILENT)
-    threads.limit_pools()
+    threads.limit_opencv()
     return module
 
 

@@ -26,7 +26,7 @@ def use(n: Optional[int]) -> None:
     global _n
     _n = n
     _executor.cache_clear()
-    limit_pools()
+    limit_opencv()
 
 
 def share(n_processes: int) -> None:
@@ -34,7 +34,7 @@ def share(n_processes: int) -> None:
     global _processes
     _processes = n_processes
     _executor.cache_clear()
-    limit_pools()
+    limit_opencv()
 
 
 def count() -> int:
@@ -47,19 +47,25 @@ def _number_from_environment() -> int:
     return int(first) if first.isdecimal() else 0
 
 
-def limit_pools() -> None:
-    """Let OpenCV and Numba, where they are loaded, compute with :func:`count` threads, too.
+def limit_opencv() -> None:
+    """Let OpenCV compute with :func:`count` threads, if it is loaded.
 
-    By themselves they take all cores of the machine, whatever the container
-    allows.  :func:`use`, :func:`share` and the import of OpenCV call this.
-    Numba keeps the number for each thread that launches parallel kernels:
-    such a thread calls this first.
+    By itself it takes all cores of the machine, whatever the container
+    allows.  :func:`use`, :func:`share` and :mod:`.opencv` call this.
     """
     if 'cv2' in sys.modules:
         sys.modules['cv2'].setNumThreads(count())
-    if 'numba' in sys.modules:
-        numba = sys.modules['numba']
-        numba.set_num_threads(min(count(), numba.config.NUMBA_NUM_THREADS))
+
+
+def limit_numba() -> None:
+    """Let kernels with ``parallel=True`` that this thread launches run on :func:`count` threads.
+
+    By itself Numba takes all cores of the machine.  This starts Numba's
+    threads, so only call it where such kernels follow.
+    """
+    import numba
+
+    numba.set_num_threads(min(count(), numba.config.NUMBA_NUM_THREADS))
 
 
 def split(n: int, n_slices: int) -> list:

@@ -105,7 +105,7 @@ def check_output(path: str, inputs: Iterable[str] = ()) -> None:
     if os.path.isdir(target):
         raise InputError(f'{path}: expected the name of a file to write, got a folder')
     if any(_are_same(path, other) for other in inputs):
-        raise InputError(f'{path}: would be overwritten, but is an input too; choose another name')
+        raise InputError(f'{path}: would be overwritten, but is read as well; choose another name')
     if not os.path.isdir(folder):
         raise InputError(f'{path}: there is no folder {folder}; create it first')
     if not os.access(folder, os.W_OK):

@@ -107,8 +107,8 @@ def read_columns(path: str, names: Sequence[str]) -> Iterator[tuple]:
             columns = row
             missing = [name for name in names if name not in columns]
             if missing:
-                raise InputError(f'{path}, line 1: expected the columns {",".join(names)}, found '
-                                 f'no {", ".join(missing)}; name the columns in the first line')
+                raise InputError(f'{path}, line 1: expected the columns {",".join(names)}, got '
+                                 f'none named {", ".join(missing)}')
         elif number > MOST_LINES:
             raise InputError(f'{path}: expected up to {MOST_LINES:,} lines, got more; sum them up')
         elif row:
@@ -133,22 +133,25 @@ def read_rows(path: str) -> Iterator[tuple]:
         InputError: If it is no table, or has a row of over ``ROW_LIMIT``
             characters.
     """
+    columns = None
     try:
         with open(path, newline='', encoding='utf-8-sig') as f:
             first, delimiter = _sniff(f)
             lines = _LimitedLines(f, first)
             reader = csv.reader(lines, delimiter=delimiter)
-            columns = None
             for row in reader:
                 lines.room = ROW_LIMIT
                 row = [_without_quote(cell) for cell in row]
                 if columns is None:
                     columns = row = list(map(_column_name, row))
-                elif not any(map(str.strip, row)) and len(columns) > 1:
+                    counts = [c for c, column in enumerate(columns) if column in COUNTS]
+                    decimals = [c for c, column in enumerate(columns) if column in NUMBERS]
+                elif not row or len(columns) > 1 and not any(map(str.strip, row)):
                     continue  # spreadsheets save some below a table
                 else:
-                    row = [_as_written(column, cell, delimiter)
-                           for column, cell in zip(columns, row)] + row[len(columns):]
+                    if delimiter != ',':
+                        _normalize(row, decimals, _with_point)
+                    _normalize(row, counts, _without_fraction)
                 yield reader.line_num, row
     except (UnicodeDecodeError, csv.Error) as e:
         raise InputError(f'{path}: expected a CSV table in UTF-8, got {e}; {SAVE_AGAIN}') from e
@@ -193,16 +196,19 @@ def _column_name(cell):
     return name.lower() if name.lower() in NUMBERS | TEXTS else name
 
 
-def _as_written(column, cell, delimiter):
-    """A number as this toolkit writes it; what is none is left for the caller to refuse."""
-    if cell.isdecimal() or column not in NUMBERS:
-        return cell
-    text = cell.strip()
-    if delimiter != ',' and re.fullmatch(r'-?\d+,\d+', text):
-        text = text.replace(',', '.')
-    if column in COUNTS:
-        text = re.sub(r'(?<=\d)\.0*$', '', text)  # 100.0
-    return text
+def _normalize(row, places, function):
+    """Write numbers as this toolkit does; what is none is left for the caller to refuse."""
+    for place in places:
+        if place < len(row) and not row[place].isdecimal():
+            row[place] = function(row[place])
+
+
+def _with_point(cell):
+    return cell.strip().replace(',', '.') if re.fullmatch(r'\s*-?\d+,\d+\s*', cell) else cell
+
+
+def _without_fraction(cell):
+    return re.sub(r'(?<=\d)\.0*$', '', cell.strip())  # 100.0
 
 
 def _without_quote(cell):

@@ -180,9 +180,13 @@ def test_opencv_computes_with_the_same_number():
         cv2.setNumThreads(before)
 
 
-def test_numba_computes_with_the_same_number():
+@pytest.mark.parametrize('n', [1, 10 ** 6])
+def test_numba_computes_with_the_same_number_as_far_as_it_can(n):
     numba = pytest.importorskip('numba')
-    threads.use(1)
-    assert numba.get_num_threads() == 1
-    threads.use(10 ** 6)
-    assert numba.get_num_threads() == numba.config.NUMBA_NUM_THREADS
+    before = numba.get_num_threads()
+    try:
+        threads.use(n)
+        threads.limit_numba()
+        assert numba.get_num_threads() == min(n, numba.config.NUMBA_NUM_THREADS)
+    finally:
+        numba.set_num_threads(before)

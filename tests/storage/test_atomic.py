@@ -61,7 +61,7 @@ def test_inputs_are_no_outputs(tmp_path):
     (tmp_path / 'link').symlink_to(tmp_path / 'ratings.txt')
     (tmp_path / 'ratings.txt').write_text('1')
     message = error_of(atomic.check_output, str(tmp_path / 'link'), [str(tmp_path / 'ratings.txt')])
-    assert 'but is an input too' in message
+    assert 'is read as well' in message
 
 
 @pytest.mark.parametrize('name, words', [

@@ -33,7 +33,7 @@ def test_what_is_no_array_is_refused(tmp_path, content, came):
     path = tmp_path / 'X.npy'
     path.write_bytes(content)
     assert error_of(arrays.read_pictures, path).startswith(
-        '{}: expected a NumPy array (.npy), got {};'.format(path, came))
+        f'{path}: expected a NumPy array (.npy), got {came};')
 
 
 @pytest.mark.parametrize('change, words', [
@@ -66,12 +66,12 @@ def npy(header, version=(1, 0), data=b''):
 
 
 def described(shape, descr="'|u1'", order='False'):
-    return "{{'descr': {}, 'fortran_order': {}, 'shape': {}, }}\n".format(descr, order, shape)
+    return f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}\n"
 
 
 @pytest.mark.parametrize('header', [
     described('(-1, 3, 8, 8)'), described('(2, 3, -8, -8)'), described('(True, 3, 8, 8)'),
-    described('(99999999999999999999, 3, 8, 8)'), described('({}, 3, 8, 8)'.format('9' * 4000)),
+    described('(99999999999999999999, 3, 8, 8)'), described(f"({'9' * 4000}, 3, 8, 8)"),
     described('(3037000500, 3, 3037000500, 1)'), described('(1.5, 3, 8, 8)'), described('[1, 3]'),
     described('(1, 3, 8, 8)', "'|O'"), described('(1, 3, 8, 8)', "[('a', '<f4'), ('b', '|O')]"),
     described('(1, 3, 8, 8)', "[('a', '|u1')]"), described('(1, 3, 8, 8)', "'|V8'"),

@@ -24,7 +24,7 @@ def packed(*members, method=zipfile.ZIP_STORED):
 
 
 def npy(descr, shape, data=b'', version=b'\1\0'):
-    header = "{{'descr': {}, 'fortran_order': False, 'shape': {}, }}\n".format(descr, shape)
+    header = f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}\n"
     return b'\x93NUMPY' + version + struct.pack('<H', len(header)) + header.encode() + data
 
 
@@ -36,7 +36,7 @@ def read(content, name='a', check=lambda shape, dtype: None):
 @pytest.mark.parametrize('array', [
     np.arange(6.).reshape(2, 3), np.asfortranarray(np.arange(6).reshape(2, 3)), np.array(5),
     np.array('text'), np.zeros((2, 0), np.float32), np.array([1, 2], '>i2'), np.array([True]),
-], ids=lambda array: '{} {}'.format(array.dtype, array.shape))
+], ids=lambda array: f'{array.dtype} {array.shape}')
 def test_arrays_come_back(save, array):
     found = read(npz(save, a=array))
     assert (found.dtype, found.shape) == (array.dtype, array.shape)
@@ -45,7 +45,7 @@ def test_arrays_come_back(save, array):
 
 def test_shape_and_type_are_asked_about_before_anything_is_read():
     def check(shape, dtype):
-        raise ValueError('no {} {}'.format(shape, dtype))
+        raise ValueError(f'no {shape} {dtype}')
 
     with pytest.raises(ValueError, match=r'no \(9+,\) float64'):
         read(packed(('a.npy', npy("'<f8'", '(999999999999,)'))), check=check)

@@ -12,7 +12,7 @@ from picture_ranknet.storage import arrays, picture_set, ratings_txt
 
 
 def table(n):
-    return [['source', 'group'], *(['{}.png'.format(i), str(i)] for i in range(n))]
+    return [['source', 'group'], *([f'{i}.png', str(i)] for i in range(n))]
 
 
 def test_pictures_are_written_as_they_come_and_not_kept_in_memory(tmp_path):

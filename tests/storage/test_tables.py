@@ -31,7 +31,7 @@ def test_some_columns_of_a_table_are_read(tmp_path):
 def test_a_large_table_takes_a_few_hundred_bytes_a_row(tmp_path):
     n = 5000
     tables.write_table(tmp_path / 'X.csv', ['row', 'source', *'abcdefgh'], (
-        [number, 'film {}.mp4'.format(number // 1000), *(number * k % 100 for k in range(8))]
+        [number, f'film {number // 1000}.mp4', *(number * k % 100 for k in range(8))]
         for number in range(n)))
     tracemalloc.start()
     try:
@@ -110,10 +110,12 @@ def test_tables_are_read_as_spreadsheets_and_pandas_save_them(tmp_path, content)
 
 
 def test_every_reader_understands_them(tmp_path):
-    (tmp_path / 'c.csv').write_text('Picture; Impressions ;clicks;My Note\n1,5;100.0;7,0;1,5\n')
-    (number, row), = tables.read_columns(tmp_path / 'c.csv', ('picture', 'impressions', 'clicks'))
-    assert number == 2 and row == {
-        'picture': '1,5', 'impressions': '100', 'clicks': '7', 'My Note': '1,5'}
+    (tmp_path / 'c.csv').write_text(
+        'Picture; Impressions ;clicks;My Note\n1,5;100.0;7,0;1,5\nb;3.0\n')
+    names = 'picture', 'impressions', 'clicks'
+    assert list(tables.read_columns(tmp_path / 'c.csv', names)) == [
+        (2, {'picture': '1,5', 'impressions': '100', 'clicks': '7', 'My Note': '1,5'}),
+        (3, {'picture': 'b', 'impressions': '3', 'clicks': '', 'My Note': ''})]
 
 
 @pytest.mark.parametrize('cell', ['1.5', '1,234', '-3', 'many', '1e5', '', '.0'])
