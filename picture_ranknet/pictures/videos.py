@@ -133,9 +133,13 @@ def opened(path: str, max_pixels: int = MAX_PIXELS) -> Iterator[Video]:
     except ImportError as e:
         raise InputError(f'{path}: videos are read by PyAV, which cannot be imported ({e}); '
                          f'python -m pip install "av{AV_VERSIONS}"') from e
+    kind = kinds.tell(kinds.read_head(path))
     try:
+        # Where a file begins in the middle of something, FFmpeg may guess wrong.
+        format_ = 'mpeg' if kind and kind.name == kinds.MPEG_PACKS else None
         # abspath: FFmpeg takes 'a:b.mp4' for the file b.mp4 of a protocol a.
-        container = av.open(os.path.abspath(path), options={'protocol_whitelist': 'file'})
+        container = av.open(os.path.abspath(path), format=format_,
+                            options={'protocol_whitelist': 'file'})
     except av.FFmpegError as e:
         raise _damaged(path) from e
     with container:
