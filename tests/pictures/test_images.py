@@ -6,7 +6,7 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, TiffImagePlugin
+from PIL import Image, ImageCms
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.pictures import frames, images
@@ -336,10 +336,8 @@ def test_all_pages_are_read(tmp_path):
 def test_previews_among_pages_are_left_out(tmp_path):
     big = Image.fromarray(quarters())
     small = big.resize((32, 24))
-    with TiffImagePlugin.AppendingTiffWriter(str(tmp_path / 'a.tiff'), True) as f:
-        for page, kind in (big, 0), (small, 1):
-            page.save(f, 'TIFF', tiffinfo={254: kind})
-            f.newFrame()
+    small.encoderinfo = {'tiffinfo': {254: 1}}
+    big.save(tmp_path / 'a.tiff', save_all=True, append_images=[small], tiffinfo={254: 0})
     assert [img.shape for *_, img in pages_of(tmp_path / 'a.tiff')[0]] == [(96, 128, 3)]
 
 
