@@ -39,7 +39,6 @@ setup(
         'av>=15,<20',                    # PyAV reads videos; 15 is the last for Python 3.9
         'numba>=0.59,<1',                # fast training; 0.59 is the first for NumPy 1.26
         'tqdm>=4.60,<5',                 # progress bars
-        'ImageHash>=4.3.1,<5',           # near-duplicates; 4.3.1 is the first for Pillow 10
         'Flask>=3,<4',                   # the page of rate.py; 2 needs an older Werkzeug
         'waitress>=3.0.1,<4',            # serves it; 3.0.1 mends two holes (CVE-2024-49768, 49769)
         'choix>=0.4,<1',                 # rankings from comparisons; 0.4 is the first for NumPy 2

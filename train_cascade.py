@@ -105,7 +105,7 @@ def main(argv=None):
 
     check_opencv()
     lbp.check_numba()
-    threads.limit_pools()
+    threads.limit_numba()
     check_output(args.output, args.faces, args.no_faces, args.resume or args.force)
     with messages.progress(len(args.faces), 'pictures', '--faces') as bar:
         patches = samples.read_faces(args.faces, args.size, messages.note, messages.follow(bar))
