@@ -100,10 +100,12 @@ class Video:
     def _img(self, frame):
         width, height = self._shape(frame)
         check_size(self.path, width, height, self._max_pixels)
-        key = (_layout(frame), width, height, frame.colorspace, frame.color_range)
+        coding = self._stream.codec_context  # PyAV 15 does not tell these of a frame
+        gamut = coding.color_primaries, coding.color_trc
+        key = (_layout(frame), width, height, frame.colorspace, frame.color_range, gamut)
         if key not in self._converters:
             self._converters.clear()  # of another size, that is over
-            self._converters[key] = _Converter(frame, width, height)
+            self._converters[key] = _Converter(frame, width, height, *gamut)
         img = self._converters[key](frame)
         return _turn(img, frame.side_data.get('DISPLAYMATRIX'))
 
@@ -133,9 +135,12 @@ def opened(path: str, max_pixels: int = MAX_PIXELS) -> Iterator[Video]:
     except ImportError as e:
         raise InputError(f'{path}: videos are read by PyAV, which cannot be imported ({e}); '
                          f'python -m pip install "av{AV_VERSIONS}"') from e
+    kind = kinds.tell(kinds.read_head(path))
     try:
+        # Where a file begins in the middle of something, FFmpeg may guess wrong.
+        format_ = 'mpeg' if kind and kind.name == kinds.MPEG_PACKS else None
         # abspath: FFmpeg takes 'a:b.mp4' for the file b.mp4 of a protocol a.
-        container = av.open(os.path.abspath(path), options={'protocol_whitelist': 'file'})
+        container = av.open(os.path.abspath(path), format=format_)
     except av.FFmpegError as e:
         raise _damaged(path) from e
     with container:
@@ -229,10 +234,10 @@ class _Converter:
 
     """Frames of one layout and one kind of colours to img."""
 
-    def __init__(self, frame, width, height):
+    def __init__(self, frame, width, height, primaries, transfer):
         is_rgb = frame.format.is_rgb or frame.format.has_palette
         self._has_alpha = any(part.is_alpha for part in frame.format.components)
-        self._primaries, self._transfer = frame.color_primaries, frame.color_trc
+        self._primaries, self._transfer = primaries, transfer
         self._is_srgb = colours.is_srgb(self._primaries, self._transfer)
         full = is_rgb or frame.color_range == FULL or frame.format.name.startswith('yuvj')
         # FFmpeg takes all grey for full range.
