@@ -2,6 +2,7 @@
 import importlib
 import importlib.util
 import re
+import shutil
 
 import pytest
 
@@ -97,3 +98,14 @@ def test_make_targets_exist(readme, root):
     makefile = (root / 'Makefile').read_text(encoding='utf-8')
     for target in re.findall(r'`make (\w+)`|^make (\w+)', readme, re.M):
         assert re.search(f'^{"".join(target)}:', makefile, re.M)
+
+
+def test_the_lines_for_python_work(root, rated_files, monkeypatch):
+    blocks = re.findall(r'```python\n(.*?)```', (root / 'docs/api.md').read_text(), re.S)
+    crop, train = blocks
+    monkeypatch.chdir(rated_files)
+    shutil.copy('X.npy', 'X_test.npy')
+    names = {}
+    exec(train.replace('n_iter=300', 'n_iter=3'), names)
+    assert sorted(names['order']) == list(range(30))
+    exec(crop.split('\n\n')[0], names)  # its imports; films are cropped in other tests
