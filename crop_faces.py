@@ -181,13 +181,14 @@ def main(argv=None):
 
     threads.use(args.threads)
     mine = face_finder.share_out(paths, ranks.size())[ranks.rank()]
-    run = {'sources': [[path, os.path.getsize(path)] for path in mine],
+    run = {'sources': [[path, media.size_of(path)] for path in mine],
            'sampling': [args.fps, args.every], 'search': search, 'no_faces': args.no_faces,
            'size': args.size, 'margin': args.margin, 'max_pixels': args.max_pixels}
     clock = face_finder.Clock()
     with messages.progress(len(mine), 'frames') as bar, \
             FaceStore(parts[ranks.rank()], run, args.size, args.resume) as store:
-        frames = media.FrameReader(mine, slot, bar, args.max_pixels, len(paths))
+        frames = media.FrameReader(mine, slot, args.max_pixels, len(paths), messages.note,
+                                   messages.follow(bar))
         shots = face_finder.cut_scenes(frames, clock, find_still=not args.keep_duplicates)
         seen = find_faces(shots, make_detect, store, args.size, args.margin, clock)
     if ranks.size() > 1:
@@ -196,6 +197,8 @@ def main(argv=None):
         return
     if not store.faces:
         store.remove()
+        if frames.is_black():
+            raise InputError(f'no face in {frames.describe()}: all of it is black')
         raise InputError(
             'no face in {}; try a lower --min_neighbors or --min_size, another --cascade, or '
             '--no_faces for whole pictures'.format(frames.describe()))
@@ -403,7 +406,7 @@ def gather(store, seen, part, run, frames, clock):
     for name in frames.COUNTS:
         setattr(frames, name, sum(of_one[name] for of_one in counts))
     clock.seconds = sum(seconds, collections.Counter())
-    media.sum_up(frames.unreadable, frames.n_files)
+    media.sum_up(frames.unreadable, frames.n_files, messages.note)
     before = np.cumsum([(0, 0, 0), *seen], axis=0).tolist()
     with FaceStore(part, run, store.shape[1]) as whole:
         for parts in zip(folders, faces, before):

@@ -87,7 +87,7 @@ def serve(session, X_path, port, opens_browser):
     try:
         server = Server(session, os.path.basename(X_path), port,
                         quote('python', 'train.py', X_path, session.journal.path),
-                        sources.find(X_path, len(session.X), messages.note))
+                        sources.find(X_path, session.X, messages.note))
     except OSError as e:
         raise InputError(f'--port {port}: {e.strerror or e}; 0 takes a free one') from e
     with session, server:
@@ -114,9 +114,9 @@ def rate_by_hand(args, X):
     if args.pairs and len(X) > MOST_PICTURES:
         raise InputError(f'{args.X_npy}: --pairs ranks up to {MOST_PICTURES:,} pictures, these '
                          f'are {len(X):,}; rate them one by one')
-    inputs = [args.X_npy, tables.table_path(args.X_npy), *filter(None, [args.model])]
-    atomic.check_output(args.ratings_txt, inputs)
-    atomic.check_output(journal_path(args.ratings_txt), inputs)
+    atomic.check_outputs(
+        {'ratings_txt': [args.ratings_txt, journal_path(args.ratings_txt)]},
+        {'X_npy': [args.X_npy, tables.table_path(args.X_npy)], '--model': args.model})
     with Journal(args.ratings_txt, len(X), identify(X), PAIRS if args.pairs else STARS,
                  args.levels) as journal:
         if not journal.are_same_pictures:

@@ -119,7 +119,8 @@ def counts(data, cascades, best):
         found, seconds = [[] for _ in settings], [[] for _ in settings]
         slot = media.every_nth(EVERY if name.startswith('frames') else 1)
         with messages.progress(len(paths), 'frames', name) as bar:
-            for frame in media.FrameReader([str(path) for path in paths], slot, bar):
+            for frame in media.FrameReader([str(path) for path in paths], slot,
+                                           progress=messages.follow(bar)):
                 for i, detect in enumerate(detectors):
                     start = time.perf_counter()
                     found[i].append(len(detect(frame.img)))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from picture_ranknet.faces import face_finder
-from picture_ranknet.machine import ranks, threads
+from picture_ranknet.machine import ranks
 from picture_ranknet.models import model_file
 from support import media_samples
 
@@ -110,21 +110,6 @@ def test_parts_are_all_that_there_is(monkeypatch, n):
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
-def test_processes_share_the_cores(monkeypatch):
-    monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
-    monkeypatch.setattr(threads, '_usable_cores', lambda: 8)
-    try:
-        for n_processes, expected in (3, 2), (8, 1), (9, 1), (1, 8):
-            threads.share(n_processes)
-            assert threads.count() == expected
-        threads.share(4)
-        monkeypatch.setenv('OMP_NUM_THREADS', '5')
-        threads._default.cache_clear()
-        assert threads.count() == 5
-    finally:
-        threads.share(1)
-
-
 def test_files_are_shared_out_by_their_size(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     sizes = {'a.mp4': 50, 'b.mp4': 50, 's7.png': 10, 's8.png': 10, 's9.png': 80, 't1.png': 99}
@@ -162,32 +147,29 @@ def test_a_step_is_that_of_one_process(mpirun):
 
 
 @needs_mpi
-def test_training_does_not_depend_on_the_number_of_processes(run, mpirun, mixed_files):
-    alone = run('train.py', *TRAIN, '--n_iter', 4, '-om', '1', '-op', 'p1', '-o', 'r1')
-    for n in '24':
-        done = mpirun(n, 'train.py', *TRAIN, '--n_iter', 4, '-om', n, '-op', 'p' + n, '-o', 'r' + n,
-                      '--communicator', 'naive')
-        assert (done.returncode, done.stdout) == (0, alone.stdout), done.stderr
-        assert done.stderr.count('X.npy: 30 pictures') == 1
-        assert_same_training(mixed_files / '1', mixed_files / n)
-        scores = [np.loadtxt(mixed_files / name) for name in ('p1', 'p' + n)]
-        np.testing.assert_allclose(*scores, atol=1e-4)
-        assert sorted(os.listdir(mixed_files / 'r1')) == sorted(os.listdir(mixed_files / ('r' + n)))
+def test_training_does_not_depend_on_the_number_of_processes(run_here, mpirun, mixed_files):
+    alone = run_here('train.py', *TRAIN, '--n_iter', 4, '-om', 'm1', '-op', 'p1', '-o', 'r1')
+    done = mpirun(2, 'train.py', *TRAIN, '--n_iter', 4, '-om', 'm2', '-op', 'p2', '-o', 'r2',
+                  '--communicator', 'naive')  # batches of 9: one process has more of them
+    assert (done.returncode, done.stdout) == (0, alone.stdout), done.stderr
+    assert done.stderr.count('X.npy: 30 pictures') == 1
+    assert_same_training(mixed_files / 'm1', mixed_files / 'm2')
+    scores = [np.loadtxt(mixed_files / name) for name in ('p1', 'p2')]
+    np.testing.assert_allclose(*scores, atol=1e-4)
+    assert sorted(os.listdir(mixed_files / 'r1')) == sorted(os.listdir(mixed_files / 'r2'))
     assert 'train: 1.0000' not in alone.stdout and alone.stdout.count('step') == 2
 
 
 @needs_mpi
-def test_a_run_goes_on_with_another_number_of_processes(run, mpirun, mixed_files):
-    run('train.py', *TRAIN, '--n_iter', 6, '-om', 'whole')
+def test_a_run_goes_on_with_another_number_of_processes(run_here, mpirun, mixed_files):
+    run_here('train.py', *TRAIN, '--n_iter', 4, '-om', 'whole')
     mpirun(2, 'train.py', *TRAIN, '--n_iter', 2, '-o', 'half')
-    done = run('train.py', *TRAIN, '--n_iter', 4, '-o', 'half', '-r', 'half/snapshot_iter_2')
+    done = run_here('train.py', *TRAIN, '--n_iter', 4, '-o', 'half', '-r', 'half/snapshot_iter_2')
     assert re.findall(r'step: (\d)', done.stdout) == ['4'], done.stderr
-    done = mpirun(2, 'train.py', *TRAIN, '--n_iter', 6, '-o', 'half', '-r', 'half/snapshot_iter_4')
-    assert re.findall(r'step: (\d)', done.stdout) == ['6'], done.stderr
     assert_same_training(mixed_files / 'model.pkl', mixed_files / 'whole')
     log = json.loads((mixed_files / 'half' / 'log').read_text())
-    assert [entry['iteration'] for entry in log] == [2, 4, 6]
-    assert (mixed_files / 'half' / 'snapshot_iter_6').exists()
+    assert [entry['iteration'] for entry in log] == [2, 4]
+    assert (mixed_files / 'half' / 'snapshot_iter_4').exists()
 
 
 SHORT_LOOK = ('import train; from picture_ranknet.learning import pretext;'
@@ -229,19 +211,18 @@ def test_what_is_for_gpus_is_refused_on_the_cpu(mpirun, rated_files):
 # Prediction, cropping
 
 @needs_mpi
-def test_scores_are_those_of_one_process_to_the_byte(run, mpirun, rated_files, model):
+def test_scores_are_those_of_one_process_to_the_byte(run_here, mpirun, rated_files, model):
     model_file.save(rated_files / 'model.pkl', model)
     np.save(rated_files / 'many.npy', np.random.default_rng(0).integers(
         0, 256, (75, 3, 20, 20), np.uint8))
     args = 'model.pkl', 'many.npy', '-b', 8, '--ensemble', 'model.pkl'  # 10 batches
-    assert run('predict.py', *args, '-o', '1', '--csv', '1.csv').returncode == 0
-    for n in '23':
-        done = mpirun(n, 'predict.py', *args, '-o', n, '--csv', n + '.csv', '--explain', 'why.png',
-                      '--explain_n', 1)
-        assert (done.returncode, done.stdout, done.stderr) == (0, '', '')
-        for ending in '', '.csv':
-            assert ((rated_files / (n + ending)).read_bytes()
-                    == (rated_files / ('1' + ending)).read_bytes())
+    assert run_here('predict.py', *args, '-o', '1', '--csv', '1.csv').returncode == 0
+    done = mpirun(3, 'predict.py', *args, '-o', '3', '--csv', '3.csv', '--explain', 'why.png',
+                  '--explain_n', 1)
+    assert (done.returncode, done.stdout, done.stderr) == (0, '', '')
+    for ending in '', '.csv':
+        assert ((rated_files / f'3{ending}').read_bytes()
+                == (rated_files / f'1{ending}').read_bytes())
 
 
 @needs_mpi
@@ -316,4 +297,4 @@ def test_an_interruption_ends_all_and_says_how_to_go_on(start, mixed_files):
 def test_what_cannot_be_shared_is_refused(mpirun, tmp_path):
     done = mpirun(2, 'rate.py', 'X.npy', 'ratings.txt')
     assert done.returncode == 1
-    assert errors(done) == ['rate.py: error: works on one process only; leave mpiexec out']
+    assert errors(done) == ['rate.py: error: runs in one process only; start it without mpiexec']

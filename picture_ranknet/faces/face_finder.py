@@ -227,7 +227,7 @@ def share_out(paths, n):
     """
     shares = [[] for _ in range(n)]
     starts = [i for i, path in enumerate(paths) if not (i and _follows(paths[i - 1], path))]
-    ends = np.cumsum([0, *(1 + os.path.getsize(path) for path in paths)])
+    ends = np.cumsum([0, *(1 + media.size_of(path) for path in paths)])
     for start, stop in zip(starts, [*starts[1:], len(paths)]):
         middle = (ends[start] + ends[stop]) / 2
         shares[int(n * middle / ends[-1])] += paths[start:stop]

@@ -3,6 +3,7 @@ import secrets
 import threading
 
 import flask
+import numpy as np
 
 
 class Window:
@@ -33,12 +34,14 @@ class Window:
         if name != self.current:
             _refuse('These pictures are being rated in another window.', another_window=True)
 
-    def answer(self, said, rows, action):
-        """Do what an answer to a view asks for, once.
+    def answer(self, said, rows, version, action):
+        """Do what a request asks for, once, however often it is sent.
 
         Args:
-            said (dict): The request, with its ``window``; its ``view`` may be missing.
-            rows (list of int): The pictures that it is about.
+            said (dict): The request, with its ``window``, and perhaps a
+                ``view`` or the ``version`` of the state that it follows.
+            rows (list of int): The pictures of the view.
+            version (callable): Returns the version of the state now.
             action (callable): What to do.
 
         Returns:
@@ -49,10 +52,11 @@ class Window:
             flask.abort(400)
         with self.lock:  # taken before the session's, never after
             self.check(said.get('window'))
+            if view is not None and view <= self._last_view or (
+                    said.get('version', version()) != version()):
+                return {'ignored': True}
             if view is None:
                 return action()
-            if view <= self._last_view:
-                return {'ignored': True}
             if not self.loaded.issuperset(rows):
                 _refuse('Not saved: that picture was not on the screen yet.', not_shown=True)
             result = action()
@@ -90,22 +94,18 @@ class Answers:
         self._session = session
         self._window = window
 
-    def post(self, path, answer, rows=None):
+    def post(self, path, answer, rows=lambda said: []):
         """Answer a POST of JSON by ``answer(said)``, which may return a dict, and the state.
 
         Args:
-            rows (callable): The rows that the request is about; ``None`` for
-                what is not about a view.
+            rows (callable): The rows of the view that the request is about.
         """
         def view():
             said = flask.request.get_json()
             if not isinstance(said, dict):
                 flask.abort(400)
-            if rows is None:
-                self._window.check(said.get('window'))
-                result = answer(said)
-            else:
-                result = self._window.answer(said, rows(said), lambda: answer(said))
+            result = self._window.answer(said, rows(said), lambda: self._session.version,
+                                         lambda: answer(said))
             return {**(result or {}), 'state': self._session.state()}
         self._pages.post(path, endpoint=path.strip('/'))(view)
 
@@ -146,11 +146,8 @@ def add_star_answers(tell, session):
 
     def undo(_):
         undone, row = session.undo()
-        rating = None
-        if row is not None:
-            rating = 'x' if row in journal.rejected else journal.ratings[row]
-        return {'undone': undone, 'row': row, 'rating': rating if rating == rating else None,
-                'pair': None}
+        rating = None if row is None else ratings_of(journal).get(row)
+        return {'undone': undone, 'row': row, 'rating': rating, 'pair': None}
 
     def rows(said):
         return [tell.row(said)]
@@ -183,3 +180,10 @@ def add_pair_answers(tell, session):
               lambda said: [tell.row(said)])
     tell.post('/place', place)
     tell.post('/undo', undo)
+
+
+def ratings_of(journal):
+    """The rating of each row that has one, ``'x'`` for what is no face."""
+    rated = np.flatnonzero(np.isfinite(journal.ratings))
+    return {**dict(zip(rated.tolist(), journal.ratings[rated].tolist())),
+            **dict.fromkeys(journal.rejected, 'x')}

@@ -45,7 +45,8 @@ def check_files(path: str, clicks_path: str, X_path: str, is_forced: bool = Fals
         InputError: If it is one of the inputs, is there already and
             ``is_forced`` is not set, or has a journal of what a person said.
     """
-    atomic.check_output(path, [clicks_path, X_path, tables.table_path(X_path)])
+    atomic.check_outputs({'ratings_txt': path}, {
+        'X_npy': [X_path, tables.table_path(X_path)], '--clicks': clicks_path})
     if os.path.exists(path) and not is_forced:
         raise InputError(f'{path}: exists, and may be what a person made; say --force to replace '
                          'it, or choose another file')

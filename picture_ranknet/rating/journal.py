@@ -13,40 +13,30 @@ import json
 import math
 import os
 import time
-from typing import NamedTuple, Optional
+from typing import Optional
 
 import numpy as np
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.rating.bradley_terry import Comparison, Placing
+from picture_ranknet.rating.entries import (
+    MOST_LEVELS,
+    NO_FACE,
+    NOT_RATED,
+    PAIRS,
+    STARS,
+    Comparison,
+    Placing,
+    Rating,
+    Skip,
+    after_last,
+    changes_ratings,
+    check,
+    entry_of,
+)
 from picture_ranknet.storage import atomic, ratings_txt
 
-NOT_RATED = 'nan'
-NO_FACE = 'nan  # no face'
-STARS, PAIRS = 'stars', 'pairs'
-LEVELS, MOST_LEVELS = 5, 100
+LEVELS = 5  # unless said otherwise
 LARGEST = 2 ** 28  # bytes of a journal: two million answers
-
-
-class Rating(NamedTuple):
-
-    """A rating of a picture, as it stands in ``ratings.txt``, and the one before.
-
-    ``is_repeat`` tells that the picture was asked again to see how consistent
-    the ratings are.
-    """
-
-    row: int
-    text: str
-    was: str
-    is_repeat: bool = False
-
-
-class Skip(NamedTuple):
-
-    """One picture, or the two of a pair, that should be shown later."""
-
-    rows: tuple
 
 
 class Journal:
@@ -116,9 +106,9 @@ class Journal:
     def _start(self, pictures_id, levels):
         events = self._read_events()
         opening = next((e for e in reversed(events) if 'pictures' in e), None)
-        pending = _after_last(events, 'written')
+        pending = after_last(events, 'written')
         has_other_length = opening and opening['pictures'] != self.n
-        if has_other_length and (self.mode == PAIRS or any(map(_changes_ratings, pending))):
+        if has_other_length and (self.mode == PAIRS or any(map(changes_ratings, pending))):
             raise InputError(
                 f"{self.journal_path}: is about {opening['pictures']} pictures, but there are "
                 f'{self.n}; rate the former ones, or move it away')
@@ -140,7 +130,7 @@ class Journal:
         for event in pending:
             if 'row' in event:
                 self._set(event['row'], event['is'])
-        self.is_written = not any(map(_changes_ratings, pending))
+        self.is_written = not any(map(changes_ratings, pending))
         self._knows_ratings = self.mode == STARS
         self._opening = None  # what has to be written before anything else
         now = {'pictures': self.n, 'id': pictures_id, 'mode': self.mode, 'levels': self.levels}
@@ -188,7 +178,7 @@ class Journal:
             try:
                 event = json.loads(line)
                 n = event.get('pictures', n)
-                _check(event, n)
+                check(event, n)
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
                 raise InputError(
                     f'{self.journal_path}, line {number}: expected what rate.py wrote, got '
@@ -209,15 +199,8 @@ class Journal:
             self._n_then = event['pictures']
         elif 'undo' in event:
             del self.history[-1:]
-        elif 'row' in event:
-            self.history.append(Rating(event['row'], event['is'], event['was'],
-                                       bool(event.get('repeat'))))
-        elif 'left' in event:
-            self.history.append(Comparison(event['left'], event['right'], event['better']))
-        elif 'placed' in event:
-            self.history.append(Placing(event['placed'], event['above'], event['below']))
-        elif 'skip' in event:
-            self.history.append(Skip(tuple(event['skip'])))
+        elif 'written' not in event:
+            self.history.append(entry_of(event))
 
     def rate(self, row: int, rating: Optional[float], is_repeat: bool = False):
         """Rate a picture; ``None`` clears its rating.  On disk when this returns."""
@@ -304,13 +287,15 @@ class Journal:
             if self._file.write(lines) != len(lines):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.journal_path)
             os.fsync(self._file.fileno())
+            if not self._end:  # it is new
+                atomic.sync_folder(os.path.dirname(self.journal_path))
         except OSError:  # the disk is full: half a line would spoil the next one
             with contextlib.suppress(OSError):
                 self._file.truncate(self._end)
             raise
         self._end += len(lines)
         self._opening = None
-        if _changes_ratings(event):
+        if changes_ratings(event):
             self.is_written = False
             self._knows_ratings = self.mode == STARS
 
@@ -353,45 +338,6 @@ def journal_path(path: str) -> str:
 def format_rating(rating: float) -> str:
     """A rating as it is written: 4, 2.5."""
     return f'{rating:.10g}'
-
-
-def _after_last(events, key):
-    """What follows the last event that has a key."""
-    index = max((number for number, event in enumerate(events) if key in event), default=-1)
-    return events[index + 1:]
-
-
-def _changes_ratings(event):
-    return 'skip' not in event and any(key in event for key in ('row', 'left', 'placed', 'undo'))
-
-
-def _check(event, n):
-    """Raise if an object of the journal of ``n`` pictures is none of ours."""
-    rows = [event[key] for key in ('row', 'left', 'right', 'placed') if key in event]
-    rows += [row for key in ('above', 'below') for row in [event.get(key)] if row is not None]
-    rows += event.get('skip', [])
-    if not all(type(row) is int and 0 <= row < n for row in rows):
-        raise ValueError('no such row')
-    if 'pictures' in event:
-        levels = event.get('levels')
-        if (type(n) is not int or event['mode'] not in (STARS, PAIRS) or 'id' not in event
-                or not (levels is None or type(levels) is int and 2 <= levels <= MOST_LEVELS)):
-            raise ValueError('no opening')
-    elif 'row' in event:
-        for text in event['is'], event['was']:
-            if math.isinf(float(text.split('#', 1)[0])) or not text.isprintable():
-                raise ValueError('no rating')
-    elif 'left' in event:
-        if event['better'] not in (None, event['left'], event['right']):
-            raise ValueError('neither of the two')
-    elif 'placed' in event:
-        if event['placed'] in (event['above'], event['below']) or len(rows) < 2:
-            raise ValueError('no place')
-    elif 'skip' in event:
-        if len(event['skip']) not in (1, 2):
-            raise ValueError('neither a picture nor a pair')
-    elif 'undo' not in event and 'written' not in event:
-        raise ValueError('unknown')
 
 
 def _now():

@@ -5,8 +5,9 @@ from typing import Optional
 import numpy as np
 
 from picture_ranknet.rating.bradley_terry import Comparison, Placing, Ranking
-from picture_ranknet.rating.journal import Journal, Rating, Skip
-from picture_ranknet.rating.session import Session, kind_of
+from picture_ranknet.rating.entries import Rating, Skip, kind_of
+from picture_ranknet.rating.journal import Journal
+from picture_ranknet.rating.session import Session
 
 PAUSE = 3    # seconds without an answer after which everything is fitted again
 SOON = 3     # new pictures that are announced

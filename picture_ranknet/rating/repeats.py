@@ -4,7 +4,7 @@ from typing import Optional
 import numpy as np
 
 import metrics
-from picture_ranknet.rating.journal import NOT_RATED, Rating
+from picture_ranknet.rating.entries import NOT_RATED, Rating
 
 AFTER = 10  # other answers, at the earliest
 

@@ -144,11 +144,9 @@ def add_opening(pages, session, window, about):
     journal = session.journal
 
     def ratings():
-        rated = {}
         if session.mode == 'stars':
-            rated = {row: rating for row, rating in enumerate(journal.ratings.tolist())
-                     if rating == rating}
-        return {**rated, **dict.fromkeys(journal.rejected, 'x')}
+            return answers.ratings_of(journal)
+        return dict.fromkeys(journal.rejected, 'x')  # the others follow from comparisons
 
     @pages.post('/open')
     def open_window():

@@ -13,8 +13,7 @@ from typing import Optional
 
 import numpy as np
 
-from picture_ranknet.rating.bradley_terry import Comparison, Placing
-from picture_ranknet.rating.journal import NO_FACE, Journal, Rating, Skip
+from picture_ranknet.rating.journal import Journal
 
 LONGEST_PAUSE = 60    # seconds; longer gaps between answers count as so many
 WRITE_EVERY = 1       # seconds
@@ -67,7 +66,10 @@ class Session:
         self._has_news.set()
         for thread in self._threads:
             thread.join()
-        self.finish()
+        try:
+            self.finish()
+        except Exception as e:  # what follows from single steps is saved all the same
+            self._tell_of(e)
         self.save()
 
     @property
@@ -122,15 +124,16 @@ class Session:
 
     def has_spoken(self, is_answer: bool = True):
         """Count an answer; a skip is none."""
-        self.n_said += is_answer
-        self.version += 1
         if is_answer:
+            self.n_said += 1
             self._times.append(time.monotonic())
+        self.version += 1
         self._has_news.set()
 
     def has_undone(self, is_answer: bool = True):
         """Count an answer that was taken back."""
-        self.n_said = max(0, self.n_said - is_answer)
+        if is_answer and self.n_said:  # else it is of an earlier session
+            self.n_said -= 1
         self.version += 1
         self._has_news.set()
 
@@ -168,10 +171,3 @@ def median_gap(times: list, most: int = 30, fewest: int = 3) -> Optional[float]:
     times = times[-most - 1:]
     gaps = [min(after - before, LONGEST_PAUSE) for before, after in zip(times, times[1:])]
     return statistics.median(gaps) if len(gaps) >= fewest else None
-
-
-def kind_of(said) -> str:
-    """What an entry of a journal's history is, in a word."""
-    if isinstance(said, Rating):
-        return 'reject' if said.text == NO_FACE else 'rating'
-    return {Skip: 'skip', Comparison: 'comparison', Placing: 'place'}[type(said)]

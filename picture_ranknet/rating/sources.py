@@ -4,18 +4,21 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Optional
 
 import numpy as np
 from PIL import Image
 
 from picture_ranknet.errors import InputError
+from picture_ranknet.pictures import plots
+from picture_ranknet.pictures.frames import FrameReader, every_nth
 from picture_ranknet.storage import tables
 
 COLUMNS = 'source', 'frame', 'time', 'x', 'y', 'w', 'h'
 PATIENCE = 10     # seconds that looking for a frame may take
 KEPT = 8          # frames in memory
+MARGINS = np.arange(0, 1.55, .05)  # around a box, of its side, as --margin of crop_faces.py
+CLOSE, DIFFERENT = 4, 25           # mean difference of pixels, of 255
 
 
 class Sources:
@@ -23,16 +26,18 @@ class Sources:
     """What the table beside a set of pictures says of their sources.
 
     Args:
-        X_path (str): The pictures; their table lies beside them.
-        n (int): How many there are.
+        X_path (str): Where the pictures are; their table lies beside them.
+        X (numpy.ndarray): The pictures, shape ``(N, 3, H, W)``.
 
     Raises:
         InputError: If the table does not fit to the pictures.
         OSError: If it cannot be read.
     """
 
-    def __init__(self, X_path: str, n: int):
-        columns, rows = tables.read_table(tables.table_path(X_path), n, COLUMNS)
+    def __init__(self, X_path: str, X: np.ndarray):
+        columns, rows = tables.read_table(tables.table_path(X_path), len(X), COLUMNS)
+        self._X = X
+        self._margin = 0.
         self._rows = [dict(zip(columns, row)) for row in rows]
         self._folder = os.path.dirname(X_path)
         self._lock = threading.Lock()
@@ -73,17 +78,45 @@ class Sources:
         return None if img is None else Image.fromarray(img)
 
     def large(self, row: int) -> Optional[Image.Image]:
-        """A picture at the size it has in its source, without margin; ``None`` as of a frame."""
+        """A picture at the size it has in its source; ``None`` if that is gone, or another one.
+
+        The table does not say how large a margin was cut around a box, so it
+        is the margin with which the cut looks most like the picture.
+        """
         frame, box = self.frame(row), self.about(row)['box']
-        if frame is None or not box:
-            return frame
-        x, y, w, h = box
-        if not (0 <= x < x + w <= frame.width and 0 <= y < y + h <= frame.height):
-            return None  # the source is another one now
-        return frame.crop((x, y, x + w, y + h))
+        if frame is None:
+            return None
+        picture = plots.to_image(self._X[row])
+        box = box or [0, 0, *frame.size]
+        if not (0 <= box[0] < box[0] + box[2] <= frame.width
+                and 0 <= box[1] < box[1] + box[3] <= frame.height):
+            return None
+        for margins in [self._margin], MARGINS:
+            cuts = [_cut(frame, box, margin) for margin in margins]
+            differences = [_difference(cut, picture) for cut in cuts]
+            best = int(np.argmin(differences))
+            if differences[best] < CLOSE:
+                break
+        self._margin = margins[best]
+        return cuts[best] if differences[best] < DIFFERENT else None
 
 
-def find(X_path: str, n: int, note: Callable = lambda line: None) -> Optional[Sources]:
+def _cut(frame, box, margin):
+    """Cut a box with a margin, moved inside and made smaller where the frame ends."""
+    x, y, w, h = box
+    scale = min(1 + 2 * margin, frame.width / w, frame.height / h)
+    width, height = round(w * scale), round(h * scale)
+    left = min(max(round(x + (w - width) / 2), 0), frame.width - width)
+    top = min(max(round(y + (h - height) / 2), 0), frame.height - height)
+    return frame.crop((left, top, left + width, top + height))
+
+
+def _difference(cut, picture):
+    cut = cut.resize(picture.size, Image.Resampling.BOX)
+    return np.abs(np.asarray(cut, float) - np.asarray(picture, float)).mean()
+
+
+def find(X_path: str, X: np.ndarray, note: Callable = lambda line: None) -> Optional[Sources]:
     """The sources of a set of pictures; ``None`` if nothing is known of them.
 
     Args:
@@ -92,7 +125,7 @@ def find(X_path: str, n: int, note: Callable = lambda line: None) -> Optional[So
     if not os.path.exists(tables.table_path(X_path)):
         return None
     try:
-        sources = Sources(X_path, n)
+        sources = Sources(X_path, X)
     except (InputError, OSError) as e:
         note(f'{X_path}: pictures are shown as they are there, not as in their sources: {e}')
         return None
@@ -106,18 +139,14 @@ def read_frame(path: str, index: int) -> Optional[np.ndarray]:
         numpy.ndarray: HWC, RGB, ``uint8``; ``None`` if it cannot be read, or
         not within ``PATIENCE`` seconds.
     """
-    from picture_ranknet.pictures import media
-
     deadline = time.monotonic() + PATIENCE
 
-    def slot(number, _):
+    def be_patient(*_):
         if time.monotonic() > deadline:
             raise TimeoutError
-        return int(number >= index)
 
-    bar = SimpleNamespace(total=0, update=lambda: None)
     try:
-        for frame in media.FrameReader([path], slot, bar):
+        for frame in FrameReader([path], every_nth(max(1, index)), progress=be_patient):
             if frame.index == index:
                 return np.ascontiguousarray(frame.img[:, :, ::-1])  # BGR -> RGB
     except (InputError, OSError, MemoryError):  # of which TimeoutError is one

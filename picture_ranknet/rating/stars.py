@@ -8,8 +8,9 @@ import numpy as np
 from picture_ranknet.pictures import plots
 from picture_ranknet.pictures.descriptor import describe
 from picture_ranknet.rating import order, repeats
-from picture_ranknet.rating.journal import Journal, Rating, Skip
-from picture_ranknet.rating.session import Session, kind_of
+from picture_ranknet.rating.entries import Rating, Skip, kind_of
+from picture_ranknet.rating.journal import Journal
+from picture_ranknet.rating.session import Session
 from picture_ranknet.storage import arrays
 
 POOL = 4000           # pictures among which the next ones are chosen

@@ -56,7 +56,7 @@ def test_a_name_of_many_pictures_is_refused(table, name, rows):
 
 
 def test_a_missing_column_is_named(table):
-    with pytest.raises(InputError, match='got none named clicks'):
+    with pytest.raises(InputError, match='found no clicks'):
         clicks.read(table('picture,impressions\n0,1\n'), 3)
 
 
@@ -116,7 +116,7 @@ def test_a_table_without_end_is_not_read_into_memory(table, monkeypatch):
 
 
 def test_as_many_positions_as_lines_are_no_trouble(table):
-    lines = ''.join('0,1,1,{}\n'.format(i) for i in range(30000))
+    lines = ''.join(f'0,1,1,{i}\n' for i in range(30000))
     names = clicks.read(table('picture,impressions,clicks,position\n' + lines), 3)[4]
     assert len(names) == 30000
 
@@ -124,3 +124,8 @@ def test_as_many_positions_as_lines_are_no_trouble(table):
 def test_a_source_with_the_quote_of_a_formula_is_found(table):
     lines = "picture,impressions,clicks\n'=a.png,2,1\n=a.png,2,1\n"
     assert clicks.read(table(lines), 1, ['=a.png'])[0].tolist() == [0, 0]
+
+
+def test_a_table_of_a_european_spreadsheet_is_read(table):
+    found = clicks.read(table('picture;impressions;clicks\n1;10;2\n'), 3)
+    assert (found.rows, found.impressions, found.clicks) == ([1], [10], [2])

@@ -183,3 +183,17 @@ def test_a_session_that_says_nothing_does_not_touch_the_file(pictures, ratings, 
         if n:
             before = path.read_text(), path.stat().st_mtime_ns
     assert (path.read_text(), path.stat().st_mtime_ns) == before
+
+
+def test_when_nothing_can_be_fitted_ratings_are_saved_and_it_is_said(
+        pictures, ratings, tmp_path, monkeypatch):
+    def fail(ranking, said):
+        raise MemoryError('no room')
+
+    notes = []
+    with Journal(str(tmp_path / 'r.txt'), 30, 'id', PAIRS) as journal:
+        with PairSession(pictures, journal, note=notes.append) as session:
+            monkeypatch.setattr(pairs.Ranking, 'fit', fail)
+            compare(session, ratings, 40)
+    assert len(notes) == 1 and notes[0].endswith('MemoryError: no room')
+    assert metrics.pair_accuracy(ratings, np.loadtxt(tmp_path / 'r.txt')) > .7

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from picture_ranknet.rating import repeats
-from picture_ranknet.rating.journal import Comparison, Rating, Skip
+from picture_ranknet.rating.entries import Comparison, Rating, Skip
 
 
 def test_a_picture_is_asked_again_when_enough_others_were_rated_since():

@@ -265,6 +265,15 @@ def test_a_pair_is_on_the_screen_when_both_are(pair_page):
     assert pair_page.post('compare', said).json['ignored']
 
 
+def test_an_undo_that_is_sent_twice_takes_back_one_answer(page):
+    page.post('rate', {'row': 3, 'rating': 4})
+    version = page.post('rate', {'row': 4, 'rating': 4}).json['state']['version']
+    assert page.post('undo', {'version': version}).json['row'] == 4
+    again = page.post('undo', {'version': version}).json
+    assert again['ignored'] and again['state']['rated'] == 1
+    assert page.post('undo', {'version': again['state']['version']}).json['row'] == 3
+
+
 @pytest.mark.parametrize('view', [0, -1, '1', True, 1.5, [1]])
 def test_a_view_that_is_no_number_is_refused(page, view):
     page.get('picture/large/3')

@@ -1,5 +1,6 @@
 """Small pictures, videos and a cascade for the tests, and what their crops show."""
 import csv
+from fractions import Fraction
 
 import cv2
 import numpy as np
@@ -41,6 +42,79 @@ def save_video(path, frames, fps=24., codec='mp4v'):
         writer.write(np.ascontiguousarray(frame[:, :, ::-1]))
     writer.release()
     return path
+
+
+def encode_video(path, frames, codec='libx264', rate=25, pix_fmt='yuv420p', options=None,
+                 container=None, interlaced=False, tags=None, aspect=None, times=None):
+    """Write frames, HWC, RGB, with PyAV; skips the test where the codec is missing.
+
+    ``tags`` are attributes of the stream's coding context; ``times`` are those
+    of the frames in milliseconds; ``container`` are options of the format.
+    """
+    import av
+
+    try:
+        av.codec.Codec(codec, 'w')
+    except av.FFmpegError:
+        pytest.skip(f'FFmpeg here cannot write {codec}')
+    with av.open(str(path), 'w', options=container or {}) as out:
+        stream = out.add_stream(codec, rate=rate, options=options or {})
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt = pix_fmt
+        if times:
+            stream.codec_context.time_base = Fraction(1, 1000)
+        if aspect:
+            stream.codec_context.sample_aspect_ratio = aspect
+        if interlaced:
+            stream.codec_context.flags |= 1 << 18 | 1 << 29  # interlaced DCT and motion
+        for name, value in (tags or {}).items():
+            setattr(stream.codec_context, name, value)
+        matrix = (tags or {}).get('colorspace', 5)
+        full = (tags or {}).get('color_range', 1) == 2
+        for i, frame in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(yuv_planes(frame, pix_fmt, matrix, full), 'yuv444p'
+                                               ) if pix_fmt.startswith('yuv') else (
+                av.VideoFrame.from_ndarray(np.ascontiguousarray(frame)))
+            frame.color_range = 2 if full else 1
+            frame = frame.reformat(format=pix_fmt)
+            frame.pts = times[i] if times else i
+            frame.time_base = Fraction(1, 1000) if times else Fraction(1, rate)
+            for name, value in (tags or {}).items():
+                setattr(frame, name, value)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode())
+    return path
+
+
+def yuv_planes(frame, pix_fmt, matrix, full=False):
+    """RGB to YUV of 8 bits by the matrix of ITU-T H.273's number; shape ``(3, H, W)``."""
+    red, blue = {1: (.2126, .0722), 5: (.299, .114), 6: (.299, .114), 9: (.2627, .0593)}[matrix]
+    r, g, b = np.moveaxis(frame / 255, 2, 0)
+    y = red * r + (1 - red - blue) * g + blue * b
+    u, v = (b - y) / (2 - 2 * blue), (r - y) / (2 - 2 * red)
+    scale, low, chroma = (255, 0, 255) if full else (219, 16, 224)
+    planes = [low + scale * y, 128 + chroma * u, 128 + chroma * v]
+    return np.uint8(np.clip(np.rint(planes), 0, 255))
+
+
+def quarters(height=96, width=128):
+    """A picture of four colours: red, green, blue and grey from top left to bottom right."""
+    img = np.zeros((height, width, 3), np.uint8)
+    img[:height // 2, :width // 2] = 200, 40, 60
+    img[:height // 2, width // 2:] = 50, 180, 70
+    img[height // 2:, :width // 2] = 40, 60, 190
+    img[height // 2:, width // 2:] = 120, 120, 120
+    return img
+
+
+def corners(img):
+    """The colours of the four quarters of a frame, BGR, as RGB, in the order of quarters()."""
+    height, width = img.shape[:2]
+    return [img[y, x, ::-1].tolist() for y in (height // 4, 3 * height // 4)
+            for x in (width // 4, 3 * width // 4)]
+
+
+QUARTERS = [[200, 40, 60], [50, 180, 70], [40, 60, 190], [120, 120, 120]]
 
 
 def count_up(n):

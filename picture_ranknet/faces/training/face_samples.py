@@ -96,10 +96,11 @@ def _read_boxes(sources, option, fps):
             boxes.setdefault(source, []).extend(more)
     paths = media.find_sources(others)[0] if others else []
     with messages.progress(len(paths) + len(boxes), 'pictures', '--' + option) as bar:
-        slot = media.per_second(fps)
-        for frame in media.FrameReader(paths, slot, bar) if paths else ():
+        slot, show = media.per_second(fps), messages.follow(bar)
+        reader = media.FrameReader(paths, slot, note=messages.note, progress=show)
+        for frame in reader if paths else ():
             yield cv2.cvtColor(frame.img, cv2.COLOR_BGR2GRAY), None
-        for frame in media.FrameReader(list(boxes), slot, bar) if boxes else ():
+        for frame in media.FrameReader(list(boxes), slot, note=messages.note) if boxes else ():
             yield cv2.cvtColor(frame.img, cv2.COLOR_BGR2GRAY), boxes[frame.source]
 
 

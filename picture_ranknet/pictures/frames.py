@@ -1,0 +1,187 @@
+"""The stream of frames: those of videos that are sampled, pictures, pages and animations.
+
+A frame is ``img``, HWC, BGR, ``uint8``, as OpenCV has it: upright, with
+square pixels, in sRGB, on white where it is transparent.  Frames are counted
+from 0, and their times are seconds since the first frame of the video.  A
+picture is frame 0, pages of a file are its frames 0, 1, 2, ...; neither has a
+time.
+"""
+import math
+from collections.abc import Iterable, Iterator
+from typing import Callable, NamedTuple, Optional
+
+import numpy as np
+
+from picture_ranknet.errors import InputError
+from picture_ranknet.pictures import images, kinds, videos
+from picture_ranknet.pictures.limits import MAX_PIXELS
+from picture_ranknet.text import count
+
+STAMP_ERROR = .001  # seconds; Matroska and FLV round the time of a frame to a millisecond
+BLACK = 24          # levels; a frame that is nowhere brighter shows nothing
+
+Slot = Callable[[int, float], int]
+
+
+# Which frames of a video to take: the first one in each slot
+
+def every_nth(n: int) -> Slot:
+    """Take the frames 0, ``n``, ``2 n``, ..."""
+    return lambda index, seconds: index // n
+
+
+def per_second(fps: float) -> Slot:
+    """Take the first frames at or after the times 0, ``1 / fps``, ``2 / fps``, ..."""
+    return lambda index, seconds: math.floor((seconds + STAMP_ERROR) * fps)
+
+
+class Frame(NamedTuple):
+    """A frame of a video, or a picture."""
+
+    source: str
+    index: int
+    seconds: Optional[float]  # None for a picture
+    img: np.ndarray           # HWC, BGR, uint8
+
+
+def _nothing(*_):
+    pass
+
+
+class FrameReader:
+
+    """The frames of videos, and pictures, in order and one at a time.
+
+    A file that cannot be read is named and skipped, unless it is the only one.
+
+    Args:
+        paths (list of str): Videos and pictures.
+        slot (callable): Maps the number of a frame and its time in seconds to
+            a number; a frame is taken if that differs from the frame before.
+        max_pixels (int): Files with larger pictures or frames are skipped.
+        n_files (int): How many files there are in all, if others read the
+            rest; who has all counts then calls :func:`sum_up`.
+        note (callable): Called with a line for the user.
+        progress (callable): Called with the number of frames seen so far, also
+            those not taken, and the number expected in all.
+
+    Attributes:
+        grabbed (int): Frames of videos that were decoded so far.
+        frames (int): Frames taken from videos so far.
+        videos (int): Videos begun.
+        pictures (int): Pictures read; each page is one.
+        unreadable (int): Files skipped.
+        black (int): Frames and pictures that are black all over.
+    """
+
+    COUNTS = 'grabbed', 'frames', 'videos', 'pictures', 'unreadable', 'black'
+
+    def __init__(self, paths: Iterable[str], slot: Slot, max_pixels: int = MAX_PIXELS,
+                 n_files: Optional[int] = None, note: Callable = _nothing,
+                 progress: Callable = _nothing):
+        self.paths = list(paths)
+        self.max_pixels = max_pixels
+        self.slot = slot
+        self.n_files = len(self.paths) if n_files is None else n_files
+        self.grabbed = self.frames = self.videos = self.pictures = self.unreadable = self.black = 0
+        self._note, self._progress = note, progress
+        self._done, self._expected = 0, len(self.paths)
+
+    def __iter__(self) -> Iterator[Frame]:
+        for path in self.paths:
+            try:
+                for frame in self._read(path):
+                    self.black += frame.img[::8, ::8].max() < BLACK
+                    yield frame
+            except InputError as e:
+                if self.n_files == 1:
+                    raise
+                self.unreadable += 1
+                self._note(f'skipped {e}')
+        if self.n_files == len(self.paths):
+            sum_up(self.unreadable, self.n_files, self._note)
+
+    def describe(self) -> str:
+        """What has been read, such as ``240 frames of 1 video and 3 pictures``."""
+        parts = []
+        if self.videos:
+            parts.append(f"{count(self.frames, 'frame')} of {count(self.videos, 'video')}")
+        if self.pictures:
+            parts.append(count(self.pictures, 'picture'))
+        return ' and '.join(parts)
+
+    def is_black(self) -> bool:
+        """Whether all that has been read is black, so that nothing can be found."""
+        return 0 < self.black == self.frames + self.pictures
+
+    def _read(self, path):
+        head = kinds.read_head(path)
+        kind = kinds.tell(head)
+        if kind is None or kind.kind in (kinds.SOUND, kinds.OTHER):
+            raise InputError(f'{path}: expected a picture or a video, got {kinds.describe(head)}')
+        if kind.kind == kinds.UNSUPPORTED:
+            raise InputError(f'{path}: {kind.name} files are not read; save it as PNG or JPEG')
+        if kind.kind == kinds.PICTURE:
+            yield from self._read_pictures(path)
+        else:
+            yield from self._read_video(path)
+
+    def _read_pictures(self, path):
+        with images.opened(path, self.max_pixels) as pictures:
+            self._expected += pictures.n - 1
+            if pictures.is_animation:
+                n = yield from self._sample(path, pictures)
+            else:
+                n = 0
+                for index, (_, get) in enumerate(pictures):
+                    img = get()
+                    n += 1
+                    self.pictures += 1
+                    self._advance()
+                    yield Frame(path, index, None, img)
+            if n < pictures.n:
+                what, whole = ('frames', 'animation') if pictures.is_animation else (
+                    'pages', 'file')
+                self._note(f'{path}: {n} of {pictures.n} {what} could be read; the {whole} is '
+                           'damaged')
+
+    def _read_video(self, path):
+        with videos.opened(path, self.max_pixels) as video:
+            self._expected += video.expected - 1
+            n = yield from self._sample(path, video)
+            if not n:
+                raise InputError(f'{path}: expected a video, got one without a frame that could '
+                                 'be decoded; it is damaged or incomplete')
+            self._expected += n - video.expected
+            if video.is_short:
+                self._note(f'{path}: {n} of {video.announced} frames could be read; the video is '
+                           'cut short or damaged')
+
+    def _sample(self, path, frames):
+        """Yield the frames that are taken; return how many there are."""
+        last_slot, n = None, 0
+        for index, (seconds, get) in enumerate(frames):
+            n += 1
+            self.videos += index == 0
+            self.grabbed += 1
+            self._advance()
+            slot = self.slot(index, seconds)
+            if slot != last_slot:
+                last_slot = slot
+                img = get()
+                self.frames += 1
+                yield Frame(path, index, seconds, img)
+        return n
+
+    def _advance(self):
+        self._done += 1
+        self._expected = max(self._expected, self._done)
+        self._progress(self._done, self._expected)
+
+
+def sum_up(unreadable: int, n_files: int, note: Callable = _nothing) -> None:
+    """Tell how many files could not be read; raise :class:`InputError` if none could."""
+    if unreadable == n_files:
+        raise InputError(f"none of the {count(n_files, 'file')} could be read")
+    if unreadable:
+        note(f"{unreadable} of {count(n_files, 'file')} could not be read")

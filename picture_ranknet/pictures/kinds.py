@@ -1,0 +1,196 @@
+"""What a file is, told by its first bytes and never by its name.
+
+Signatures are those of the formats' own specifications.
+"""
+import os
+from typing import NamedTuple, Optional
+
+from picture_ranknet.errors import InputError
+
+PICTURE, VIDEO, UNSUPPORTED, SOUND, OTHER = 'picture', 'video', 'unsupported', 'sound', 'other'
+HEAD = 2 ** 13  # bytes that are looked at
+
+# Files with these endings are meant to be pictures or videos even if their content is not.
+ENDINGS = frozenset(
+    '.3gp .apng .asf .avi .avif .bmp .dib .flv .gif .heic .heif .jfif .jp2 .jpe .jpeg .jpg .m2ts '
+    '.m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .pbm .pgm .png .pnm .ppm .tif .tiff .ts .vob .webm '
+    '.webp .wmv'.split())
+
+
+class Kind(NamedTuple):
+    """What a file is: ``kind`` is one of the five above, ``name`` that of the format.
+
+    A picture has Pillow's name of its format.
+    """
+
+    kind: str
+    name: str
+
+
+SIGNATURES = [
+    (b'\xff\xd8\xff', PICTURE, 'JPEG'),
+    (b'\x89PNG\r\n\x1a\n', PICTURE, 'PNG'),
+    (b'GIF87a', PICTURE, 'GIF'), (b'GIF89a', PICTURE, 'GIF'),
+    (b'8BPS\0\1', PICTURE, 'PSD'),
+    (b'qoif', PICTURE, 'QOI'),
+    (b'\xff\x4f\xff\x51', PICTURE, 'JPEG2000'),
+    (b'\0\0\0\x0cjP  \r\n\x87\n', PICTURE, 'JPEG2000'),
+    (b'II*\0\x10\0\0\0CR', UNSUPPORTED, 'camera raw'),
+    (b'IIRO', UNSUPPORTED, 'camera raw'), (b'IIRS', UNSUPPORTED, 'camera raw'),
+    (b'MMOR', UNSUPPORTED, 'camera raw'), (b'IIU\0', UNSUPPORTED, 'camera raw'),
+    (b'FUJIFILMCCD-RAW', UNSUPPORTED, 'camera raw'), (b'FOVb', UNSUPPORTED, 'camera raw'),
+    (b'II*\0', PICTURE, 'TIFF'), (b'MM\0*', PICTURE, 'TIFF'),
+    (b'II+\0', PICTURE, 'TIFF'), (b'MM\0+', PICTURE, 'TIFF'),
+    (b'\xff\x0a', UNSUPPORTED, 'JPEG XL'), (b'\0\0\0\x0cJXL \r\n\x87\n', UNSUPPORTED, 'JPEG XL'),
+    (b'II\xbc', UNSUPPORTED, 'JPEG XR'),
+    (b'\x76\x2f\x31\x01', UNSUPPORTED, 'OpenEXR'),
+    (b'#?RADIANCE', UNSUPPORTED, 'Radiance HDR'), (b'#?RGBE', UNSUPPORTED, 'Radiance HDR'),
+    (b'8BPS\0\2', UNSUPPORTED, 'PSB'), (b'gimp xcf', UNSUPPORTED, 'XCF'),
+    (b'P7\n', UNSUPPORTED, 'PAM'),
+    (b'\0\0\1\0', UNSUPPORTED, 'icon'),
+    (b'\x1aE\xdf\xa3', VIDEO, 'Matroska'),
+    (b'FLV\1', VIDEO, 'Flash video'),
+    (b'0&\xb2u\x8ef\xcf\x11', VIDEO, 'ASF'),
+    (b'\0\0\1\xba', VIDEO, 'MPEG'), (b'\0\0\1\xb3', VIDEO, 'MPEG'),
+    (b'\0\0\1\xb0', VIDEO, 'MPEG-4'),
+    (b'\0\0\0\1g', VIDEO, 'H.264'), (b'\0\0\0\1\x09', VIDEO, 'H.264'),
+    (b'\0\0\1g', VIDEO, 'H.264'), (b"\0\0\0\1'", VIDEO, 'H.264'),
+    (b'\0\0\0\1@\1', VIDEO, 'HEVC'), (b'\0\0\0\1F\1', VIDEO, 'HEVC'),
+    (b'.RMF', VIDEO, 'RealMedia'),
+    (b'\x06\x0e+4\2\5\1\1', VIDEO, 'MXF'),
+    (b'\x1f\x07\0', VIDEO, 'DV'),
+    (b'DKIF', VIDEO, 'IVF'), (b'YUV4MPEG2', VIDEO, 'YUV4MPEG'),
+    (b'nut/multimedia', VIDEO, 'NUT'), (b'\xb7\xd8\0\x20', VIDEO, 'WTV'),
+    (b'ID3', SOUND, 'MP3'), (b'fLaC', SOUND, 'FLAC'), (b'\xff\xfb', SOUND, 'MP3'),
+    (b'\xff\xf3', SOUND, 'MP3'), (b'\xff\xf1', SOUND, 'AAC'), (b'\xff\xf9', SOUND, 'AAC'),
+    (b'MThd', SOUND, 'MIDI'), (b'#!AMR', SOUND, 'AMR'), (b'caff', SOUND, 'CAF'),
+    (b'%PDF', OTHER, 'a PDF document'), (b'%!PS', OTHER, 'a PostScript document'),
+    (b'PK\3\4', OTHER, 'an archive'), (b'\x1f\x8b', OTHER, 'an archive'),
+    (b'7z\xbc\xaf', OTHER, 'an archive'), (b'Rar!', OTHER, 'an archive'),
+]
+RIFF = {b'WEBP': (PICTURE, 'WEBP'), b'AVI ': (VIDEO, 'AVI'), b'AMV ': (VIDEO, 'AVI'),
+        b'CDXA': (VIDEO, 'MPEG'), b'WAVE': (SOUND, 'WAVE')}
+BRANDS = {'AVIF': (b'avif', b'avis'),
+          'HEIF': (b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'hevm', b'hevs', b'mif1',
+                   b'mif2', b'msf1')}
+MOVIE_BOXES = b'moov', b'mdat', b'wide', b'free', b'skip', b'pnot', b'moof', b'styp', b'sidx'
+OGG_VIDEO = b'\x80theora', b'OVP80', b'BBCD', b'fishead\0', b'\1video\0'
+BMP_HEADERS = 12, 40, 52, 56, 64, 108, 124  # their sizes in bytes
+
+
+def tell(head: bytes) -> Optional[Kind]:
+    """Tell what a file is by its first ``HEAD`` bytes; ``None`` if they say nothing."""
+    if head[4:8] == b'ftyp':
+        return _tell_brand(head)
+    if head[:4] in (b'RIFF', b'RIFX', b'AVF0'):
+        return Kind(*RIFF.get(head[8:12], (OTHER, 'a RIFF file')))
+    for signature, kind, name in SIGNATURES:
+        if head.startswith(signature):
+            return Kind(kind, name)
+    if head[:2] == b'BM' and int.from_bytes(head[14:18], 'little') in BMP_HEADERS:
+        return Kind(PICTURE, 'BMP')
+    if head[:4] == b'OggS':
+        return Kind(VIDEO if any(mark in head for mark in OGG_VIDEO) else SOUND, 'Ogg')
+    if head[:1] == b'P' and head[1:2] in b'123456' and head[2:3].isspace():
+        return Kind(PICTURE, 'PPM')
+    if head[4:8] in MOVIE_BOXES and head[:1] in b'\0' and head[:1]:
+        return Kind(VIDEO, 'QuickTime')
+    if int.from_bytes(head[:4], 'little') in BMP_HEADERS and _is_dib(head):
+        return Kind(PICTURE, 'DIB')
+    if _is_transport_stream(head):
+        return Kind(VIDEO, 'MPEG-TS')
+    if b'\0\0\1\xba' in head and b'\0\0\1\xe0' in head:  # begins in the middle of a pack
+        return Kind(VIDEO, 'MPEG')
+    return None
+
+
+def _tell_brand(head):
+    """Files of ISO 14496-12: which of many begins with the brands that it is for."""
+    size = min(int.from_bytes(head[:4], 'big'), len(head))
+    brands = [head[8:12], *(head[at:at + 4] for at in range(16, size - 3, 4))]
+    if brands[0] == b'crx ':
+        return Kind(UNSUPPORTED, 'camera raw')
+    if brands[0] in (b'M4A ', b'M4B ', b'M4P '):
+        return Kind(SOUND, 'MPEG-4')
+    if brands[0] in BRANDS['AVIF'] or (
+            brands[0] in (b'mif1', b'msf1') and set(brands) & {*BRANDS['AVIF']}):
+        return Kind(PICTURE, 'AVIF')
+    if brands[0] in BRANDS['HEIF']:
+        return Kind(PICTURE, 'HEIF')
+    return Kind(VIDEO, 'MPEG-4')
+
+
+def _is_dib(head):
+    at = 8 if head[0] == 12 else 12
+    planes, bits = (int.from_bytes(head[i:i + 2], 'little') for i in (at, at + 2))
+    return planes == 1 and bits in (1, 4, 8, 16, 24, 32)
+
+
+def _is_transport_stream(head):
+    """Whether packets of 188 bytes, or a few more, follow each other, from wherever it begins."""
+    return any(
+        len(head) >= start + 5 * size
+        and all(head[at] == 0x47 for at in range(start, start + 5 * size, size))
+        for size in (188, 192, 204) for start in range(size) if head[start:start + 1] == b'G')
+
+
+def read_head(path: str) -> bytes:
+    """The first bytes of a file.
+
+    Raises:
+        InputError: If the path does not name a regular file, or the file may
+            not be read.
+    """
+    try:
+        path.encode()
+    except UnicodeEncodeError as e:  # a table could not name it
+        raise InputError(f'{ascii(path)[1:-1]}: expected a name in UTF-8; rename it') from e
+    if os.path.islink(path) and not os.path.exists(path):
+        raise InputError(f'{path}: a broken link; there is no {os.path.realpath(path)}')
+    if os.path.exists(path) and not os.path.isfile(path):  # a pipe might keep us waiting for ever
+        if os.path.isdir(path):
+            _list(path)
+        raise InputError(f'{path}: expected a file, got a folder or a device')
+    try:
+        with open(path, 'rb') as f:
+            return f.read(HEAD)
+    except OSError as e:
+        raise InputError(f'{path}: {e.strerror}') from e
+
+
+def _list(folder):
+    """Raise :class:`InputError` if a folder may not be looked into."""
+    try:
+        os.scandir(folder).close()
+    except OSError as e:
+        raise InputError(f'{folder}: {e.strerror}') from e
+
+
+def is_video(path: str) -> bool:
+    """Whether a file that can be read is a video, by its content."""
+    try:
+        kind = tell(read_head(path))
+    except InputError:
+        return False
+    return kind is not None and kind.kind == VIDEO
+
+
+def describe(head: bytes) -> str:
+    """What a file is that is neither a picture nor a video, for a message."""
+    kind = tell(head)
+    if not head:
+        return 'an empty file'
+    if kind and kind.kind == SOUND:
+        return f'sound only ({kind.name})'
+    if kind and kind.kind == OTHER:
+        return kind.name
+    if head.lstrip()[:9].lower() in (b'<!doctype', b'<html') or head.lstrip()[:5] == b'<html':
+        return 'a web page'
+    if b'<svg' in head:
+        return 'an SVG drawing'
+    try:
+        head.decode()
+    except UnicodeDecodeError as e:
+        if e.start < len(head) - 4 or b'\0' in head:
+            return 'something else, or a damaged file'
+    return 'something else, or a damaged file' if b'\0' in head else 'text'

@@ -1,0 +1,284 @@
+"""Reading videos, by PyAV, which carries FFmpeg: upright, with square pixels, deinterlaced.
+
+Every frame is decoded, so that frames and their times are counted exactly;
+only those that are asked for are converted to an ``img`` (HWC, BGR,
+``uint8``, as OpenCV has it).
+"""
+import collections
+import contextlib
+import os
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Callable
+
+import numpy as np
+
+from picture_ranknet.errors import InputError
+from picture_ranknet.machine import threads
+from picture_ranknet.pictures import colours, kinds
+from picture_ranknet.pictures.limits import MAX_PIXELS, check_size
+from picture_ranknet.pictures.opencv import cv2
+
+AV_VERSIONS = '>=15,<20'  # as in setup.py
+USUAL_RATE = 25.          # frames a second, where a video does not say
+MOST_THREADS = 16         # that decode; with more, FFmpeg warns of worse quality
+SQUARE = .01              # pixels that are this near to square are left alone
+WIDEST = 4                # times as wide as high: beyond, the aspect of a pixel is a mistake
+# ITU-T H.273's numbers of matrices from RGB to YUV, as FFmpeg's scaler calls them.
+MATRICES = {1: 'bt709', 4: 'fcc', 5: 'bt601', 6: 'bt601', 7: 'smpte240m', 9: 'bt2020', 10: 'bt2020'}
+LIMITED, FULL = 1, 2      # FFmpeg's numbers of ranges
+EXACT = 'bicubic+accurate_rnd+full_chroma_int'  # without: 1.2 levels too dark, up to 3 off
+
+
+class Video:
+
+    """An open video.
+
+    Attributes:
+        announced (int): How many frames the file says it has; 0 if it does
+            not say.
+        expected (int): The same, or an estimate, for a progress bar.
+        is_short (bool): After reading: whether frames are missing at the end.
+    """
+
+    def __init__(self, path: str, container, stream, max_pixels: int):
+        self.path = path
+        self._container, self._stream, self._max_pixels = container, stream, max_pixels
+        self._rate = float(stream.average_rate or stream.guessed_rate or USUAL_RATE)
+        self.announced = stream.frames
+        duration = float(stream.duration * stream.time_base) if stream.duration else (
+            container.duration or 0) / 1e6
+        self.expected = max(1, self.announced or round(max(0, duration) * self._rate))
+        # What is cut away by an edit list counts as announced.  AVI has a duration of what is
+        # left of a file that is cut short.
+        self._end = self.announced / self._rate
+        if 'mov' in container.format.name and stream.duration:
+            self._end = min(self._end, duration)
+        self.is_short = False
+        self._converters = {}
+        self._aspect = stream.codec_context.sample_aspect_ratio
+
+    def __iter__(self) -> Iterator[tuple[float, Callable[[], np.ndarray]]]:
+        """Yield the time of each frame, in seconds since the first, and how to get its img."""
+        n, seconds = 0, 0.
+        for seconds, frame in _deinterlace(self._times(self._decode())):
+            n += 1
+            yield seconds, lambda frame=frame: self._img(frame)
+        self.is_short = n < self.announced and seconds + 2 / self._rate < self._end
+
+    def _decode(self):
+        """Yield the frames; damaged ones are left out."""
+        import av
+
+        try:
+            for packet in self._container.demux(self._stream):
+                with contextlib.suppress(av.FFmpegError):
+                    yield from self._stream.decode(packet)
+        except av.FFmpegError:  # the file is damaged from here on
+            with contextlib.suppress(av.FFmpegError):
+                yield from self._stream.decode(None)
+
+    def _times(self, frames):
+        """Yield the seconds of each frame since the first, and the frame.
+
+        Where there is no time for a frame, or one that goes back, the frame
+        counts as one frame later than the last.
+        """
+        first = last = None
+        for frame in frames:
+            stamp = frame.pts if frame.pts is not None else frame.dts
+            time_base = frame.time_base or self._stream.time_base
+            stamp = None if stamp is None else float(stamp * time_base)
+            if last is None:
+                first, last = stamp, 0.
+            elif stamp is not None and first is not None and stamp - first > last:
+                last = stamp - first
+            else:
+                last += 1 / self._rate
+            yield last, frame
+
+    def _img(self, frame):
+        width, height = self._shape(frame)
+        check_size(self.path, width, height, self._max_pixels)
+        key = (_layout(frame), width, height, frame.colorspace, frame.color_range)
+        if key not in self._converters:
+            self._converters.clear()  # of another size, that is over
+            self._converters[key] = _Converter(frame, width, height)
+        img = self._converters[key](frame)
+        return _turn(img, frame.side_data.get('DISPLAYMATRIX'))
+
+    def _shape(self, frame):
+        """Width and height with square pixels: the height stays."""
+        aspect = self._stream.codec_context.sample_aspect_ratio
+        if aspect == self._aspect:  # it has not changed since: what the container says counts
+            aspect = self._stream.sample_aspect_ratio or aspect
+        if not aspect or abs(aspect - 1) < SQUARE or not 1 / WIDEST <= aspect <= WIDEST:
+            return frame.width, frame.height
+        return max(1, round(frame.width * aspect)), frame.height
+
+
+@contextlib.contextmanager
+def opened(path: str, max_pixels: int = MAX_PIXELS) -> Iterator[Video]:
+    """Open a video.
+
+    Args:
+        path (str): Its name need not tell the format.
+        max_pixels (int): Of a frame; what is larger is not decoded.
+
+    Raises:
+        InputError: If it is no video, cannot be read, or is larger.
+    """
+    try:
+        import av  # here, since whoever has pictures only does not need it
+    except ImportError as e:
+        raise InputError(f'{path}: videos are read by PyAV, which cannot be imported ({e}); '
+                         f'python -m pip install "av{AV_VERSIONS}"') from e
+    try:
+        # abspath: FFmpeg takes 'a:b.mp4' for the file b.mp4 of a protocol a.
+        container = av.open(os.path.abspath(path), options={'protocol_whitelist': 'file'})
+    except av.FFmpegError as e:
+        raise _damaged(path) from e
+    with container:
+        stream = _choose_stream(path, container)
+        check_size(path, stream.codec_context.width, stream.codec_context.height, max_pixels)
+        stream.thread_type = 'AUTO'
+        stream.codec_context.thread_count = min(threads.count(), MOST_THREADS)
+        stream.codec_context.options = {'max_pixels': str(max_pixels)}
+        yield Video(path, container, stream, max_pixels)
+
+
+def _choose_stream(path, container):
+    """The largest of a file's video streams, the first of equals; covers of albums are none."""
+    from av.stream import Disposition
+
+    streams = [stream for stream in container.streams.video
+               if not stream.disposition & Disposition.attached_pic]
+    if not streams and not container.streams.audio:
+        raise _damaged(path)
+    if not streams:
+        raise InputError(f'{path}: expected a video, got sound only')
+    streams = [stream for stream in streams if stream.codec_context]
+    if not streams:
+        raise InputError(f'{path}: expected a video, got one of a coding that FFmpeg does not '
+                         'read; convert it to H.264')
+    return max(streams, key=lambda stream: stream.codec_context.width * stream.codec_context.height)
+
+
+def _damaged(path):
+    kind = kinds.tell(kinds.read_head(path))
+    name = f'{kind.name} video' if kind else 'video'
+    return InputError(f'{path}: expected a whole {name}, got a damaged or incomplete one')
+
+
+def _layout(frame):
+    return frame.format.name, frame.width, frame.height
+
+
+# Interlaced frames, each of which holds the rows of two moments
+
+def _deinterlace(frames):
+    """Yield what :meth:`Video._times` yields, as many, without the combs of interlacing.
+
+    Frames go through FFmpeg's bwdif filter from the first one on that says it
+    is interlaced; it leaves those alone that do not.
+    """
+    graph, layout, waiting = None, None, collections.deque()
+    for seconds, frame in frames:
+        if graph and layout != _layout(frame):
+            yield from _pull(graph, waiting, at_end=True)
+            graph = None
+        if not graph and not frame.interlaced_frame:
+            yield seconds, frame
+            continue
+        if not graph:
+            layout = _layout(frame)
+            graph = _build(frame, ('bwdif', 'mode=send_frame:deint=interlaced'))
+        waiting.append(seconds)
+        graph.push(frame)
+        yield from _pull(graph, waiting)
+    if graph:
+        yield from _pull(graph, waiting, at_end=True)
+
+
+def _pull(graph, waiting, at_end=False):
+    import av
+
+    if at_end:
+        graph.push(None)
+    with contextlib.suppress(av.BlockingIOError, av.EOFError):  # nothing more for now, or at all
+        while True:
+            frame = graph.pull()
+            yield waiting.popleft(), frame
+
+
+def _build(frame, *filters):
+    """A filter graph for frames like this one."""
+    import av.filter
+
+    graph = av.filter.Graph()
+    graph.link_nodes(
+        graph.add_buffer(width=frame.width, height=frame.height, format=frame.format,
+                         time_base=frame.time_base or Fraction(1, 90000)),
+        *(graph.add(name, args) for name, args in filters), graph.add('buffersink')).configure()
+    return graph
+
+
+# Pixels
+
+class _Converter:
+
+    """Frames of one layout and one kind of colours to img."""
+
+    def __init__(self, frame, width, height):
+        is_rgb = frame.format.is_rgb or frame.format.has_palette
+        self._has_alpha = any(part.is_alpha for part in frame.format.components)
+        self._primaries, self._transfer = frame.color_primaries, frame.color_trc
+        self._is_srgb = colours.is_srgb(self._primaries, self._transfer)
+        full = is_rgb or frame.color_range == FULL or frame.format.name.startswith('yuvj')
+        # FFmpeg takes all grey for full range.
+        self._is_dim = frame.format.name.startswith('gray') and frame.color_range == LIMITED
+        options = [f'{width}:{height}', f'flags={EXACT}']
+        if not is_rgb:
+            options += [f'in_color_matrix={_matrix(frame)}',
+                        f'in_range={"full" if full else "limited"}']
+        # Planes, for which FFmpeg's exact conversion is five times as fast as for bgr24.
+        planes = 'gbrap' if self._has_alpha else 'gbrp'
+        self._graph = _build(frame, ('scale', ':'.join(options)),
+                             ('format', planes + '16le' * (not self._is_srgb)))
+        self._size = width, height
+
+    def __call__(self, frame):
+        self._graph.push(frame)
+        green, blue, red, *alpha = map(self._read_plane, self._graph.pull().planes)
+        img = cv2.merge([blue, green, red])
+        if not self._is_srgb:
+            img = colours.to_srgb(img, self._primaries, self._transfer)
+            alpha = [np.uint8(plane >> 8) for plane in alpha]
+        if self._is_dim:
+            img = cv2.convertScaleAbs(np.maximum(img, 16), alpha=255 / 219, beta=-16 * 255 / 219)
+        return colours.on_white(img, *alpha) if alpha else img
+
+    def _read_plane(self, plane):
+        width, height = self._size
+        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:height]
+        return rows[:, :width] if self._is_srgb else rows.view('<u2')[:, :width]
+
+
+def _matrix(frame):
+    """Of an untagged frame, that of its size, as players have it: high definition is BT.709."""
+    is_high = frame.width >= 1280 or frame.height > 576
+    return MATRICES.get(frame.colorspace, 'bt709' if is_high else 'bt601')
+
+
+def _turn(img, matrix):
+    """Turn and mirror a frame as a display matrix says: where its x and y go, 16.16 each."""
+    if matrix is None:
+        return img
+    a, b, _, c, d, *_ = np.frombuffer(matrix, np.int32).tolist()
+    swaps = abs(b) > abs(a)
+    if swaps:
+        img = cv2.transpose(img)
+    flips_x, flips_y = (c < 0, b < 0) if swaps else (a < 0, d < 0)
+    if flips_x or flips_y:
+        img = cv2.flip(img, -1 if flips_x and flips_y else int(flips_x))
+    return img
