@@ -240,6 +240,10 @@ def test_a_picture_that_fails_is_not_rated(rate):
     rater.page.keyboard.press('4')
     rater.says('there is no picture')
     assert len(rater.answers) == n_rated
+    failed = rater.page.inner_text('.message')
+    rater.page.keyboard.press(' ')
+    rater.page.wait_for_function(
+        'failed => document.querySelector(".message").innerText !== failed', arg=failed)
     rater.page.unroute('**/picture/large/*')
     rater.page.click('text=Try again')
     assert rater.row() not in rows

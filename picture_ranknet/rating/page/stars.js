@@ -207,7 +207,7 @@ export class Stars {
   /** Answer the picture that was on the screen when a key or button was pressed. */
   answerSeen(event, answer, options) {
     const seen = this.stage.seen(event, options);
-    const {view} = this.stage;
+    const view = this.stage.hasFailed ? undefined : this.stage.view;
     if (seen?.length) inTurn(() => answer(seen[0], view));
     return Boolean(seen?.length);
   }
@@ -260,7 +260,7 @@ export class Stars {
   async goOn() {
     const row = this.current;
     const isLeft = row !== undefined && this.isOpen(row) && this.next() !== undefined;
-    if (isLeft) await say('next', {row, view: this.stage.view});
+    if (isLeft) await say('next', {row});
     this.move(1);
   }
 
@@ -314,8 +314,9 @@ export class Stars {
     if (hadDigits && ['undo', 'Escape', 'Delete'].includes(key)) return true;
     if (key === 'Delete') this.clear(event);
     else if (key === 'x') this.answerSeen(event, (...seen) => this.reject(...seen));
-    else if (key === ' ') this.answerSeen(event, (...seen) => this.skip(...seen), {evenIfFailed: true});
-    else if (key === 'ArrowLeft') inTurn(() => this.move(-1));
+    else if (key === ' ') {
+      this.answerSeen(event, (...seen) => this.skip(...seen), {evenIfFailed: true});
+    } else if (key === 'ArrowLeft') inTurn(() => this.move(-1));
     else if (key === 'ArrowRight') inTurn(() => this.goOn());
     else return false;
     return true;
