@@ -639,6 +639,8 @@ def test_axe_finds_nothing_to_mend(rate, is_paired):
     for _ in range(3):
         rater.press('1')
     check()
+    if is_paired:
+        return
     rater.open_list()
     check()
     page.keyboard.press('g')
