@@ -262,8 +262,10 @@ class _Converter:
     def __call__(self, frame):
         self._graph.push(frame)
         if self._is_fast:
-            img = self._graph.pull().to_ndarray()
-            return cv2.add(img, (1, 1, 1, 0), dst=img)
+            width, height = self._size
+            plane, = self._graph.pull().planes
+            rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+            return cv2.add(rows[:height, :3 * width].reshape(height, width, 3), (1, 1, 1, 0))
         green, blue, red, *alpha = map(self._read_plane, self._graph.pull().planes)
         img = cv2.merge([blue, green, red])
         if not self._is_srgb:
