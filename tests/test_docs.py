@@ -54,7 +54,7 @@ def test_options_that_the_pages_name_exist(root):
         for path in [*root.glob('benchmarks/*.py'), root / 'Makefile']
         for option in re.findall(r'--[\w-]+', path.read_text(encoding='utf-8'))}
     others |= {'--no-build-isolation', '--force-reinstall', '--no-deps', '--allow-run-as-root',
-               '--oversubscribe', '--help'}
+               '--oversubscribe', '--help', '--only-binary'}
     for path in [root / 'README.md', root / 'README.ja.md', *root.glob('docs/*.md')]:
         for option in re.findall(r'(?<![\w-])--[a-z][\w-]*', path.read_text(encoding='utf-8')):
             assert option in known | others, f'{path.name} names {option}'
