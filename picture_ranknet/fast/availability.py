@@ -5,6 +5,7 @@ version to the next.  Where they do not work, everything still computes the
 same, by Chainer and NumPy, only slower.
 """
 import functools
+import importlib
 import warnings
 
 import numpy as np
@@ -12,13 +13,13 @@ import numpy as np
 _switched_on = True
 
 
-def kernels():
-    """The module :mod:`kernels`, or None where it cannot be used.
+def kernels(name: str = 'kernels'):
+    """A module of compiled loops, or None where it cannot be used.
 
     Without Numba, or with ``NUMBA_DISABLE_JIT``, that is all.  A Numba or LLVM
-    that the kernels do not fit gives one ``RuntimeWarning``.
+    that the loops do not fit gives one ``RuntimeWarning``.
     """
-    return _find() if _switched_on else None
+    return _find(name) if _switched_on else None
 
 
 def fit(*arrays: np.ndarray) -> bool:
@@ -34,21 +35,37 @@ def use(on: bool) -> None:
 
 
 @functools.cache
-def _find():
+def _find(name):
+    if not _vectors_work():
+        return None
+    try:
+        return importlib.import_module('picture_ranknet.fast.' + name)
+    except Exception as e:  # of whatever kind a changed interface raises
+        _warn(e)
+        return None
+
+
+@functools.cache
+def _vectors_work():
     try:
         import numba
     except ImportError:
-        return None
+        return False
     if numba.config.DISABLE_JIT:
-        return None
+        return False
     try:
-        from picture_ranknet.fast import kernels, vectors
+        from picture_ranknet.fast import vectors
         vectors.check()
-    except Exception as e:  # of whatever kind a changed interface raises
-        reason = str(e).strip().split('\n')[0]
-        warnings.warn(
-            f'the compiled kernels do not work with Numba {numba.__version__} here '
-            f'({type(e).__name__}: {reason}); computing without them, which is slower',
-            RuntimeWarning, stacklevel=2)
-        return None
-    return kernels
+    except Exception as e:
+        _warn(e)
+        return False
+    return True
+
+
+def _warn(e):
+    import numba
+    reason = str(e).strip().split('\n')[0]
+    warnings.warn(
+        f'the compiled kernels do not work with Numba {numba.__version__} here '
+        f'({type(e).__name__}: {reason}); computing without them, which is slower',
+        RuntimeWarning, stacklevel=2)

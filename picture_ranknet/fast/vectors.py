@@ -59,10 +59,17 @@ class LanesModel(models.PrimitiveModel):
 
 @intrinsic(prefer_literal=True)
 def load(typingctx, array, i, n):
-    """``array[i:i + n]`` as :class:`Lanes`; ``n`` is a constant."""
-    if not isinstance(n, types.IntegerLiteral):
+    """``array[i:i + n]`` as :class:`Lanes`.
+
+    ``n`` is a constant, or a tuple that stands for 8 numbers an element: a
+    function that is given the tuple is then compiled once for each length.
+    """
+    if isinstance(n, types.IntegerLiteral):
+        lanes = Lanes(n.literal_value)
+    elif isinstance(n, types.BaseTuple):
+        lanes = Lanes(8 * len(n))
+    else:
         return None
-    lanes = Lanes(n.literal_value)
 
     def generate(context, builder, signature, args):
         return _join(builder, [
@@ -104,8 +111,7 @@ def fma(typingctx, v, w, s):
     ``s`` is a number, or a block of 8 by which each vector of ``w`` is multiplied.
     """
     def generate(context, builder, signature, args):
-        multiply_add = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(VECTOR, [VECTOR] * 3), 'llvm.fmuladd.v8f32')
+        multiply_add = _multiply_add(builder)
         if isinstance(s, Lanes):
             factor, = _split(builder, args[2])
         else:
@@ -113,6 +119,55 @@ def fma(typingctx, v, w, s):
         return _join(builder, [builder.call(multiply_add, [b, factor, a]) for a, b in zip(
             _split(builder, args[0]), _split(builder, args[1]))])
     return v(v, w, s if isinstance(s, Lanes) else types.float32), generate
+
+
+@intrinsic
+def store_planes(typingctx, array, i, v, plane):
+    """``array[i + k * plane:][:8] = vector`` for the vectors ``k = 0, 1, ...`` of ``v``."""
+    def generate(context, builder, signature, args):
+        data, i, lanes, plane = args
+        for vector in _split(builder, lanes):
+            pointer = _pointer(context, builder, signature, (data, i), 0, VECTOR)
+            builder.store(vector, pointer, align=4)
+            i = builder.add(i, plane)
+    return types.void(array, types.int64, v, types.int64), generate
+
+
+@intrinsic
+def correlate(typingctx, v, taps, array, i, row):
+    """``v`` plus the sum over a window of 8 numbers a pixel, times its taps.
+
+    ``taps`` are 8 * k * k numbers for a window of k x k whose top left pixel
+    begins at ``array[i]``; ``row`` is the step from a row to the next.
+    """
+    side = math.isqrt(len(taps.starts))
+
+    def generate(context, builder, signature, args):
+        v, taps, data, i, row = args
+        address = types.void(signature.args[2], types.int64)
+        total, = _split(builder, v)
+        for k, tap in enumerate(_split(builder, taps)):
+            if k and k % side == 0:
+                i = builder.add(i, row)
+            pixel = builder.load(
+                _pointer(context, builder, address, (data, i), k % side * 8, VECTOR), align=4)
+            total = builder.call(_multiply_add(builder), [pixel, tap, total])
+        return _join(builder, [total])
+    return v(v, taps, array, types.int64, types.int64), generate
+
+
+@intrinsic
+def relu6(typingctx, v):
+    """``min(max(v, 0), 6)``; NaN stays NaN."""
+    def generate(context, builder, signature, args):
+        zero, six = (ir.Constant(VECTOR, [number] * 8) for number in (0., 6.))
+        clipped = []
+        for vector in _split(builder, args[0]):
+            vector = builder.select(builder.fcmp_ordered('<', vector, zero), zero, vector)
+            vector = builder.select(builder.fcmp_ordered('>', vector, six), six, vector)
+            clipped.append(vector)
+        return _join(builder, clipped)
+    return v(v), generate
 
 
 @intrinsic
@@ -161,6 +216,11 @@ def _best(builder, four):
         best = builder.select(larger, vector, best)
         winner = builder.select(larger, ir.Constant(BYTES, [number] * 8), winner)
     return best, winner
+
+
+def _multiply_add(builder):
+    return cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(VECTOR, [VECTOR] * 3), 'llvm.fmuladd.v8f32')
 
 
 def _pointer(context, builder, signature, args, start, type_=None):
