@@ -130,11 +130,11 @@ def read(content, names):
     Raises:
         ReadError: If it is damaged, or says something else.
     """
-    reader = _Reader(content, {**_PYTHONS, **names})
-    for _ in range(MOST_OPCODES):
-        if reader.step():
-            return reader.result()
-    raise ReadError('it has more than {:,} opcodes'.format(MOST_OPCODES))
+    reader = Reader(content, names)
+    value = reader.run()
+    if reader.at != len(content):
+        raise ReadError('there is more behind its end')
+    return value
 
 
 def show(text, most=80):
@@ -145,16 +145,32 @@ def show(text, most=80):
     return shown if len(shown) <= most else shown[:most] + '...'
 
 
-class _Reader:
+class Reader:
 
-    def __init__(self, content, names):
+    """Reads one pickle of a file that may hold more.
+
+    Args:
+        content (bytes or mmap.mmap): The file.
+        names (dict): As for :func:`read`.
+        at (int): The byte at which the pickle begins; :meth:`run` moves it
+            behind its end.
+    """
+
+    def __init__(self, content, names, at=0):
         self.content = content
         self.bytes = memoryview(content)
-        self.names = names
-        self.at = 0
+        self.names = {**_PYTHONS, **names}
+        self.at = at
         self.stack = []
         self.below = []  # the stack beneath each mark
         self.memo = {}
+
+    def run(self):
+        """What the pickle holds; see :func:`read`."""
+        for _ in range(MOST_OPCODES):
+            if self.step():
+                return self.result()
+        raise ReadError('it has more than {:,} opcodes'.format(MOST_OPCODES))
 
     def step(self):
         """Run one opcode; returns whether it was the last."""
@@ -170,8 +186,6 @@ class _Reader:
     def result(self):
         if self.below or len(self.stack) != 1:
             raise ReadError('it ends in the middle')
-        if self.at != len(self.bytes):
-            raise ReadError('there is more behind its end')
         return self.stack[0]
 
     # What follows an opcode.
@@ -355,7 +369,7 @@ def _int(line):
 def _opcodes():
     """What each opcode does, by its code."""
     p = pickle
-    r = _Reader
+    r = Reader
     pushed = {
         p.NONE: lambda r: None,
         p.NEWTRUE: lambda r: True,
