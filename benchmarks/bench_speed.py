@@ -49,9 +49,8 @@ def import_chainer(kernels=True):
     import picture_ranknet.machine.chainer_compat  # noqa: F401
     import chainer
 
-    from picture_ranknet.fast import conv_pool
-    if not kernels:
-        conv_pool.kernels = None
+    from picture_ranknet.fast import availability
+    availability.use(kernels)
     return chainer
 
 
@@ -415,9 +414,9 @@ sys.path[:0] = [{root!r}, {root!r} + '/benchmarks']
 import numpy as np
 import picture_ranknet.machine.chainer_compat
 import chainer, bench_training, metrics, net
-from picture_ranknet.fast import conv_pool
+from picture_ranknet.fast import availability
 from picture_ranknet.storage import arrays
-conv_pool.kernels = None
+availability.use(False)
 X, r = np.load('X.npy'), np.loadtxt('r.txt')
 V, v = np.load('V.npy'), np.loadtxt('v.txt')
 np.random.seed({seed})
