@@ -26,8 +26,9 @@ import bench_speed
 from picture_ranknet.machine import threads
 
 SIDE = 160
+# Blocks, kernel, stride of the first, widening, outputs.
 STAGES = [(1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80),
-          (3, 5, 1, 6, 112), (4, 5, 2, 6, 192), (1, 3, 1, 6, 320)]  # blocks, kernel, stride, widening, outputs
+          (3, 5, 1, 6, 112), (4, 5, 2, 6, 192), (1, 3, 1, 6, 320)]
 HEAD = 1280
 KEPT = [0, 2, 4, 7, 10, 14, 15, 16]  # the last map of each stage, and the head's
 
@@ -92,7 +93,7 @@ def onnx_model():
         if block.expand:
             y = pointwise(y, f'expand{i}', *block.expand)
         W, b = block.depthwise
-        k, around = len(W), len(W) - block.stride  # at stride 2, all sides here are even
+        around = len(W) - block.stride  # at stride 2, all sides here are even
         y = convolution(y, f'depthwise{i}', W.transpose(2, 0, 1)[:, None], b, group=len(b),
                         strides=[block.stride] * 2, pads=[around // 2] * 2 + [-(-around // 2)] * 2)
         y = pointwise(y, f'project{i}', *block.project, clip=False)
@@ -101,9 +102,9 @@ def onnx_model():
             y = f'add{i}'
         names.append(y)
     names.append(pointwise(y, 'head', *head))
-    outputs = [f'mean{i}' for i in KEPT]
     nodes += [helper.make_node('GlobalAveragePool', [names[i]], [f'mean{i}']) for i in KEPT]
-    shapes = [('x', ['b', 3, SIDE, SIDE])], [(name, None) for name in outputs]
+    sizes = [len(block.project[1]) for block in blocks] + [HEAD]
+    shapes = [('x', ['b', 3, SIDE, SIDE])], [(f'mean{i}', ['b', sizes[i], 1, 1]) for i in KEPT]
     graph = helper.make_graph(nodes, 'network', *(
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in side]
         for side in shapes), weights)
@@ -178,10 +179,10 @@ CONTENDERS = {'ours': (ours, 'numba'), 'onnxruntime': (onnxruntime, 'onnxruntime
               'PyTorch, channels last': (pytorch, 'torch'), 'OpenCV': (opencv, 'onnx')}
 
 
-def check():
+def check(contenders):
     """All contenders must compute the same."""
     results = {}
-    for name, (contender, module) in CONTENDERS.items():
+    for name, (contender, module) in contenders.items():
         if bench_speed.importlib.util.find_spec(module):
             results[name] = contender(2)()
     for name, means in results.items():
@@ -201,7 +202,7 @@ def main():
     print(f'{datetime.date.today()}, {platform.machine()}, {len(threads.cores())} cores, '
           f'Python {platform.python_version()}, NumPy {np.__version__}')
     contenders = {name: CONTENDERS[name] for name in args.only}
-    check()
+    check(contenders)
     results, columns = [], []
     for n_threads in args.threads:
         os.environ['OMP_NUM_THREADS'] = str(n_threads)  # the contenders' processes read it

@@ -29,6 +29,7 @@ from picture_ranknet.fast.vectors import (
     correlate,
     fma,
     load,
+    prefetch,
     relu6,
     store,
     store_planes,
@@ -36,6 +37,7 @@ from picture_ranknet.fast.vectors import (
 
 MOST = 4 if MOST_LANES == 32 else 2  # vectors of sums to a pixel: with ROWS, what registers hold
 ROWS = 5          # pixels at a time; divides maps of 5 x 5 to 80 x 80, those of pictures of 160
+AHEAD = 32        # rows of weights that are fetched before their time
 SPINS = 2000      # looks at a counter before a thread that waits lets others have its core
 
 ONE, TWO, THREE, FOUR = (0,), (0,) * 2, (0,) * 3, (0,) * 4  # see `vectors.load`
@@ -89,14 +91,15 @@ def _stem(f, task, weights, x, strip, maps):
     start, stop = _chunk(f[OUT_HEIGHT], chunk, f[CHUNKS])
     row = 3 * (2 * f[OUT_WIDTH] + 1)
     for v in range(2 * start, 2 * stop + 1):  # the rows under the kernel, with zeros around them
-        i = (v - 2 * start) * row
-        for j in range(i, i + row):
-            strip[j] = 0
-        source = v - f[BEFORE]
+        i, source = (v - 2 * start) * row, v - f[BEFORE]
         if 0 <= source < height:
-            j = ((f[FIRST] + picture) * height + source) * width * 3
-            for k in range(3 * width):
-                strip[i + 3 * f[LEFT] + k] = x[j + k]
+            j, n = ((f[FIRST] + picture) * height + source) * width * 3, 3 * width
+            left = i + 3 * f[LEFT]
+            strip[i:left] = 0
+            strip[left:left + n] = x[j:j + n]
+            strip[left + n:i + row] = 0
+        else:
+            strip[i:i + row] = 0
     y = f[TARGET] + (picture * f[OUT_HEIGHT] + start) * f[OUT_WIDTH] * K
     for g in range(f[GROUPS]):
         vector, size = _group(f, g)
@@ -149,8 +152,7 @@ def _expand(f, group, is_first_task, offsets, weights, planes, maps):
     row = 8 * max((f[OUT_WIDTH] - 1) * stride + kernel, f[LEFT] + width)
     plane = row * max((f[OUT_HEIGHT] - 1) * stride + kernel, before + height)
     if is_first_task:
-        for i in range(MOST * plane):  # the zeros around the pictures; they stay
-            planes[i] = 0
+        _surround(f, planes, row, plane)
     vector, size = _group(f, group)
     for picture in range(f[PICTURES]):
         done = 0
@@ -172,6 +174,19 @@ def _expand(f, group, is_first_task, offsets, weights, planes, maps):
                     _filter(TAPS_5, planes, k * plane, row, stride, weights, taps,
                             f[FILTERS] + channel, done, ready, f[OUT_WIDTH], maps, y, E)
             done = max(done, ready)
+
+
+@_inner
+def _surround(f, planes, row, plane):
+    """Zeros around the pictures, which stay while their channels change."""
+    top, left = f[BEFORE], 8 * f[LEFT]
+    right = left + 8 * f[WIDTH]
+    for i in range(0, MOST * plane, row):
+        if top <= i % plane // row < top + f[HEIGHT]:
+            planes[i:i + left] = 0
+            planes[i + right:i + row] = 0
+        else:
+            planes[i:i + row] = 0
 
 
 @_inner
@@ -204,6 +219,7 @@ def _widen_rows(vectors, maps, x, start, stop, C, weights, W, b, planes, offsets
         p = q = r = s = t = load(weights, b, vectors)
         for k in range(C):
             w = load(weights, W + k * n, vectors)
+            prefetch(weights, W + (k + AHEAD) * n, vectors)
             p = fma(p, w, at(maps, x0 + k))
             q = fma(q, w, at(maps, x1 + k))
             r = fma(r, w, at(maps, x2 + k))
@@ -262,6 +278,7 @@ def _pointwise_rows(vectors, f, channel, start, stop, weights, W, b, maps):
             t = fma(t, load(maps, i + m4 * K, vectors), one)
         for k in range(C):
             w = load(weights, W + k * n, vectors)
+            prefetch(weights, W + (k + AHEAD) * n, vectors)
             p = fma(p, w, at(maps, x0 + k))
             q = fma(q, w, at(maps, x1 + k))
             r = fma(r, w, at(maps, x2 + k))

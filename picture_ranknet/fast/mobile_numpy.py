@@ -4,21 +4,13 @@ import numpy as np
 
 def run(network, x, keep, side):
     """The maps, or with a ``side`` their descriptions, as ``mobile.Network`` returns them."""
-    found = {}
-    for picture in x:  # one by one, so that the memory of the maps stays small
+    found = {i: [] for i in keep}
+    for picture in x if len(x) else np.zeros((1, *x.shape[1:]), np.float32):
         for i, y in maps(network, picture):
-            if i in keep:
-                found.setdefault(i, []).append(describe(y, side) if side else y)
-    results = []
-    for i in keep:
-        if not len(x):
-            found[i] = [(np.zeros(0),)]
-    for i in keep:
-        if side:
-            results.append(tuple(np.stack(arrays) for arrays in zip(*found[i])))
-        else:
-            results.append(np.stack(found[i]))
-    return results
+            if i in found:
+                found[i].append(describe(y, side) if side else (y,))
+    results = [tuple(np.stack(arrays)[:len(x)] for arrays in zip(*found[i])) for i in keep]
+    return results if side else [y for y, in results]
 
 
 def maps(network, picture):

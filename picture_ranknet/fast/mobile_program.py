@@ -11,8 +11,9 @@ import numpy as np
 from picture_ranknet.fast import mobile_kernels as mk
 from picture_ranknet.fast.mobile_numpy import fit
 
-LATE = 64         # a block is late where its input has no more pixels
-AHEAD = 400       # pixels that are widened before they are filtered, about: they stay in the cache
+LINE = 16         # float32 numbers in a line of the cache
+LATE = 100        # a block is late where its input has no more pixels
+AHEAD = 1000      # pixels that are widened before they are filtered, about: these stay in the cache
 TASKS = 8         # of a step, at least, where it can be split so far: for several threads
 FEWEST = 50       # pixels of a 1 x 1 convolution's task
 
@@ -87,7 +88,19 @@ def pack(network) -> Packed:
                put_filters(*block.depthwise), put_pointwise(block.project))
               for block in network.blocks]
     head = put_pointwise(network.head) if network.head else -1
-    return Packed(np.concatenate(parts).astype(np.float32, copy=False), stem, blocks, head)
+    weights = aligned(size)
+    np.concatenate(parts, out=weights)
+    return Packed(weights, stem, blocks, head)
+
+
+def aligned(size: int) -> np.ndarray:
+    """An empty array of float32 that begins with a line of the cache.
+
+    Else half of the vectors of 32 bytes lie across two lines.
+    """
+    array = np.empty(size + LINE, np.float32)
+    start = -array.ctypes.data // array.itemsize % LINE
+    return array[start:start + size]
 
 
 def groups(channels, more=False):

@@ -88,6 +88,23 @@ def store(typingctx, array, i, v):
     return types.void(array, types.int64, v), generate
 
 
+@intrinsic(prefer_literal=True)
+def prefetch(typingctx, array, i, n):
+    """Begin to fetch ``array[i:i + n]``, ``n`` as for :func:`load`; may lie beyond the end."""
+    count = n.literal_value if isinstance(n, types.IntegerLiteral) else 8 * len(n)
+    byte_pointer = ir.IntType(8).as_pointer()
+
+    def generate(context, builder, signature, args):
+        fetch = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), [byte_pointer] + [INT32] * 3),
+            'llvm.prefetch.p0')
+        for start in range(0, count, 16):  # a line of the cache
+            pointer = builder.bitcast(
+                _pointer(context, builder, signature, args, start), byte_pointer)
+            builder.call(fetch, [pointer, *(ir.Constant(INT32, number) for number in (0, 3, 1))])
+    return types.void(array, types.int64, n), generate
+
+
 @intrinsic
 def at(typingctx, array, i):
     """``array[i]``; negative indices are not looked for."""
@@ -138,21 +155,26 @@ def correlate(typingctx, v, taps, array, i, row):
     """``v`` plus the sum over a window of 8 numbers a pixel, times its taps.
 
     ``taps`` are 8 * k * k numbers for a window of k x k whose top left pixel
-    begins at ``array[i]``; ``row`` is the step from a row to the next.
+    begins at ``array[i]``; ``row`` is the step from a row to the next.  Rows have
+    sums of their own, up to three: a single chain of 25 sums would wait for itself.
     """
     side = math.isqrt(len(taps.starts))
 
     def generate(context, builder, signature, args):
         v, taps, data, i, row = args
         address = types.void(signature.args[2], types.int64)
-        total, = _split(builder, v)
-        for k, tap in enumerate(_split(builder, taps)):
-            if k and k % side == 0:
-                i = builder.add(i, row)
-            pixel = builder.load(
-                _pointer(context, builder, address, (data, i), k % side * 8, VECTOR), align=4)
-            total = builder.call(_multiply_add(builder), [pixel, tap, total])
-        return _join(builder, [total])
+        taps, sums = _split(builder, taps), _split(builder, v) + [None] * 2
+        rows = [i]
+        for _ in range(side - 1):
+            rows.append(builder.add(rows[-1], row))
+        for column in range(side):
+            for k, start in enumerate(rows):
+                pixel = builder.load(
+                    _pointer(context, builder, address, (data, start), 8 * column, VECTOR), align=4)
+                tap, total = taps[k * side + column], sums[k % 3]
+                sums[k % 3] = (builder.call(_multiply_add(builder), [pixel, tap, total])
+                               if total else builder.fmul(pixel, tap))
+        return _join(builder, [builder.fadd(builder.fadd(sums[0], sums[1]), sums[2])])
     return v(v, taps, array, types.int64, types.int64), generate
 
 

@@ -11,12 +11,17 @@ pytestmark = pytest.mark.skipif(availability.kernels() is None, reason='needs Nu
 X = np.random.default_rng(0).normal(size=(3, 3, 20, 20)).astype(np.float32)
 
 
+def forget():
+    availability._find.cache_clear()
+    availability._vectors_work.cache_clear()
+
+
 @pytest.fixture(autouse=True)
 def look_again():
     """What was found out before or in a test counts in no other."""
-    availability._find.cache_clear()
+    forget()
     yield
-    availability._find.cache_clear()
+    forget()
 
 
 def test_numba_with_another_interface_gives_one_note_and_the_same_scores(monkeypatch):
@@ -26,7 +31,7 @@ def test_numba_with_another_interface_gives_one_note_and_the_same_scores(monkeyp
     def fail():
         raise AttributeError("module 'numba' has no attribute 'extending'")
 
-    availability._find.cache_clear()
+    forget()
     monkeypatch.setattr(vectors, 'check', fail)
     with pytest.warns(RuntimeWarning, match='do not work with Numba .*no attribute') as caught:
         scores = [cnn(X).array for _ in range(2)]
