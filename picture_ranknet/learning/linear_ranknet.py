@@ -1,24 +1,28 @@
 """RankNet over features that stay as they are: its loss of all pairs, minimised exactly.
 
-Where only a linear layer is learnt, RankNet's loss is convex, and no steps at
-random are needed.  Features come in groups.  How much each group counts, and
-how much the layer is held back, follow from the ratings: by how well each
-picture is told from the others when its near-twins are left out with it, which
-a Gaussian process says in closed form (Rasmussen and Williams, *Gaussian
-Processes for Machine Learning*, 2006, section 5.4.2).  What several choices
-explain about as well is averaged, and few ratings leave it near a prior.
+Where only a linear layer is learnt, RankNet's loss is convex and needs no
+random steps.  The features come in groups.  How much each group counts, and how
+strongly the layer is regularised, is learnt from the ratings: by how well each
+is predicted when it is left out together with its near-twins, which a Gaussian
+process says in closed form (Rasmussen and Williams, *Gaussian Processes for
+Machine Learning*, 2006, section 5.4.2).  Choices that predict about equally well
+are averaged, and few ratings leave the result near a prior.
 """
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-STRENGTHS = 10. ** np.arange(-1.5, 2.1, .25)  # of the noise, in variances of the taste
-USUAL_STRENGTH, SPREAD = 3., 1.               # their prior is log-normal
-LOGIT = 1.2          # scores in units of the noise: a logistic function of this slope is a normal one
-MOST_COMPARED = 1000  # ratings that the groups' weights are learnt from
+STRENGTHS = 10. ** np.arange(-1.5, 2.1, .25)  # variance of the noise over that of the scores
+USUAL_STRENGTH, SPREAD = 3., 1.  # their prior is log-normal
+LOGIT = 1.2            # a logistic function of this slope is about a normal one
+WEIGHT = 1.4           # of a picture's pairs, so that their curvature is that of one rating
+MOST_COMPARED = 1000   # ratings that choose between the groups of features
 MOST_LANDMARKS = 2000  # ratings whose span holds the solution
-MOST_PARTNERS = 1000   # pairs of a picture, where there are more
-TWIN = .2              # of the mean squared distance between pictures; nearer ones are near-twins
+MOST_AT_ONCE = 512     # pictures whose features are in memory at once
+ALL_PAIRS = 1500       # pictures up to which all pairs count
+MOST_PAIRS = 2 ** 21   # pairs where not all do, but at least 100 partners a picture
+TWIN = .2              # of the mean squared distance; pictures that are nearer are near-twins
 
 
 class Choice(NamedTuple):
@@ -29,8 +33,66 @@ class Choice(NamedTuple):
     prior: float
 
 
-def learn(kernels_of, groups_of_pictures, ratings, choices, seed=0):
-    raise NotImplementedError
+def learn(features: Sequence, ratings: np.ndarray, choices: Sequence, groups: Sequence = None,
+          seed: int = 0) -> list:
+    """Learn linear weights of each group of features.
+
+    Args:
+        features: A function for each group, which returns the features of some
+            rows, shape ``(len(rows), D)``, mean 0 and mean squared norm 1.
+        ratings: Shape ``(n,)``, at least two different ones.
+        choices: Among which to weigh; see :class:`Choice`.
+        groups: Which pictures show the same: they are left out together.
+            ``None``: those whose features are much alike.
+        seed: Of the ratings that are drawn where there are too many.
+
+    Returns:
+        list: Weights of each group, shape ``(D,)``.
+    """
+    n = len(ratings)
+    order = np.random.default_rng(seed).permutation(n)
+    landmarks = np.sort(order[:MOST_LANDMARKS])
+    compared = np.arange(len(landmarks))[:MOST_COMPARED] if n <= MOST_COMPARED else np.sort(
+        np.random.default_rng(seed).permutation(len(landmarks))[:MOST_COMPARED])
+    at_landmarks = [f(landmarks) for f in features]
+    kernels = [h[compared] @ h[compared].T for h in at_landmarks]
+    members = (near_twins(sum(kernels)) if groups is None else
+               _members([groups[landmarks[i]] for i in compared]))
+    variances = weigh_groups(kernels, ratings[landmarks[compared]], members, choices)
+    scaled = [np.sqrt(variance) * h for variance, h in zip(variances, at_landmarks)]
+    values, vectors = np.linalg.eigh(sum(h @ h.T for h in scaled))
+    kept = values > 1e-6 * values[-1]
+    to_span = vectors[:, kept] / np.sqrt(values[kept])        # (landmarks, r)
+    Z = np.empty((n, to_span.shape[1]))
+    for start in range(0, n, MOST_AT_ONCE):
+        rows = np.arange(start, min(start + MOST_AT_ONCE, n))
+        Z[rows] = sum(np.sqrt(variance) * f(rows) @ h.T for variance, f, h in zip(
+            variances, features, scaled)) @ to_span
+    Z -= Z.mean(axis=0)
+    values, vectors = np.linalg.eigh(Z.T @ Z)
+    kept = values > 1e-6 * values[-1]
+    dual = to_span @ (vectors[:, kept] @ solve(Z @ vectors[:, kept], ratings))
+    return [np.sqrt(variance) * (h.T @ dual) for variance, h in zip(variances, scaled)]
+
+
+def near_twins(K: np.ndarray) -> list:
+    """Rows of pictures that a kernel ``K``, shape ``(n, n)``, says are much alike, and chains of such."""
+    square = np.diag(K)
+    distance = square[:, None] + square - 2 * K
+    near = distance < TWIN * distance.mean()
+    labels = np.arange(len(K))
+    while True:
+        spread = np.array([labels[row].min() for row in near])
+        if (spread == labels).all():
+            return _members(labels.tolist())
+        labels = spread
+
+
+def _members(labels):
+    rows = {}
+    for row, label in enumerate(labels):
+        rows.setdefault(label, []).append(row)
+    return [np.array(part) for part in rows.values()]
 
 
 def leave_out(K, y, members):
@@ -90,23 +152,24 @@ def weigh_groups(kernels, ratings, members, choices):
 
 
 def loss_gradient(scores, ratings):
-    """Gradient of ``n`` times RankNet's mean loss of pairs, by the scores.
+    """Gradient by the scores of the sum over pictures of RankNet's mean loss of their pairs.
 
-    All pairs of up to ``MOST_PARTNERS`` pictures; of more, each picture with
-    so many others.
+    With more than ``ALL_PAIRS`` pictures, each is paired with some hundreds of others.
     """
     n = len(scores)
+    if n <= ALL_PAIRS:
+        gradient = np.zeros(n)
+        for start in range(0, n, 256):
+            rows = slice(start, start + 256)
+            gradient[rows] = _pair_gradient(scores[rows, None], scores, ratings[rows, None],
+                                            ratings).sum(axis=1)
+        return 2 / (n - 1) * gradient
+    shifts = max(50, min(n // 2, MOST_PAIRS // n))
     gradient = np.zeros(n)
-    if n <= MOST_PARTNERS:
-        for start in range(0, n, 512):
-            rows = slice(start, start + 512)
-            gradient[rows] = _pair_gradient(scores[rows, None], scores[None], ratings[rows, None],
-                                            ratings[None]).sum(axis=1)
-        return gradient * 2 / (n - 1)
-    for shift in range(1, MOST_PARTNERS // 2 + 1):
+    for shift in range(1, shifts + 1):
         g = _pair_gradient(scores, np.roll(scores, shift), ratings, np.roll(ratings, shift))
         gradient += g - np.roll(g, -shift)
-    return gradient / (MOST_PARTNERS // 2)
+    return gradient / shifts
 
 
 def _pair_gradient(s_i, s_j, t_i, t_j):
@@ -114,31 +177,37 @@ def _pair_gradient(s_i, s_j, t_i, t_j):
     return .5 * (1 + np.tanh((s_i - s_j) / 2)) - wanted
 
 
-def solve(Z, ratings, tolerance=1e-4, most=500):
-    """Minimise RankNet's loss of scores ``Z w``, each picture's pairs counting once, and ``|w|^2 / 2``.
+def solve(Z, ratings, tolerance=1e-3, most=300):
+    """Minimise RankNet's loss of scores ``Z w``, plus ``|w|^2 / 2``.
 
-    A pair's loss is nowhere more curved than 1/4, so a quadratic bound of the
-    same curvature everywhere can be minimised again and again: Böhning and
-    Lindsay, *Monotonicity of quadratic-approximation algorithms*, 1988.
+    A pair's loss is nowhere more curved than 1/4, so a quadratic bound with
+    that curvature everywhere can be minimised again and again (Böhning and
+    Lindsay, *Monotonicity of quadratic-approximation algorithms*, 1988), with
+    Nesterov's momentum, which starts again where the loss would rise.
 
     Args:
-        Z (numpy.ndarray): Features, shape ``(n, r)``, whose columns are
-            orthogonal and have mean 0.
+        Z (numpy.ndarray): Shape ``(n, r)``; columns are orthogonal and have mean 0.
         ratings (numpy.ndarray): Shape ``(n,)``.
+        tolerance (float): Largest change of a score in the last step.
+        most (int): Steps.
 
     Returns:
         numpy.ndarray: ``w``, shape ``(r,)``.
     """
     n = len(Z)
-    curvature = (Z ** 2).sum(axis=0) * n / (n - 1) / 2 * SHARP + 1
-    w = np.zeros(Z.shape[1])
+    ratings = ratings.astype(np.float32)
+    curvature = WEIGHT / 2 * n / (n - 1) * (Z ** 2).sum(axis=0) + 1
+    w = ahead = np.zeros(Z.shape[1])
+    momentum = 1.
     for _ in range(most):
-        scores = Z @ w
-        step = (SHARP * Z.T @ loss_gradient(scores, ratings) + w) / curvature
-        w -= step
+        gradient = WEIGHT * (Z.T @ loss_gradient((Z @ ahead).astype(np.float32), ratings)) + ahead
+        new = ahead - gradient / curvature
+        step = new - w
+        if gradient @ step > 0:
+            momentum = 1.
+        following = (1 + np.sqrt(1 + 4 * momentum ** 2)) / 2
+        ahead = new + (momentum - 1) / following * step
+        w, momentum = new, following
         if np.abs(Z @ step).max() < tolerance:
             break
     return w
-
-
-SHARP = 1.4

