@@ -53,8 +53,8 @@ def learn(model: net.RankNet, X: np.ndarray, rows: np.ndarray, ratings: np.ndarr
         groups: Of the ``N``; pictures of one group show the same.  ``None``:
             those that look alike do.
         seed: Of what is drawn from many pictures.
-        start: A model of the same kind, of other people's ratings; what is
-            learnt is the difference from it.
+        start: A model of the same kind, of others' ratings; what is learnt is
+            how much it counts, and the difference from it.
         progress: Called with the number of pictures that have been looked at.
     """
     predictor = model.predictor
@@ -66,7 +66,7 @@ def learn(model: net.RankNet, X: np.ndarray, rows: np.ndarray, ratings: np.ndarr
         columns = slice(stop, stop + size)
         known = features if name == 'features' else seen
         offset = seen.shape[1] if name == 'features' else 0
-        parts.append(_Part(predictor, known, columns, offset, some, rows))
+        parts.append(_Part(predictor, known, columns, offset, some, rows, start))
         stop = columns.stop
     functions = [part.of_rows for part in parts]
     choices = CHOICES if 'low' in predictor.sizes else WITHOUT
@@ -85,7 +85,20 @@ def learn(model: net.RankNet, X: np.ndarray, rows: np.ndarray, ratings: np.ndarr
     for part, w in zip(parts, weights):
         predictor.l.W.array[0, part.columns] = w / part.size
         bias -= part.centre @ w / part.size
+    if start is not None:
+        counts = float(weights[-1][0]) / spread
+        predictor.l.W.array += counts * start.predictor.l.W.array
+        bias += counts * float(start.predictor.l.b.array[0])
     predictor.l.b.array[...] = bias
+
+
+def check_start(start: net.RankNet, path: str, model: net.RankNet) -> None:
+    """Raise :class:`InputError` unless a model of a file can be what another starts from."""
+    kind, wanted = type(start.predictor), model.predictor
+    if kind is not Pretrained:
+        raise InputError(f'{path}: expected a model of --arch pretrained, got {kind.__name__}')
+    if (start.predictor.digest, start.predictor.n_features) != (wanted.digest, wanted.n_features):
+        raise InputError(f'{path}: was trained with another network or other --features')
 
 
 def _with_share(choices, shares):
@@ -98,16 +111,19 @@ class _Part:
 
     """A group of features: standardised, bent, of mean 0 and mean squared norm 1."""
 
-    def __init__(self, predictor, known, columns, offset, some, rows):
+    def __init__(self, predictor, known, columns, offset, some, rows, start=None):
         self.predictor, self.known, self.columns = predictor, known, columns
         self.here = slice(columns.start - offset, columns.stop - offset)
         self.rows = rows
         h = np.asarray(known[some][:, self.here], np.float32)
-        mean = h.mean(axis=0, dtype=np.float64)
-        deviation = h.std(axis=0, dtype=np.float64)
-        is_constant = deviation <= LEAST_DEVIATION * np.abs(mean)
-        predictor.mean[columns] = mean
-        predictor.deviation[columns] = np.where(is_constant | (deviation == 0), 1, deviation)
+        if start is None:
+            mean, deviation = (f(h, axis=0, dtype=np.float64) for f in (np.mean, np.std))
+            is_constant = deviation <= LEAST_DEVIATION * np.abs(mean)
+            predictor.mean[columns], predictor.deviation[columns] = mean, np.where(
+                is_constant, 1, deviation)
+        else:
+            predictor.mean[columns] = start.predictor.mean[columns]
+            predictor.deviation[columns] = start.predictor.deviation[columns]
         bent = self._bend(h)
         self.centre = bent.mean(axis=0, dtype=np.float64)
         self.size = np.sqrt(((bent - self.centre) ** 2).sum() / len(bent)) or 1.
