@@ -7,93 +7,50 @@ import metrics
 from picture_ranknet.console import messages, options
 from picture_ranknet.console.command import shared_command
 from picture_ranknet.errors import InputError
-from picture_ranknet.machine import devices, ranks
-from picture_ranknet.models import checks
+from picture_ranknet.machine.opencv import check_opencv
 from picture_ranknet.storage import arrays, atomic, ratings_txt, tables
 
-ARTICLE_SCALE = 1 / 255
 
+def load_models(args, device):
+    """The trained models and the pictures that they are for."""
+    from picture_ranknet.models import scoring  # here, so that --help does not wait for Chainer
 
-def settle_scale(model, image_scale, model_path):
-    """Give the model the scale that it was trained with, or that the user says."""
-    if image_scale is not None:
-        model.image_scale = image_scale
-    elif model.image_scale is None:
-        model.image_scale = ARTICLE_SCALE
-        messages.note("{} does not say how its pictures were scaled; taking the article's 1/255, "
-                 'see --image_scale'.format(model_path))
-
-
-def load_model(path, args, device):
-    """Load a trained model that is ready to score."""
-    from picture_ranknet.models import model_file  # here, so that --help does not wait for Chainer
-
-    model = model_file.load(path)
-    settle_scale(model, args.image_scale, path)
-    checks.check_features(model.predictor.n_features, args.features, path)
-    model.to_device(device)
-    return model
-
-
-def read_pictures(path, models):
-    """Read the pictures, all of the size that each model wants."""
-    for model in models:
-        X = arrays.read_pictures(path, model.image_size)
-        checks.note_if_odd_scale(path, X, model.image_scale, messages.note)
-    return X
+    X = arrays.read_pictures(args.X_test_npy)
+    models = []
+    for path in args.model_pkl, *args.ensemble:
+        model = scoring.load(path, args.image_scale, messages.note)
+        scoring.check_image_size(model, path, X)
+        scoring.check_features(model, path, args.features)
+        scoring.warn_if_odd_scale(args.X_test_npy, X, model.image_scale, messages.note)
+        model.to_device(device)
+        models.append(model)
+    return models, X
 
 
 def read_features(path, n, models, model_path):
-    """Read the features of ``n`` pictures, as many of each as the models want.
-
-    Raises:
-        InputError: If there are others, or none of the models wants any.
-    """
-    wanted = [model.predictor.n_features for model in models if model.predictor.n_features]
-    if path and not wanted:
-        raise InputError('{}: was trained without features; leave --features out'.format(
-            model_path))
-    for n_features in wanted:
-        features = arrays.read_features(path, n, n_features)
-    return features if wanted else None
-
-
-def score_pictures(ensemble, X, X_path, features, batchsize, mirror):
-    """Score all pictures, on all processes, with a progress bar on a terminal.
-
-    Raises:
-        InputError: If a score is not finite, because a picture is not.
-    """
-    total = len(X) * len(ensemble.models) // ranks.size()
-    with messages.progress(total, 'pictures') as bar:
-        def progress(n):
-            bar.update(n)
-            arrays.release(X)
-
-        scores = ensemble.score(X, features, batchsize, progress, mirror, is_shared=True)
-    finite = np.isfinite(scores)
-    if not finite.all():
-        raise InputError('{}, row {} (from 0): expected finite pixel values, its score is {};'
-                               ' mend or remove that picture'.format(
-                                   X_path, finite.argmin(), scores[finite.argmin()]))
-    return scores
+    """Read the features of ``n`` pictures, as many of each as the models need."""
+    needed = [model.predictor.n_features for model in models if model.predictor.n_features]
+    if path and not needed:
+        raise InputError(f'{model_path}: was trained without features; leave --features out')
+    features = [arrays.read_features(path, n, n_features) for n_features in needed]
+    return features[0] if features else None
 
 
 def print_agreement(ratings, scores, k):
     """Print how well the scores agree with the person's own ratings."""
     rated = ~np.isnan(ratings)
     ratings, scores = ratings[rated], scores[rated]
-    print('NDCG@{}: {:.4f} | pair accuracy: {:.4f} | Kendall tau: {:.4f}'.format(
-        k, metrics.ndcg(ratings, scores, k), metrics.pair_accuracy(ratings, scores),
-        metrics.kendall_tau(ratings, scores)))
+    print(f'NDCG@{k}: {metrics.ndcg(ratings, scores, k):.4f}'
+          f' | pair accuracy: {metrics.pair_accuracy(ratings, scores):.4f}'
+          f' | Kendall tau: {metrics.kendall_tau(ratings, scores):.4f}')
 
 
 def read_ratings(path, n):
-    """Read the person's own ratings of the pictures, of which one must be rated."""
+    """Read the person's own ratings of the pictures; there must be at least one."""
     ratings = ratings_txt.read_ratings(path, n)
     if np.isnan(ratings).all():
-        raise InputError('{}: expected at least one rating to compare with, got none; '
-                               'rate some of the pictures'.format(path))
+        raise InputError(f'{path}: expected at least one rating to compare with, got none; rate '
+                         'some of the pictures')
     return ratings
 
 
@@ -104,7 +61,7 @@ def read_sources(X_path, n):
 
 
 def write_ranking(path, scores, columns, rows):
-    """Write a table of the pictures, best first, with what is known of them."""
+    """Write a table of the pictures, best first, with the columns of their table."""
     kept = [c for c, column in enumerate(columns) if column not in ('rank', 'score', 'row')]
     tables.write_table(
         path, ['rank', 'score', 'row'] + [columns[c] for c in kept],
@@ -114,9 +71,7 @@ def write_ranking(path, scores, columns, rows):
 
 def draw_strip(path, X, scores, ratings, n):
     """Draw the ``n`` best pictures, under the person's own order if known."""
-    from picture_ranknet.pictures import (
-        plots,  # here, so that who draws nothing does not wait for it
-    )
+    from picture_ranknet.pictures import plots
 
     rated = np.arange(len(X)) if ratings is None else np.flatnonzero(~np.isnan(ratings))
     plots.draw_ranking(path, X, rated, scores, ratings, n)
@@ -144,29 +99,29 @@ def build_parser():
     parser.add_argument('--output', '-o', default='pred.txt',
                         help='scores of the pictures, one a line, in input order')
     parser.add_argument('--features', metavar='NPY',
-                        help='numbers that are known of each picture, N x D, for a model that '
-                             'was trained with such')
+                        help='further numbers about each picture, N x D, for a model trained '
+                             'with them')
     parser.add_argument('--image_scale', type=options.positive_float,
-                        help='what pixel values are multiplied by; the model knows, unless the '
-                             "article's own script made it")
+                        help='what pixel values are multiplied by (default: as in training, 1/255 '
+                             "for models of the article's own script)")
     parser.add_argument('--mirror', action='store_true',
                         help='score each picture and its mirror image, and take the mean')
     parser.add_argument('--ensemble', metavar='PKL', nargs='+', default=[],
-                        help='score with these models too, and take the mean')
+                        help='further models; scores are the mean of all')
     parser.add_argument('--strip', metavar='PNG', type=options.file_ending('.png'),
                         help='draw the pictures from best to worst')
     parser.add_argument('--strip_n', type=options.positive_int, default=200,
-                        help='draw only so many, the best')
+                        help='draw only this many, the best')
     parser.add_argument('--explain', metavar='PNG', type=options.file_ending('.png'),
-                        help='draw what in the best pictures raised their scores')
+                        help='draw which parts of the best pictures raised their scores')
     parser.add_argument('--explain_n', type=options.positive_int, default=12,
-                        help='explain so many')
+                        help='explain this many, the best')
     parser.add_argument('--csv', metavar='CSV', type=options.file_ending('.csv'),
                         help='table of rank, score, row and source')
     parser.add_argument('--ratings', metavar='TXT',
                         help='your own ratings of these pictures, to compare with')
     parser.add_argument('--ndcg_k', type=options.positive_int, default=100,
-                        help='NDCG counts the first so many positions')
+                        help='positions that NDCG counts')
     parser.add_argument('--batchsize', '-b', type=options.positive_int, default=64,
                         help='pictures to a forward pass')
     options.add_device_arguments(parser)
@@ -176,25 +131,31 @@ def build_parser():
 @shared_command
 def main(argv=None):
     args = build_parser().parse_args(argv)
-    inputs = [args.model_pkl, *args.ensemble, args.X_test_npy, tables.table_path(args.X_test_npy),
-              *filter(None, [args.ratings, args.features])]
-    for path in filter(None, (args.output, args.strip, args.explain, args.csv)):
-        atomic.check_output(path, inputs)
-    import net  # here, so that --help does not wait for Chainer
+    atomic.check_outputs(
+        {'--output': args.output, '--strip': args.strip, '--explain': args.explain,
+         '--csv': args.csv},
+        {'model_pkl': args.model_pkl, '--ensemble': args.ensemble, 'X_test_npy': args.X_test_npy,
+         'its table': tables.table_path(args.X_test_npy), '--ratings': args.ratings,
+         '--features': args.features})
+    if args.explain:
+        check_opencv()
+    from picture_ranknet.machine import devices, ranks
+    from picture_ranknet.models import scoring
 
     device = devices.use_device(args.device, args.threads, messages.note)
     devices.announce_compilation(messages.note)
-    models = [load_model(path, args, device) for path in (args.model_pkl, *args.ensemble)]
-    X = read_pictures(args.X_test_npy, models)
+    models, X = load_models(args, device)
     features = read_features(args.features, len(X), models, args.model_pkl)
     ratings = read_ratings(args.ratings, len(X)) if args.ratings else None
     sources = read_sources(args.X_test_npy, len(X)) if args.csv else None
 
-    ensemble = net.Ensemble(models)
-    scores = score_pictures(ensemble, X, args.X_test_npy, features, args.batchsize, args.mirror)
+    ensemble = scoring.Ensemble(models)
+    with messages.progress(scoring.n_to_score(X, len(models)), 'pictures') as bar:
+        scores = scoring.score_set(ensemble, X, args.X_test_npy, features, args.batchsize,
+                                   args.mirror, bar.update)
     if not ranks.is_first():
         return
-    checks.note_if_collapsed(scores, messages.note)
+    scoring.warn_if_collapsed(scores, messages.note)
     ratings_txt.write_scores(args.output, scores)
     if args.csv:
         write_ranking(args.csv, scores, *sources)

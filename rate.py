@@ -8,13 +8,11 @@ import numpy as np
 from picture_ranknet.console import messages, options
 from picture_ranknet.console.command import command
 from picture_ranknet.errors import InputError
-from picture_ranknet.models import checks
 from picture_ranknet.rating import clicks, comparisons, rating_journal
 from picture_ranknet.storage import arrays, atomic, tables
 from picture_ranknet.text import count
 
 MOST_LEVELS = 100
-ARTICLE_SCALE = 1 / 255
 
 
 def identify(X):
@@ -23,24 +21,6 @@ def identify(X):
     for row in np.linspace(0, len(X) - 1, min(len(X), 16)).astype(int):
         digest.update(np.ascontiguousarray(X[row]).tobytes())
     return digest.hexdigest()[:16]
-
-
-def load_scorer(path, X):
-    """A function that scores rows of ``X`` by a trained model.
-
-    Raises:
-        InputError: If it is no model of such pictures.
-    """
-    from picture_ranknet.models import model_file  # here, so that --help does not wait for Chainer
-
-    model = model_file.load(path)
-    checks.check_features(model.predictor.n_features, None, path)
-    if tuple(model.image_size or X.shape[2:]) != X.shape[2:]:
-        raise InputError('{}: was trained on pictures of {} x {}, these are {} x {}'.format(
-            path, *model.image_size[::-1], *X.shape[:1:-1]))
-    if model.image_scale is None:
-        model.image_scale = ARTICLE_SCALE
-    return lambda rows: model.score(X, rows)
 
 
 def rate_by_clicks(path, clicks_path, X_path, n, force):
@@ -115,7 +95,11 @@ def start_session(args, X, journal):
 
     if args.pairs:
         return rate_session.PairSession(X, journal, args.seed)
-    score = load_scorer(args.model, X) if args.model else None
+    score = None
+    if args.model:
+        from picture_ranknet.models import scoring
+
+        score = scoring.load_scorer(args.model, X)
     return rate_session.StarSession(X, journal, args.levels, score, args.seed)
 
 

@@ -339,7 +339,7 @@ class Predict(Job):
         save_rated(self.folder)
         np.random.seed(0)
         model_file.save(str(self.folder / 'model.pkl'),
-                        net.RankNet(net.DeepCNN((20, 20)), (20, 20), 1 / 255))
+                        net.RankNet(networks.DeepCNN((20, 20)), (20, 20), 1 / 255))
 
     def arguments(self):
         return ['model.pkl', 'X.npy', '--csv', 'ranked.csv', '--strip', 'strip.png',

@@ -1,7 +1,6 @@
-"""How numbers of things read in a message."""
+"""Wording that messages of all rooms share."""
 
 
-
-def count(n, noun):
-    """``1 face``, ``1,234 faces``."""
-    return '{:,} {}{}'.format(n, noun, '' if n == 1 else 's')
+def count(n: int, noun: str) -> str:
+    """A number with its noun: ``1 face``, ``1,234 faces``."""
+    return f'{n:,} {noun}' + ('' if n == 1 else 's')

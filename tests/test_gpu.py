@@ -8,6 +8,7 @@ import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
 import chainer
 
 import net
+from picture_ranknet.models import networks
 from picture_ranknet.learning import augment, pretext, trainer
 from picture_ranknet.models import model_file
 from picture_ranknet.storage import arrays
@@ -35,7 +36,7 @@ def gpu():
 
 def make(arch='cnn', n_features=0, device=None):
     np.random.seed(0)
-    model = net.RankNet(net.ARCHITECTURES[arch]((20, 20)), (20, 20), 1 / 255)
+    model = net.RankNet(networks.ARCHITECTURES[arch]((20, 20)), (20, 20), 1 / 255)
     if n_features:
         model.predictor.add_features(n_features)
     if device:

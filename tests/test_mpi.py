@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from picture_ranknet.faces import face_finder
-from picture_ranknet.machine import ranks, threads
+from picture_ranknet.machine import ranks
 from picture_ranknet.models import model_file
 from support import media_samples
 
@@ -108,21 +108,6 @@ def test_parts_are_all_that_there_is(monkeypatch, n):
         parts.append(range(10)[ranks.part(10)])
     assert [i for part in parts for i in part] == list(range(10))
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
-
-
-def test_processes_share_the_cores(monkeypatch):
-    monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
-    monkeypatch.setattr(threads, '_usable_cores', lambda: 8)
-    try:
-        for n_processes, expected in (3, 2), (8, 1), (9, 1), (1, 8):
-            threads.share(n_processes)
-            assert threads.count() == expected
-        threads.share(4)
-        monkeypatch.setenv('OMP_NUM_THREADS', '5')
-        threads._default.cache_clear()
-        assert threads.count() == 5
-    finally:
-        threads.share(1)
 
 
 def test_files_are_shared_out_by_their_size(tmp_path, monkeypatch):
@@ -316,4 +301,4 @@ def test_an_interruption_ends_all_and_says_how_to_go_on(start, mixed_files):
 def test_what_cannot_be_shared_is_refused(mpirun, tmp_path):
     done = mpirun(2, 'rate.py', 'X.npy', 'ratings.txt')
     assert done.returncode == 1
-    assert errors(done) == ['rate.py: error: works on one process only; leave mpiexec out']
+    assert errors(done) == ['rate.py: error: runs in one process only; start it without mpiexec']

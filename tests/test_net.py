@@ -9,6 +9,7 @@ import chainer.functions as F
 from chainer import gradient_check
 
 import net
+from picture_ranknet.models import networks
 
 
 class Identity(chainer.Chain):
@@ -84,7 +85,7 @@ def train_a_few_steps(model, pictures, features=None):
 
 def test_the_deep_network_equals_a_slow_second_implementation(pictures):
     np.random.seed(0)
-    model = net.RankNet(net.DeepCNN((20, 20)), (20, 20), 1 / 255)
+    model = net.RankNet(networks.DeepCNN((20, 20)), (20, 20), 1 / 255)
     train_a_few_steps(model, pictures)  # so that what is normalised by is no longer 0 and 1
     deep = model.predictor
     h = chainer.Variable(np.ascontiguousarray(model.to_input(pictures)))
@@ -101,10 +102,10 @@ def test_the_deep_network_equals_a_slow_second_implementation(pictures):
 @pytest.mark.parametrize('arch', ['cnn', 'deep'])
 def test_every_architecture_gives_one_score_a_picture_of_any_size(arch):
     for size in (13, 13), (20, 15), (81, 79):
-        y = net.ARCHITECTURES[arch](size)(np.zeros((2, 3) + size, np.float32))
+        y = networks.ARCHITECTURES[arch](size)(np.zeros((2, 3) + size, np.float32))
         assert y.shape == (2, 1)
         with pytest.raises(ValueError, match='at least 13 x 13'):
-            net.ARCHITECTURES[arch]((size[0], 12))
+            networks.ARCHITECTURES[arch]((size[0], 12))
 
 
 def test_a_large_network_is_shown_few_pictures_at_once(model, pictures):
@@ -127,7 +128,7 @@ def test_networks_that_others_have_trained_see_pictures_as_those_of_imagenet():
     ('resnet50', 'ResNet50Layers', 2048), ('vgg16', 'VGG16Layers', 512)])
 def test_a_trunk_of_others_is_chainers(arch, layers, width):
     np.random.seed(0)
-    predictor = net.ARCHITECTURES[arch]()
+    predictor = networks.ARCHITECTURES[arch]()
     x = np.random.rand(1, 3, 80, 80).astype(np.float32)
     theirs = getattr(chainer.links, layers)(pretrained_model=None)
     for name, param in predictor.layers.namedparams():

@@ -14,6 +14,7 @@ import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
 import chainer
 
 import net
+from picture_ranknet.models import networks
 import train
 from picture_ranknet.errors import InputError
 from picture_ranknet.learning import pretext, trainer
@@ -404,7 +405,7 @@ def test_every_set_of_another_range_is_told(learn, rated_files, pictures, rating
 
 def test_the_choices_are_those_that_there_are():
     actions = {action.dest: action for action in train.build_parser()._actions}
-    assert actions['arch'].choices == list(net.ARCHITECTURES)
+    assert actions['arch'].choices == list(networks.ARCHITECTURES)
     assert actions['schedule'].choices == list(trainer.SCHEDULES)
 
 
@@ -472,7 +473,7 @@ class SmallResNet(net.CNN):
 
 
 def test_a_trunk_of_others_is_frozen_and_its_head_trained(learn, rated_files, monkeypatch):
-    monkeypatch.setitem(net.ARCHITECTURES, 'resnet50', SmallResNet)
+    monkeypatch.setitem(networks.ARCHITECTURES, 'resnet50', SmallResNet)
     others = SmallResNet((20, 20))
     chainer.serializers.save_npz(rated_files / 'weights.npz', others.layers)
     saved = []

@@ -1,0 +1,1 @@
+"""What the commands share at the command line: options, messages, progress bars, exit statuses."""

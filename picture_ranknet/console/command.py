@@ -1,4 +1,4 @@
-"""The command-line edge: expected failures in one line, signals, exit statuses."""
+"""Wraps the ``main`` of a command: expected failures in one line, signals, exit statuses."""
 import contextlib
 import errno
 import functools
@@ -7,86 +7,89 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.machine import ranks
 
+# Not every system knows every one of these.
+REMEDIES = {getattr(errno, name, None): remedy for name, remedy in (
+    ('ENOSPC', '; make room on that disk, or choose another one'),
+    ('EDQUOT', '; your disk quota is used up, make room'),
+    ('EFBIG', '; files of this size are not allowed here, see ulimit -f'),
+    ('EROFS', '; choose another disk'))}
 
-def command(main, is_shared=False):
-    """Turn the expected failures of a command's ``main`` into one line.
 
-    ``main(argv)`` returns nothing.  Input that a command cannot work with and
-    the errors of the operating system end with status 1, an interruption with
-    130, SIGTERM with 143; wrong usage ends with 2 (``argparse``) and a bug
-    keeps its traceback.  Of processes that work together, one that fails ends
-    all.
+def command(main: Callable, is_shared: bool = False) -> Callable:
+    """Decorate the ``main(argv)`` of a command.
+
+    :class:`InputError` and errors of the operating system become one line and
+    exit status 1; an interruption (Ctrl-C) ends with 130, SIGTERM with 143.
+    Wrong usage ends with 2, by ``argparse``.  A bug keeps its traceback.
 
     Args:
-        main (callable): The command.
-        is_shared (bool): Whether it knows how to work on several processes.
+        main: The command; its result is ignored.
+        is_shared: Whether it can work in several processes of ``mpiexec``;
+            one that fails ends all.
     """
     @functools.wraps(main)
     def run(argv=None):
-        with contextlib.suppress(AttributeError):  # a name that the terminal cannot show
+        with contextlib.suppress(AttributeError):  # for names that the terminal cannot show
             sys.stdout.reconfigure(errors='replace')
-        came = []
+        received = []
         try:
-            with _signals(came):
+            with _ending_like_ctrl_c(received):
                 ranks.join() if is_shared else ranks.stay_alone()
                 main(argv)
                 print(end='', flush=True)
-                if came:
+                if received:
                     raise KeyboardInterrupt
         except InputError as e:
             _fail(str(e), 1)
-        except BrokenPipeError:
-            # The reader of our output has gone, as in `... | head`.
-            _can_print()
+        except BrokenPipeError:  # the reader of our output has gone, as in `... | head`
+            _flush_output()
             with ranks.last_word(1):
                 pass
             sys.exit(1)
         except OSError as e:
-            where = e.filename or 'standard output' * (not _can_print())
-            _fail(': '.join(filter(None, [
-                where and str(where), e.strerror or str(e)])) + REMEDIES.get(e.errno, ''), 1)
+            _fail(_describe(e), 1)
         except MemoryError as e:
-            _fail('there is not enough memory{}; close other programs, or give it less at once: '
-                  'fewer or smaller pictures, --threads 1'.format(
-                      ' ({})'.format(e) if str(e) else ''), 1)
+            reason = f' ({e})' if str(e) else ''
+            _fail(f'not enough memory{reason}; close other programs, or use fewer or smaller '
+                  'pictures, or --threads 1', 1)
         except KeyboardInterrupt as e:
-            number = came[0] if came else signal.SIGINT
-            _fail(str(e) or ('interrupted' if number == signal.SIGINT else
-                             'ended by {}'.format(signal.Signals(number).name)), 128 + number)
+            number = received[0] if received else signal.SIGINT
+            default = 'interrupted'
+            if number != signal.SIGINT:
+                default = f'ended by {signal.Signals(number).name}'
+            _fail(str(e) or default, 128 + number)
         except Exception:
             if ranks.size() == 1:
                 raise
             with ranks.last_word(1):  # the others would wait for ever
                 traceback.print_exc()
     return run
+
+
 shared_command = functools.partial(command, is_shared=True)
-REMEDIES = {getattr(errno, name, None): remedy for name, remedy in (
-    ('ENOSPC', '; make room on that disk, or choose another one'),
-    ('EDQUOT', '; make room, you have used what you may of that disk'),
-    ('EFBIG', '; no file may be so large here, see ulimit -f'),
-    ('EROFS', '; choose another disk'))}
 
 
 @contextlib.contextmanager
-def _signals(came):
-    """Let SIGTERM, and SIGHUP where a terminal is closed, end a command as Ctrl-C does.
+def _ending_like_ctrl_c(received):
+    """Let SIGTERM, and the SIGHUP of a closed terminal, end a command as Ctrl-C does.
 
-    The number of the one that came is put into the list ``came``.
+    The number of the signal is appended to the list ``received``.
     """
     def interrupt(number, _):
-        if not came:  # and no second time, while the command clears up
-            came.append(number)
+        if not received:  # not again while the command cleans up
+            received.append(number)
             raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     numbers = [number for number in (signal.SIGTERM, getattr(signal, 'SIGHUP', None))
-               if number and signal.getsignal(number) == signal.SIG_DFL]  # nohup ignores it
+               if number and signal.getsignal(number) == signal.SIG_DFL]  # nohup ignores SIGHUP
     for number in numbers:
         signal.signal(number, interrupt)
     try:
@@ -96,8 +99,18 @@ def _signals(came):
             signal.signal(number, signal.SIG_DFL)
 
 
-def _can_print():
-    """Whether standard output takes what is left to print; else it is thrown away."""
+def _describe(error):
+    """One line about an error of the operating system: where, what, and what to do."""
+    can_print = _flush_output()
+    where = error.filename
+    if not where and not can_print:
+        where = 'standard output'
+    what = error.strerror or str(error)
+    return (f'{where}: {what}' if where else what) + REMEDIES.get(error.errno, '')
+
+
+def _flush_output():
+    """Print what is left of the output; if that fails, drop it and return False."""
     try:
         print(end='', flush=True)
     except OSError:
@@ -108,5 +121,5 @@ def _can_print():
 
 def _fail(message, status):
     with ranks.last_word(status):
-        print('{}: error: {}'.format(os.path.basename(sys.argv[0]), message), file=sys.stderr)
+        print(f'{os.path.basename(sys.argv[0])}: error: {message}', file=sys.stderr)
     sys.exit(status)

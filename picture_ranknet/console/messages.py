@@ -1,31 +1,52 @@
-"""Notes and progress bars on the error output, which no program has to read."""
+"""Notes and progress bars on standard error; standard output is for results."""
 import itertools
 import sys
 
-import tqdm
-
 from picture_ranknet.machine import ranks
 
-
-def note(message):
-    """Tell the user something that is not part of a command's output.
-
-    Other processes than the first keep it for :func:`pass_notes_on`.
-    """
-    if ranks.is_first():
-        tqdm.tqdm.write(message, file=sys.stderr)  # above a progress bar, not into it
-    else:
-        _kept.append(message)
 _kept = []
 
 
-def pass_notes_on():
-    """Let the first process tell what the others have noted; all of them must call this."""
+def note(message: str) -> None:
+    """Print a line that is not part of a command's result.
+
+    In all processes but the first it is kept for :func:`pass_notes_on`.
+    """
+    if not ranks.is_first():
+        _kept.append(message)
+    elif 'tqdm' in sys.modules:
+        sys.modules['tqdm'].tqdm.write(message, file=sys.stderr)  # above a progress bar
+    else:
+        print(message, file=sys.stderr)
+
+
+def pass_notes_on() -> None:
+    """Let the first process print the notes of the others; all processes must call this."""
     for message in itertools.chain(*ranks.collect(_kept)):
         note(message)
     _kept.clear()
 
 
-def progress(total, unit, desc=None):
-    """A progress bar on a terminal; nothing where the error output is piped."""
+def progress(total: int, unit: str, desc: str = None):
+    """A progress bar on a terminal, and nothing where standard error is redirected.
+
+    Args:
+        total: The number of steps.
+        unit: What is counted, such as ``'pictures'``.
+        desc: What is being done, such as ``'scoring'``.
+
+    Returns:
+        tqdm.tqdm: To be used in a ``with`` statement; ``update(n)`` adds ``n``.
+    """
+    import tqdm  # here, so that `--help` does not wait for it
+
     return tqdm.tqdm(total=total, unit=' ' + unit, desc=desc, leave=False, disable=None)
+
+
+def say(line: str) -> None:
+    """Print a line of a command's result at once, above a progress bar if there is one."""
+    if 'tqdm' in sys.modules:
+        sys.modules['tqdm'].tqdm.write(line)
+        sys.stdout.flush()
+    else:
+        print(line, flush=True)

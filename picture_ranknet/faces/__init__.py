@@ -1,0 +1,1 @@
+"""Finding faces in frames, choosing the best of them, and storing what a run has found."""

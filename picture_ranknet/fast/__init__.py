@@ -1,0 +1,1 @@
+"""Compiled kernels, and the layers and the optimizer that are built from them."""

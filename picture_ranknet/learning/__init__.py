@@ -1,0 +1,1 @@
+"""Training a ranker: batches, augmentation, the training loop, validation and the report."""

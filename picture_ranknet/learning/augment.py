@@ -1,35 +1,36 @@
-"""Random changes to pictures that leave a person's rating of them as it is."""
-import cv2
+"""Random changes to pictures that do not change how a person would rate them."""
 import numpy as np
 
+from picture_ranknet.machine.opencv import cv2
+
 TURN = 5         # degrees, to either side
-SHIFT = .05      # of a picture's sides
-SCALE = .08      # enlarged or shrunk by up to this part
-CONTRAST = .15   # of each picture, by up to this part
-BRIGHTNESS = .3  # up to so many standard deviations of a picture's values
+SHIFT = .05      # as a fraction of the sides
+SCALE = .08      # enlarged or shrunk by up to this fraction
+CONTRAST = .15   # of each picture, changed by up to this fraction
+BRIGHTNESS = .3  # up to this many standard deviations of a picture's values
 COLOUR = .1      # contrast of each channel, by up to this part
-DRAWN_TO_MIRROR, DRAWN_TO_VARY = 1, 9  # random numbers that a picture takes
+DRAWN_TO_MIRROR, DRAWN_TO_VARY = 1, 9  # random numbers for each picture
 
 
-def vary(x, rng, strength=1, mirror=True, before=0):
-    """Turn, shift, scale and perhaps mirror pictures; vary their light and colours.
+def vary(x: np.ndarray, rng: np.random.Generator, strength: float = 1, mirror: bool = True,
+         before: int = 0) -> None:
+    """Turn, shift, scale and mirror pictures at random; vary their light and colours.
 
-    What comes into a picture from beyond its border is mirrored there.
-    Changes of light refer to the mean and the spread of the picture, so that
-    the range of its values does not matter.
+    Beyond its border a picture is continued by reflection.  Changes of light
+    are relative to mean and standard deviation of a picture, so the range of
+    its values does not matter.
 
     Args:
-        x (numpy.ndarray): Pictures, shape ``(B, 3, H, W)``, float32, which lie
-            in memory channel last.  They are changed in place.
-        rng (numpy.random.Generator): Where chance comes from.
-        strength (float): 1 is what suits crops of faces; 0 changes nothing
-            but, perhaps, right and left.
-        mirror (bool): Whether half of the pictures are mirrored.
-        before (int): How many pictures come before these in their batch: what
-            would have fallen to them is drawn, and not used.
+        x: Pictures, shape ``(B, 3, H, W)``, float32, that lie in memory
+            channel last.  They are changed in place.
+        rng: Source of random numbers.
+        strength: From 0 to 5; 1 suits crops of faces, 0 at most mirrors.
+        mirror: Whether half of the pictures are mirrored.
+        before: How many pictures of the batch are before these, in other
+            processes: the random numbers for them are drawn and dropped.
     """
-    if before:
-        rng.random(before * (DRAWN_TO_MIRROR * mirror + DRAWN_TO_VARY * bool(strength)))
+    n_drawn = (DRAWN_TO_MIRROR if mirror else 0) + (DRAWN_TO_VARY if strength else 0)
+    rng.random(before * n_drawn)
     for img in x.transpose(0, 2, 3, 1):                  # CHW -> HWC
         if mirror and rng.random() < .5:
             img[...] = img[:, ::-1].copy()

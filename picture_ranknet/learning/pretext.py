@@ -1,13 +1,15 @@
-"""Learning to look without ratings: a network describes pictures before it ranks any.
+"""Self-supervised pretraining: a network learns to describe pictures before it ranks any.
 
-From a picture that has been varied, a predictor's trunk and hidden layer learn
-to tell its histograms of oriented gradients and its colours.  Ratings are not
-needed for that, so crops that nobody has rated serve as well.  Dalal and
-Triggs, *Histograms of Oriented Gradients for Human Detection*, CVPR 2005; as
-something to learn from: Wei et al., *Masked Feature Prediction for
-Self-Supervised Visual Pre-Training*, CVPR 2022.  What is told are the first
-principal components: the many small ones are hardly more than noise.
+From a randomly varied picture, a predictor's trunk and hidden layer learn to
+predict its histograms of oriented gradients and its colours.  That needs no
+ratings, so unrated crops can be used too.  Dalal and Triggs, *Histograms of
+Oriented Gradients for Human Detection*, CVPR 2005; as a target of pretraining:
+Wei et al., *Masked Feature Prediction for Self-Supervised Visual
+Pre-Training*, CVPR 2022.  The targets are the first principal components: the
+many small ones are mostly noise.
 """
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
 import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
@@ -17,9 +19,13 @@ import chainer.links as L
 
 from picture_ranknet.fast import fused_adam
 from picture_ranknet.learning import augment, parallel
+from picture_ranknet.learning.recipe import Recipe
 from picture_ranknet.machine import ranks, threads
+from picture_ranknet.models import scoring
+from picture_ranknet.models.batch_normalization import sharing_batches
 from picture_ranknet.pictures.descriptor import describe
 from picture_ranknet.storage import arrays
+from picture_ranknet.text import count
 
 N_ITER = 1000
 BATCHSIZE = 32
@@ -29,15 +35,19 @@ MIDDLE = np.float32(.5)  # of the values of pictures, as the predictor sees them
 MOST_MEASURED = 2000  # pictures of which the components are taken
 
 
+def _say_nothing(line):
+    pass
+
+
 class Describer(chainer.Chain):
 
-    """A predictor that tells a description where it would tell a score.
+    """A predictor with a description as its output, in place of a score.
 
-    Pictures come with a mean of about 0, which is learnt from faster:
-    :meth:`fold` then lets the predictor see them as they are.
+    Learning is faster with pictures of mean 0, so ``MIDDLE`` is subtracted;
+    :meth:`fold` moves that into the first bias afterwards.
 
     Args:
-        predictor (net.Predictor): Whose trunk and hidden layer learn.
+        predictor (models.predictor.Predictor): Its trunk and hidden layer learn.
         size (int): Numbers of a description.
     """
 
@@ -51,16 +61,16 @@ class Describer(chainer.Chain):
         return self.out(self.predictor.hidden(self.predictor.trunk(x - MIDDLE)))
 
     def fold(self):
-        """Change the bias of the first convolution, which pads nothing, by what ``MIDDLE`` did."""
+        """Move the subtraction of ``MIDDLE`` into the bias of the first, unpadded convolution."""
         conv1 = self.predictor.conv1
         conv1.b.array -= conv1.W.array.sum(axis=(1, 2, 3)) * MIDDLE
 
 
 class Task:
 
-    """Batches of random pictures of several sets, varied, with what they look like.
+    """Batches of random pictures of several sets, varied, with their descriptions.
 
-    Each of the processes that work together reads a part of a batch.
+    Of processes that work together, each reads its part of a batch.
 
     Args:
         model (net.RankNet): Scales the pictures.
@@ -116,7 +126,7 @@ class Task:
 
 
 def learn(model, task, n_iter=N_ITER, progress=None, communicator=None):
-    """Let a model's predictor learn to describe pictures; its last layer stays as it is.
+    """Let a model's predictor learn to describe pictures; its last layer does not change.
 
     Args:
         model (net.RankNet): On its device.
@@ -126,8 +136,8 @@ def learn(model, task, n_iter=N_ITER, progress=None, communicator=None):
         communicator: ChainerMN's, of :func:`parallel.connect`.
 
     Returns:
-        list of float: The loss at each step: 1 is that of who knows only what
-        pictures look like on average.
+        list of float: The loss at each step; predicting the mean description
+        costs 1.
     """
     describer = Describer(model.predictor, task.components.shape[1])
     describer.to_device(model.device)
@@ -135,7 +145,7 @@ def learn(model, task, n_iter=N_ITER, progress=None, communicator=None):
     optimizer = parallel.share_gradients(fused_adam.Adam().setup(describer), communicator)
     losses = []
     batches = threads.read_ahead(task.read, range(n_iter))
-    with parallel.normalizing(describer):
+    with sharing_batches():
         for number, (x, known) in enumerate(batches):
             optimizer.alpha = ALPHA * (1 - number / n_iter)
             loss = F.mean_squared_error(parallel.gather(describer(model.device.send(x))),
@@ -148,3 +158,31 @@ def learn(model, task, n_iter=N_ITER, progress=None, communicator=None):
                 progress(1)
     describer.fold()
     return losses
+
+
+def learn_from_files(paths: Sequence[str], model, train: arrays.RatedPictures,
+                     held_out: Sequence[int], recipe: Recipe, communicator=None,
+                     note: Callable[[str], object] = _say_nothing,
+                     progress: Callable[[int], object] = None) -> None:
+    """Let a model learn what the pictures of some files, and those of ``train``, look like.
+
+    Args:
+        paths: Pictures, ``.npy``.
+        model (net.RankNet): On its device.
+        train: Its pictures are learnt from, rated or not, but for the rows ``held_out``.
+        recipe: Says seed, strength of augmentation and mirroring.
+        communicator: ChainerMN's, of :func:`parallel.connect`.
+        note: Called with each line for the user.
+        progress: Called with 1 after each of ``N_ITER`` steps.
+    """
+    sets = [(train.X, np.setdiff1d(np.arange(len(train.X)), held_out))]
+    for path in paths:
+        X = arrays.read_pictures(path, model.image_size)
+        arrays.check_finite(path, X)
+        note(arrays.describe(path, X))
+        scoring.warn_if_odd_scale(path, X, model.image_scale, note)
+        sets.append((X, np.arange(len(X))))
+    task = Task(model, sets, recipe.seed, recipe.augment, recipe.mirror)
+    losses = learn(model, task, N_ITER, progress, communicator)
+    note(f'pretraining: {1 - np.mean(losses[-50:]):.0%} of what '
+         f'{count(int(task.ends[-1]), "picture")} look like is learnt')

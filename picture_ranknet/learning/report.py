@@ -1,32 +1,48 @@
-"""What a person should know of a run of training: final metrics, and warnings."""
+"""After training: the final metrics, with intervals, and warnings about what may be wrong."""
 import contextlib
 import math
 import os
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Optional
 
-import cv2
 import numpy as np
 
 import metrics
-from picture_ranknet.console import messages
 from picture_ranknet.errors import InputError
+from picture_ranknet.machine.opencv import cv2
 from picture_ranknet.pictures import plots
 from picture_ranknet.storage import arrays, tables
 from picture_ranknet.text import count
 
-STRIP_N = 200       # held-out pictures drawn, the best
-FEWEST = 20         # held-out pictures; of fewer, intervals are too short
-UNSURE = .1         # a pair accuracy known no better than this to either side is not known
-BY_HEART = .15      # so much more of the pairs right in training than held out
-FALLEN = .02        # so much fewer held-out pairs right at the end than at the best step
-CONFOUNDED = .3     # Spearman between ratings and what they should not depend on
-SIGNIFICANT = 3.3   # standard errors; chance goes beyond that once in a thousand times
-MOST_BLURRED = 2000  # pictures that are looked at for blur
-DRAWS = 2000000     # pictures drawn for a confidence interval, all draws together
-MOST_DRAWN = 20000  # ... and in one draw, at most; not for NDCG, which the best decide
+STRIP_N = 200        # held-out pictures drawn, the best
+FEWEST = 20          # held-out pictures; intervals from fewer are too short
+UNSURE = .1          # half the width of the interval of a pair accuracy that says little
+OVERFIT = .15        # by how much pair accuracy in training exceeds that of held-out pictures
+FALLEN = .02         # by how much pair accuracy at the end is below that of the best step
+CONFOUNDED = .3      # Spearman's correlation of ratings with what should not matter
+SIGNIFICANT = 3.3    # standard errors; chance exceeds that once in a thousand times
+MOST_BLURRED = 2000  # pictures whose sharpness is measured
+DRAWS = 2000000      # pictures drawn for a confidence interval, all draws together
+MOST_DRAWN = 20000   # ... and in one draw, where the metric allows for that
+
+
+class Metric(NamedTuple):
+
+    """A metric of the report.
+
+    ``is_mean``: a mean over pictures or pairs, or a correlation, for whose
+    interval smaller draws suffice (:func:`metrics.bootstrap_interval`);
+    ``is_shown``: not only written to ``metrics.csv``.
+    """
+
+    name: str
+    function: Callable[[np.ndarray, np.ndarray], float]
+    is_mean: bool = True
+    is_shown: bool = False
 
 
 class Row(NamedTuple):
+
     """A line of ``metrics.csv``; ``low`` to ``high`` is the 95 % interval."""
 
     pictures: str
@@ -36,33 +52,42 @@ class Row(NamedTuple):
     high: float = math.nan
 
 
-def measure(name, ratings, scores, k, with_intervals):
-    """All metrics of scores, shape ``(N,)``, and ratings; rows of ``metrics.csv``."""
+def metrics_at(k: int) -> list:
+    """The metrics of the report; NDCG counts the first ``k`` positions."""
+    return [Metric(f'NDCG@{k}', lambda t, s: metrics.ndcg(t, s, k), is_mean=False, is_shown=True),
+            Metric('pair accuracy', metrics.pair_accuracy, is_shown=True),
+            Metric('Kendall tau', metrics.kendall_tau),
+            Metric('Spearman', metrics.spearman, is_shown=True),
+            Metric('Pearson', metrics.pearson)]
+
+
+def measure(name: str, ratings: np.ndarray, scores: np.ndarray, k: int,
+            with_intervals: bool) -> list:
+    """Rows of ``metrics.csv``: all metrics of scores, shape ``(N,)``, and ratings."""
     n_draws = max(100, min(1000, DRAWS // len(ratings)))
     rows = []
-    for metric, function in (('NDCG@{}'.format(k), lambda t, s: metrics.ndcg(t, s, k)),
-                             ('pair accuracy', metrics.pair_accuracy),
-                             ('Kendall tau', metrics.kendall_tau),
-                             ('Spearman', metrics.spearman),
-                             ('Pearson', metrics.pearson)):
-        most = None if 'NDCG' in metric else MOST_DRAWN
+    for metric in metrics_at(k):
         interval = metrics.bootstrap_interval(
-            function, ratings, scores, n=n_draws, most=most) if with_intervals else ()
-        rows.append(Row(name, metric, function(ratings, scores), *interval))
+            metric.function, ratings, scores, n=n_draws,
+            most=MOST_DRAWN if metric.is_mean else None) if with_intervals else ()
+        rows.append(Row(name, metric.name, metric.function(ratings, scores), *interval))
     return rows
 
 
-def write(out, train, valid, train_scores, valid_scores, k):
-    """Write ``metrics.csv`` and, of held-out pictures, ``held_out.png``; tell the user of them.
+def write(out: str, train: arrays.RatedPictures, valid: Optional[arrays.RatedPictures],
+          train_scores: np.ndarray, valid_scores: Optional[np.ndarray], k: int,
+          note: Callable[[str], object]) -> list:
+    """Write ``metrics.csv`` and, with held-out pictures, ``held_out.png``; note what they say.
 
     Args:
-        out (str): The folder.
-        train, valid (arrays.RatedPictures): ``valid`` may be ``None``.
-        train_scores, valid_scores (numpy.ndarray): The scores of their rows.
-        k (int): NDCG counts the first ``k`` positions.
+        out: The folder.
+        train, valid: ``valid`` may be ``None``.
+        train_scores, valid_scores: The scores of their rows.
+        k: NDCG counts the first ``k`` positions.
+        note: Called with each line for the user.
 
     Returns:
-        list of Row: What stands in ``metrics.csv``.
+        list of Row: The content of ``metrics.csv``.
     """
     rows = measure('train', train.ratings[train.rows], train_scores, k, with_intervals=False)
     strip = os.path.join(out, 'held_out.png')
@@ -72,24 +97,26 @@ def write(out, train, valid, train_scores, valid_scores, k):
         held_out = measure('valid', valid.ratings[valid.rows], valid_scores, k,
                            with_intervals=True)
         rows += held_out
-        messages.note('held out, {}, with 95 % intervals: {}'.format(
-            count(len(valid.rows), 'picture'), ' | '.join(
-                '{0.metric} {0.value:.3f} ({0.low:.3f} to {0.high:.3f})'.format(row)
-                for row in held_out if row.metric[0] in 'NpS')))
+        shown = {metric.name for metric in metrics_at(k) if metric.is_shown}
+        note(f'held out, {count(len(valid.rows), "picture")}, with 95 % intervals: ' + ' | '.join(
+            f'{row.metric} {row.value:.3f} ({row.low:.3f} to {row.high:.3f})'
+            for row in held_out if row.metric in shown))
         scores = np.full(len(valid.X), np.nan)
         scores[valid.rows] = valid_scores
-        plots.draw_ranking(strip, valid.X, valid.rows, scores,
-                           valid.ratings, STRIP_N)
+        plots.draw_ranking(strip, valid.X, valid.rows, scores, valid.ratings, STRIP_N)
     tables.write_table(os.path.join(out, 'metrics.csv'), Row._fields, [
-        row[:2] + tuple('' if math.isnan(value) else '{:.4f}'.format(value) for value in row[2:])
-        for row in rows])
-    for warning in warnings_of(rows, valid and len(valid.rows)):
-        messages.note('warning: ' + warning)
+        [row.pictures, row.metric, *map(_format, (row.value, row.low, row.high))] for row in rows])
+    for warning in warnings_of(rows, len(valid.rows) if valid else 0):
+        note(f'warning: {warning}')
     return rows
 
 
-def warnings_of(rows, n_valid):
-    """What final metrics warn of, a line for each; ``n_valid`` pictures were held out."""
+def _format(value):
+    return '' if math.isnan(value) else f'{value:.4f}'
+
+
+def warnings_of(rows: list, n_valid: int) -> Iterator:
+    """Warnings that follow from the final metrics; ``n_valid`` pictures were held out."""
     by_name = {(row.pictures, row.metric): row for row in rows}
     train = by_name['train', 'pair accuracy']
     valid = by_name.get(('valid', 'pair accuracy'))
@@ -98,21 +125,22 @@ def warnings_of(rows, n_valid):
     if n_valid < FEWEST or not valid.high - valid.low <= 2 * UNSURE:  # not: nan
         yield ('the held-out pictures are too few to tell how good the ranking is; hold out more, '
                'or rate more')
-    if train.value - valid.value > BY_HEART:
-        yield ('the network has learnt its pictures by heart: {:.0%} of their pairs are in the '
-               'right order, but {:.0%} of the held-out ones; more ratings help, more steps will '
-               'not'.format(train.value, valid.value))
+    if train.value - valid.value > OVERFIT:
+        yield (f'the network is overfitting: {train.value:.0%} of the training pairs are in the '
+               f'right order, but only {valid.value:.0%} of the held-out ones; more ratings help, '
+               'more steps will not')
 
 
-def warn_if_fallen(log, rows):
-    """Tell the user if the held-out pictures were ranked better before the end.
+def warn_if_fallen(log: list, rows: list, note: Callable[[str], object]) -> None:
+    """Note it if the held-out pictures were ranked better before the end.
 
-    Pair accuracies go up and down by chance, and the best of many is a lucky
-    one, so a fall within the interval of the best one says nothing.
+    Pair accuracies vary by chance, and the best of many is a lucky one, so a
+    fall within the interval of the best one says nothing.
 
     Args:
-        log (list of dict): What has been reported at each line of output.
-        rows (list of Row): Of the final metrics.
+        log (list of dict): What was measured at each line of output.
+        rows (list of Row): The final metrics.
+        note: Called with the warning.
     """
     entries = [entry for entry in log if 'valid/pair_accuracy' in entry]
     if not entries:
@@ -123,42 +151,44 @@ def warn_if_fallen(log, rows):
     fall = best['valid/pair_accuracy'] - last['valid/pair_accuracy']
     if (fall > FALLEN and fall > chance  # which may be nan
             and last['train/pair_accuracy'] >= best['train/pair_accuracy']):
-        messages.note('warning: training and held-out pictures drift apart: from step {} to {}, the '
-                 'pair accuracy of the held-out ones fell from {:.3f} to {:.3f} while the other '
-                 'rose; the model is that of step {}'.format(
-                     best['iteration'], last['iteration'], best['valid/pair_accuracy'],
-                     last['valid/pair_accuracy'], best['iteration']))
+        note(f'warning: from step {best["iteration"]} to {last["iteration"]}, the pair accuracy of '
+             f'held-out pictures fell from {best["valid/pair_accuracy"]:.3f} to '
+             f'{last["valid/pair_accuracy"]:.3f} while that of training pictures rose; the saved '
+             f'model is that of step {best["iteration"]}')
 
 
-def warn_of_confounders(X_path, pictures):
-    """Tell the user if the ratings go with the size of the crops, or with blur.
+def warn_of_confounders(X_path: str, pictures: arrays.RatedPictures,
+                        note: Callable[[str], object]) -> None:
+    """Note it if ratings correlate with the size of the crops, or with their sharpness.
 
     Args:
-        X_path (str): Where the pictures are; the sizes stand in the table
-            beside it, if there is one.
-        pictures (arrays.RatedPictures): Those to learn from.
+        X_path: The file of the pictures; sizes are read from the table beside
+            it, if there is one.
+        pictures: Those to learn from.
+        note: Called with each warning.
     """
     ratings = pictures.ratings[pictures.rows]
     sizes = read_sizes(X_path, len(pictures.X))
     if sizes is not None:
-        _warn_if_correlated(ratings, sizes[pictures.rows], 'size of the crops in their frames')
+        _warn_if_correlated(ratings, sizes[pictures.rows], 'the size of the crops in their frames',
+                            note)
     rows = pictures.rows
     if len(rows) > MOST_BLURRED:
         rows = np.sort(np.random.default_rng(0).choice(rows, MOST_BLURRED, replace=False))
     sharpness = np.array([measure_sharpness(picture) for part in np.array_split(
         rows, -(-len(rows) // 100)) for picture in arrays.take(pictures.X, part)])
-    _warn_if_correlated(pictures.ratings[rows], sharpness, 'sharpness of the pictures')
+    _warn_if_correlated(pictures.ratings[rows], sharpness, 'the sharpness of the pictures', note)
 
 
-def _warn_if_correlated(ratings, values, name):
+def _warn_if_correlated(ratings, values, name, note):
     rho = metrics.spearman(ratings, values)
-    # Of values that have nothing to do with each other, 1 / sqrt(N - 1) is the standard error.
+    # For unrelated values, 1 / sqrt(N - 1) is the standard error.
     if abs(rho) >= max(CONFOUNDED, SIGNIFICANT / math.sqrt(len(ratings) - 1)):
-        messages.note('warning: the ratings go with the {} (Spearman {:.2f}): the network may learn '
-                 'that instead of your taste'.format(name, rho))
+        note(f'warning: ratings correlate with {name} (Spearman {rho:.2f}): the network may learn '
+             'that instead of your taste')
 
 
-def read_sizes(X_path, n):
+def read_sizes(X_path: str, n: int) -> Optional[np.ndarray]:
     """Areas of the crops in pixels of their frames, shape ``(n,)``; ``None`` if not known."""
     path = tables.table_path(X_path)
     if not os.path.exists(path):
@@ -172,8 +202,8 @@ def read_sizes(X_path, n):
     return sizes if np.isfinite(sizes).all() else None
 
 
-def measure_sharpness(picture):
-    """Variance of the Laplacian of a picture, shape ``(3, H, W)``, in parts of its own variance.
+def measure_sharpness(picture: np.ndarray) -> float:
+    """Variance of the Laplacian of a picture, shape ``(3, H, W)``, over the variance of its pixels.
 
     Reference: Pech-Pacheco et al., *Diatom autofocusing in brightfield
     microscopy*, ICPR 2000.

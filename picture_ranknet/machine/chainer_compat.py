@@ -1,7 +1,6 @@
-"""What Chainer 7.8.1, last released in 2022, misses on today's Python, NumPy and CuPy.
+"""Makes Chainer 7.8.1, the last release (2022), run on today's Python, NumPy and CuPy.
 
-Import this module right before ``chainer``; nothing else has a use for it.
-What is there already stays as it is.
+Import this module right before ``chainer``.  It only adds what is missing.
 """
 import contextlib
 import ctypes
@@ -15,17 +14,17 @@ import numpy as np
 
 
 def _supply_environment_check():
-    # It only prints advice, and to find it imports numpy.distutils (gone from
-    # Python 3.12) and pkg_resources (gone from setuptools 82, and with a
-    # warning on the screen before).
+    # Chainer's module only prints advice, for which it imports numpy.distutils
+    # (removed in Python 3.12) and pkg_resources (removed in setuptools 82, and
+    # deprecated with a warning before).
     stub = types.ModuleType('chainer._environment_check')
     stub.check = lambda: None
     sys.modules.setdefault(stub.__name__, stub)
 
 
 def _supply_numpy_names():
-    # NumPy 2 dropped sctypes, which functions/array/as_strided.py reads when
-    # it is imported, and NumPy 1.24 dropped float, which F.resize_images uses.
+    # NumPy 2 removed sctypes, which functions/array/as_strided.py reads when it
+    # is imported; NumPy 1.24 removed float, which F.resize_images uses.
     if not hasattr(np, 'sctypes'):
         np.sctypes = {'int': [np.int8, np.int16, np.int32, np.int64],
                       'float': [np.float16, np.float32, np.float64]}
@@ -34,23 +33,23 @@ def _supply_numpy_names():
 
 
 def _supply_pkg_resources():
-    # chainer.testing and chainer.gradient_check import it, for a function
-    # that the tests of Chainer itself call.
+    # chainer.testing and chainer.gradient_check import it for a function that
+    # only Chainer's own tests call.
     if importlib.util.find_spec('pkg_resources') is None:
         sys.modules.setdefault('pkg_resources', types.ModuleType('pkg_resources'))
 
 
 def _silence_chainer():
-    # Old escape sequences and the like in Chainer's own files: nothing that
-    # a person who runs our commands could mend.
+    # Old escape sequences and the like in Chainer's own files, which a user of
+    # our commands cannot fix.
     for category in (SyntaxWarning, DeprecationWarning, FutureWarning):
         warnings.filterwarnings('ignore', category=category, module=r'(.*[/\\.])?chainer(x|mn)?\b')
-    # The gradient of F.softplus, which is right all the same: 1 / (1 + inf) is 0.
+    # In the gradient of F.softplus, which is still right: 1 / (1 + inf) is 0.
     warnings.filterwarnings('ignore', 'overflow encountered in exp', RuntimeWarning,
                             r'chainer\.functions\.activation\.softplus')
 
 
-# In the order in which they need each other.
+# Each needs only those before it.
 CUDA_LIBRARIES = (
     'cuda_runtime/lib/libcudart.so.12', 'nvjitlink/lib/libnvJitLink.so.12',
     'cublas/lib/libcublasLt.so.12', 'cublas/lib/libcublas.so.12', 'cufft/lib/libcufft.so.11',
@@ -61,14 +60,14 @@ CUDA_LIBRARIES = (
 
 
 def _supply_cuda_libraries():
-    # CuPy 13, the last one with cuDNN, looks for CUDA in the system alone.
-    # What is loaded already it finds as well: so it does what pip installs.
+    # CuPy 13, the last release with cuDNN, searches only the system for CUDA,
+    # but takes what is loaded already: here, the libraries that pip installs.
     nvidia = importlib.util.find_spec('nvidia')
     if not nvidia or importlib.util.find_spec('cupy') is None:
         return
     for folder in nvidia.submodule_search_locations:
         for name in CUDA_LIBRARIES:
-            with contextlib.suppress(OSError):  # it is not there; CuPy says so if it matters
+            with contextlib.suppress(OSError):  # missing: CuPy reports it if it matters
                 ctypes.CDLL(os.path.join(folder, *name.split('/')))
 
 

@@ -1,51 +1,64 @@
 """What computes: the CPU or a GPU, as Chainer names them."""
 import re
 import warnings
-
-import numpy as np
+from collections.abc import Callable
+from typing import Union
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.machine import ranks, threads
 
 
-def use_device(specifier, n_threads=None, note=print):
-    """Make a Chainer device the current one and return it; compute with so many threads.
+def _say_nothing(line: str) -> None:
+    pass
 
-    ``note`` is called with what the user should know.
+
+def use_device(specifier: Union[str, int], n_threads: int = None,
+               note: Callable[[str], None] = _say_nothing):
+    """Make a Chainer device the current one.
+
+    Args:
+        specifier: ``-1`` or ``'@numpy'`` for the CPU, ``0`` or ``'@cupy:0'``
+            for the first GPU.  Of several processes on a machine, each takes
+            the next GPU.
+        n_threads: Threads to compute with; ``None`` as :mod:`.threads` says.
+        note: Called with a line if cuDNN is missing.
+
+    Returns:
+        chainer.backend.Device: The device.
 
     Raises:
-        InputError: If there is no such device here.
+        InputError: If there is no such device.
     """
-    # Here, so that crop_faces.py starts without Chainer.
-    import picture_ranknet.machine.chainer_compat  # noqa: F401
+    # Here, so that `--help` does not wait for Chainer.
+    import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
     import chainer
 
     threads.use(n_threads)
-    cuda, name = chainer.backends.cuda, _device_here(str(specifier))
+    cuda, name = chainer.backends.cuda, _name_here(str(specifier))
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings('ignore', 'cuDNN is not enabled')
             device = chainer.get_device(name)
             device.use()
-    except Exception as e:  # of CuPy's many kinds
+    except Exception as e:  # CuPy raises many kinds
         why = str(e).split('\n')[0] or type(e).__name__
         if name.startswith('@cupy') and not cuda.available:
-            why = 'CuPy cannot be imported ({}); python -m pip install -e ".[gpu]"'.format(
-                str(cuda._resolution_error).split('\n')[0])
-        raise InputError('--device {}: {}; -1 is the CPU'.format(specifier, why)) from e
-    if device.xp is not np and not cuda.cudnn_enabled:
-        note('there is no cuDNN for CuPy: convolutions take longer; see "GPU" in README.md')
+            reason = str(cuda._resolution_error).split('\n')[0]
+            why = f'CuPy cannot be imported ({reason}); python -m pip install -e ".[gpu]"'
+        raise InputError(f'--device {specifier}: {why}; -1 is the CPU') from e
+    if name.startswith('@cupy') and not cuda.cudnn_enabled:
+        note('CuPy finds no cuDNN: convolutions are slower; see "GPU" in README.md')
     return device
 
 
-def _device_here(specifier):
-    """The GPU of this process: of several on a machine, each takes the next one."""
+def _name_here(specifier):
+    """The device of this process: of several on a machine, each takes the next GPU."""
     found = re.fullmatch(r'(@cupy:)?([0-9]+)', specifier)
-    return '@cupy:{}'.format(int(found[2]) + ranks.local_rank()) if found else specifier
+    return f'@cupy:{int(found[2]) + ranks.local_rank()}' if found else specifier
 
 
-def announce_compilation(note):
-    """Call ``note`` with a line when Numba begins to compile, which takes seconds."""
+def announce_compilation(note: Callable[[str], None]) -> None:
+    """Call ``note`` with one line when Numba begins to compile, which takes seconds."""
     try:
         from numba.core import event
     except ImportError:

@@ -1,7 +1,8 @@
-"""The processes that ``mpiexec`` has started to work together: which one is this, who does what.
+"""Several processes, started by ``mpiexec``, that work together: which one is this?
 
-They are numbered from 0, by their *rank*.  A process that nobody has started
-so is alone: it is the first, all work is its own, and MPI is not needed.
+Processes are numbered from 0; the number is the *rank*.  The first one (rank 0)
+prints and writes.  A process that was started without ``mpiexec`` is the first
+and only one, and MPI is not needed.
 """
 import atexit
 import contextlib
@@ -9,67 +10,71 @@ import math
 import os
 import sys
 import time
-
-import numpy as np
+from collections.abc import Iterator
+from typing import Any
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.machine import threads
+from picture_ranknet.machine import cores, threads
 
-# How MPICH and its kin, and Open MPI, tell a process how many there are, and which one it is.
+# How MPICH and its relatives, and Open MPI, pass size and rank to a process.
 SIZES = 'PMI_SIZE', 'OMPI_COMM_WORLD_SIZE', 'MV2_COMM_WORLD_SIZE'
 RANKS = 'PMI_RANK', 'OMPI_COMM_WORLD_RANK', 'MV2_COMM_WORLD_RANK'
 INSTALL = 'python -m pip install "mpi4py>=4,<5" "mpich>=4.2,<6"'  # as in setup.py
-PAUSE = .02  # seconds between two looks at whether the others are done
-HEARD = 1    # seconds after which mpiexec has passed on what was said
+POLL = .02       # seconds between two checks whether the others have finished
+RELAY = 1        # seconds in which mpiexec passes on what was printed
+ABORT_WAIT = 60  # seconds after which a process that should have been ended ends itself
 
-_world = None  # MPI's communicator of all processes; None: alone
-_local = 0, 1  # which of the processes on this machine it is, and how many they are
-_failures = None  # a window to the number of processes that have failed, which the first keeps
-
-
-def started():
-    """How many processes ``mpiexec`` has started; 1 if it has not started this one."""
-    return max(_number(SIZES), 1)
+_world = None      # MPI's communicator of all processes; None: alone
+_local = 0, 1      # rank and number of processes on this machine
+_failures = None   # an MPI window to the number of failed processes, kept by the first one
 
 
-def _number(names):
+def started() -> int:
+    """How many processes ``mpiexec`` has started; 1 without it."""
+    return max(_from_environment(SIZES), 1)
+
+
+def _from_environment(names):
     return next((int(os.environ[name]) for name in names
                  if os.environ.get(name, '').isdecimal()), 0)
 
 
-def join():
-    """Work with the other processes from now on; only the first can be heard and seen.
+def join() -> None:
+    """Work with the other processes from now on; all of them must call this.
 
-    They share the cores of a machine.  All of them must come.
+    The output of all but the first is dropped.  They divide the cores of
+    their machine.
 
     Raises:
-        InputError: If mpi4py is missing, or of another MPI than ``mpiexec``.
+        InputError: If mpi4py is missing, or belongs to another MPI than
+            ``mpiexec``.
     """
     global _world, _local, _failures
     if started() == 1 or _world:
         return
-    # MPICH's own line on an end by abort(); ours says why.
+    # MPICH has a line of its own about an abort; ours gives the reason.
     os.environ.setdefault('MPIR_CVAR_SUPPRESS_ABORT_MESSAGE', '1')
     try:
         from mpi4py import MPI
-    except (ImportError, RuntimeError) as e:  # RuntimeError: there is no MPI that it could load
-        _leave_it_to_the_first()
-        raise InputError('mpiexec has started {} processes, which need mpi4py and an MPI to '
-                               'work together ({}); {}'.format(
-                                   started(), str(e).splitlines()[0], INSTALL)) from e
+    except (ImportError, RuntimeError) as e:  # RuntimeError: it finds no MPI library
+        _leave_unless_first()
+        reason = str(e).splitlines()[0]
+        raise InputError(f'mpiexec has started {started()} processes, which need mpi4py and an '
+                         f'MPI library ({reason}); {INSTALL}') from e
     if MPI.COMM_WORLD.size != started():
-        _leave_it_to_the_first()
-        raise InputError('mpiexec has started {} processes, but mpi4py knows of {}: they are '
-                               'of different MPIs; take the mpiexec that belongs to {}'.format(
-                                   started(), MPI.COMM_WORLD.size,
-                                   MPI.Get_library_version().split(',')[0].split('\n')[0]))
+        _leave_unless_first()
+        library = MPI.Get_library_version().split(',')[0].split('\n')[0]
+        raise InputError(
+            f'mpiexec has started {started()} processes, but mpi4py sees {MPI.COMM_WORLD.size}: '
+            f'they belong to different MPIs; use the mpiexec of {library}')
     _world = MPI.COMM_WORLD
     here = _world.Split_type(MPI.COMM_TYPE_SHARED)
     _local = here.rank, here.size
-    threads.share(here.allgather(threads.cores()).count(threads.cores()))
+    ours = cores.allowed()
+    threads.share(here.allgather(ours).count(ours))
     _failures = MPI.Win.Allocate(8 * (_world.rank == 0), 8, comm=_world)
     if is_first():
-        np.frombuffer(_failures.tomemory(), np.int64)[:] = 0
+        _failures.tomemory()[:] = bytes(8)
     _world.Barrier()
     if not is_first():
         sys.stdout = sys.stderr = open(os.devnull, 'w', encoding='utf-8')
@@ -77,63 +82,69 @@ def join():
 
 
 def _leave():
-    """Wait until all are done, without taking time from those that still work."""
+    """Wait until all have finished, without taking time from those that still work."""
     everybody = _world.Ibarrier()
     while not everybody.Test():
-        time.sleep(PAUSE)
+        time.sleep(POLL)
     _failures.Free()
 
 
-def stay_alone():
-    """Raise :class:`InputError` if there are others: they would do the same work again."""
+def stay_alone() -> None:
+    """Refuse to be one of several processes, which would all do the same work.
+
+    Raises:
+        InputError: If ``mpiexec`` has started several.
+    """
     if started() > 1:
-        _leave_it_to_the_first()
-        raise InputError('works on one process only; leave mpiexec out')
+        _leave_unless_first()
+        raise InputError('runs in one process only; start it without mpiexec')
 
 
-def _leave_it_to_the_first():
-    if _number(RANKS):
-        time.sleep(1)  # mpiexec may end all when one ends
+def _leave_unless_first():
+    if _from_environment(RANKS):
+        time.sleep(RELAY)  # mpiexec may end all when one ends: the first must be heard before
         os._exit(1)
 
 
-def rank():
+def rank() -> int:
     """The number of this process, from 0."""
     return _world.rank if _world else 0
 
 
-def size():
-    """How many processes work together."""
+def size() -> int:
+    """The number of processes that work together."""
     return _world.size if _world else 1
 
 
-def local_rank():
+def local_rank() -> int:
     """The number of this process, from 0, among those of its machine."""
     return _local[0]
 
 
-def is_first():
-    """Whether this is the process that speaks and writes."""
+def is_first() -> bool:
+    """Whether this process is the one that prints and writes."""
     return rank() == 0
 
 
-def part(n):
-    """The slice of ``range(n)`` that is this process's; they differ by 1 at most."""
+def part(n: int) -> slice:
+    """The part of ``range(n)`` that this process works on; parts differ by 1 at most."""
     return slice(n * rank() // size(), n * (rank() + 1) // size())
 
 
 def gather(rows):
-    """The rows of all processes, one after the other.
+    """Join the rows of all processes, in the order of their ranks.
 
     Args:
-        rows (numpy.ndarray): Those of this one; of the same type everywhere,
-            and, where there are any, each of the same shape.
+        rows (numpy.ndarray): Those of this process, shape ``(n, ...)``, where
+            ``n`` may differ; type and shape of a row are the same everywhere.
 
     Returns:
-        numpy.ndarray: On each process the same.
+        numpy.ndarray: All rows, in every process.
     """
     if not _world:
         return rows
+    import numpy as np  # here, so that `--help` does not wait for it
+
     shapes = _world.allgather(rows.shape)
     row = next((shape[1:] for shape in shapes if shape[0]), rows.shape[1:])
     everything = np.empty((sum(shape[0] for shape in shapes), *row), rows.dtype)
@@ -142,42 +153,51 @@ def gather(rows):
     return everything
 
 
-def collect(item):
-    """A list of what each process has, on each the same."""
+def collect(item: Any) -> list:
+    """What each process passes in, in the order of their ranks; the same list in all."""
     return _world.allgather(item) if _world else [item]
 
 
-def tell(item):
-    """What the first process has."""
+def tell(item: Any) -> Any:
+    """What the first process passes in; the others wait for it."""
     return _world.bcast(item) if _world else item
 
 
 def world():
-    """MPI's communicator of all processes, for ChainerMN."""
+    """MPI's communicator of all processes, for ChainerMN; ``None`` if this one is alone."""
     return _world
 
 
 @contextlib.contextmanager
-def last_word(status):
-    """End all processes, after the body: the first that fails can be heard, whichever it is.
+def last_word(status: int) -> Iterator[None]:
+    """Print something in the body, then end all processes with that status.
 
-    Others that fail meanwhile, of the same cause perhaps, have nothing to add.
+    Only the first process to get here prints, whatever its rank; the others
+    have probably failed for the same reason, and are ended silently.
+    (``chainermn.global_except_hook`` would print a traceback from each.)
     """
     if not _world:
         yield
         return
-    before = np.zeros(1, np.int64)
-    _failures.Lock(0)
-    _failures.Fetch_and_op(np.ones(1, np.int64), before, 0)
-    _failures.Unlock(0)
-    if before[0]:
-        time.sleep(60)  # is ended before
+    if _count_failure() > 1:
+        time.sleep(ABORT_WAIT)  # the one before ends this process
         os._exit(status)
     if not is_first():
         sys.stderr = sys.__stderr__
     yield
     sys.stdout.flush()
     sys.stderr.flush()
-    time.sleep(HEARD)  # or it might end before
+    time.sleep(RELAY)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # MPI would add lines of its own
     _world.Abort(status)
+
+
+def _count_failure():
+    """How many processes have failed by now, this one included."""
+    import numpy as np
+
+    before = np.zeros(1, np.int64)
+    _failures.Lock(0)
+    _failures.Fetch_and_op(np.ones(1, np.int64), before, 0)
+    _failures.Unlock(0)
+    return int(before[0]) + 1

@@ -1,6 +1,8 @@
 """What in a picture raised its score: the score is taken again with a part of it hidden."""
-import cv2
+
 import numpy as np
+
+from picture_ranknet.machine.opencv import cv2
 
 HIDDEN = 1 / 5   # side of the part that is hidden, in parts of the picture's
 STEP = 1 / 10    # ... and of the step from one to the next

@@ -11,8 +11,6 @@ that reason it also reads what today's Chainer could not: the pickles that the
 article's script made with Chainer 1.  A snapshot is a zip file of arrays, which
 :mod:`npz_reader` reads.
 """
-import functools
-import json
 import math
 import mmap
 import os
@@ -26,31 +24,30 @@ import chainer
 
 import net
 from picture_ranknet.errors import InputError
-from picture_ranknet.storage import arrays, atomic, npz_reader, pickle_reader
+from picture_ranknet.models import networks
+from picture_ranknet.models.predictor import SMALLEST
+from picture_ranknet.storage import arrays, atomic, pickle_reader
 from picture_ranknet.storage.pickle_reader import CLASS, MENTIONED, LongText, Record, Use
 
 PROTOCOL = 4  # what pickle.dump takes by default on Python 3.8 to 3.13
 
-PREDICTORS = {predictor.__name__: predictor for predictor in net.ARCHITECTURES.values()}
+PREDICTORS = {predictor.__name__: predictor for predictor in networks.ARCHITECTURES.values()}
 
 MOST_BYTES = 2 ** 32       # of a file: a model for pictures of 800 x 800
 MOST_PIPED_BYTES = 2 ** 28  # of what is no file, which has to be read at once
-MOST_TEXT = 2 ** 26        # bytes of what a snapshot has reported: 60,000 lines of output
 
 _ARRAYS = '_reconstruct', '_frombuffer'  # how NumPy pickles them
 
 _NAMES = {
     **dict.fromkeys([
         ('net', 'RankNet'), ('net', 'CNN'), ('net', 'DeepCNN'), ('net', 'Features'),
-        ('net', 'ResNet50'), ('net', 'VGG16'), ('net', 'VGG16Layers'),
+        ('picture_ranknet.models.networks', 'DeepCNN'),
+        ('picture_ranknet.models.predictor', 'Features'),
+        ('picture_ranknet.models.batch_normalization', 'BatchNormalization'),
         ('__main__', 'RankNet'), ('__main__', 'CNN'),
         ('chainer.links.connection.convolution_2d', 'Convolution2D'),
         ('chainer.links.connection.linear', 'Linear'),
         ('chainer.links.normalization.batch_normalization', 'BatchNormalization'),
-        ('chainer.links.model.vision.resnet', 'ResNet50Layers'),
-        ('chainer.links.model.vision.resnet', 'BuildingBlock'),
-        ('chainer.links.model.vision.resnet', 'BottleneckA'),
-        ('chainer.links.model.vision.resnet', 'BottleneckB'),
         ('chainer.initializers.constant', 'Constant'),
         ('chainer.initializers.normal', 'LeCunNormal'),
         ('chainer.initializers.normal', 'HeNormal'),
@@ -58,7 +55,7 @@ _NAMES = {
         ('chainer.optimizer', 'Hyperparameter'),
         ('chainer.optimizer', '_Hookable'),
         ('chainer.optimizers.adam', 'AdamRule'),
-        ('fused_adam', 'AdamRule'),
+        ('picture_ranknet.fast.fused_adam', 'AdamRule'),
     ], CLASS),
     ('chainer.variable', 'Variable'): Use((4,)),  # of Chainer 1, whose flags are called
     ('chainer.flag', 'Flag'): Use((1,)),
@@ -127,7 +124,7 @@ def load(path):
     with open(path, 'rb') as f:
         try:
             content = _map(f)
-            return _build_model(pickle_reader.read(content, _NAMES), len(content))
+            return _build_model(pickle_reader.read(content, _NAMES))
         except ValueError as e:
             reason = str(e)
         except Exception as e:  # a damaged pickle can raise anything
@@ -149,7 +146,7 @@ def _map(f):
     return mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) if status.st_size else b''
 
 
-def _build_model(record, n_bytes):
+def _build_model(record):
     ranknet = _state_of(record, 'RankNet')
     predictor = ranknet.get('predictor')
     if not isinstance(predictor, Record) or predictor.name not in PREDICTORS:
@@ -157,8 +154,7 @@ def _build_model(record, n_bytes):
     image_size = _check_image_size(ranknet.get('image_size'))
     image_scale = _check_image_scale(ranknet.get('image_scale'))
     n_features = _check_n_features(_state_of(predictor).get('n_features', 0))
-    model = _make_small_model(PREDICTORS[predictor.name], image_size, image_scale, n_features,
-                              n_bytes)
+    model = _make_small_model(PREDICTORS[predictor.name], image_size, image_scale, n_features)
     for prefix, link in sorted(model.namedlinks()):
         for name in sorted(link._params | link._persistent):
             value = getattr(link, name)
@@ -173,11 +169,9 @@ def _build_model(record, n_bytes):
     return model
 
 
-def _make_small_model(predictor, image_size, image_scale, n_features, n_bytes):
+def _make_small_model(predictor, image_size, image_scale, n_features):
     """A model whose largest arrays are still small: who says how large has to show the weights."""
-    if 2 * predictor.n_trained > n_bytes:  # of 16 bits, at least
-        raise ValueError('it lacks weights of its {}'.format(predictor.__name__))
-    model = net.RankNet(predictor((net.SMALLEST, net.SMALLEST)), image_size, image_scale)
+    model = net.RankNet(predictor((SMALLEST, SMALLEST)), image_size, image_scale)
     if n_features:
         model.predictor.add_features(1)
         model.predictor.n_features = model.predictor.features.l.in_size = n_features
@@ -205,7 +199,7 @@ def _check_image_size(size):
     if size is None:  # the article's own script, whose pictures all were so
         return 80, 80
     if not (isinstance(size, tuple) and len(size) == 2
-            and all(type(side) is int and net.SMALLEST <= side <= 10000 for side in size)):
+            and all(type(side) is int and SMALLEST <= side <= 10000 for side in size)):
         raise ValueError('its image size is no pair of whole numbers in range')
     return size
 
@@ -274,95 +268,3 @@ def _decode_bytes(data, n_bytes, path):
     if type(data) not in (bytes, memoryview) or len(data) != n_bytes:
         raise ValueError('its weights {} have too many or too few bytes'.format(path))
     return data
-
-
-def load_snapshot(path, trainer):
-    """Put a trainer into the state in which a snapshot was taken.
-
-    Unlike :func:`chainer.serializers.load_npz`, this unpickles nothing, and
-    takes what the trainer expects only.
-
-    Args:
-        path (str): A ``snapshot_iter_N`` of ``train.py``.
-        trainer (chainer.training.Trainer): Set up as the one of the snapshot.
-
-    Raises:
-        ModelFileError: If the file is no snapshot, is damaged or does not fit
-            the trainer.
-    """
-    with open(path, 'rb') as f:
-        try:
-            _SnapshotReader(npz_reader.Npz(f), _weight_shapes(trainer)).load(trainer)
-            return
-        except InputError:  # of another run
-            raise
-        except ValueError as e:
-            reason = str(e)
-        except Exception as e:
-            reason = '{}: {}'.format(type(e).__name__, pickle_reader.show(str(e)))
-    raise ModelFileError('{}: expected a snapshot that train.py took of the same network on '
-                         'pictures of the same size, but {}'.format(path, reason))
-
-
-def _weight_shapes(trainer):
-    """Shapes by where Adam keeps what it knows of an array of weights."""
-    optimizer = trainer.updater.get_optimizer('main')
-    return {'updater/optimizer:main' + name: param.shape
-            for name, param in optimizer.target.namedparams()}
-
-
-class _SnapshotReader(chainer.serializers.NpzDeserializer):
-
-    """Chainer's, of arrays that are seen to be what the trainer has in their place."""
-
-    def __init__(self, npz, weight_shapes, path=''):
-        super().__init__(npz, path)
-        self.weight_shapes = weight_shapes
-
-    def __getitem__(self, key):
-        return _SnapshotReader(self.npz, self.weight_shapes, self.path + key.strip('/') + '/')
-
-    def __call__(self, key, value):
-        path = self.path + key.lstrip('/')
-        if value is None:  # what Adam knows, before its first step
-            shape, kinds = self.weight_shapes[path.rpartition('/')[0]], 'f'
-        elif hasattr(value, 'dtype'):
-            shape, kinds = value.shape, value.dtype.kind
-        else:
-            shape, kinds = (), {int: 'iu', float: 'f', str: 'U'}[type(value)]
-        if path not in self.npz:  # not a KeyError: Chainer goes on without some
-            raise ValueError('it has no {}'.format(path))
-        array = self.npz.read(path, functools.partial(_check_array, path, shape, kinds))
-        _check_values(path, array)
-        return chainer.serializers.NpzDeserializer({path: array}, self.path)(key, value)
-
-
-def _check_array(path, expected_shape, kinds, shape, dtype):
-    if shape != expected_shape or dtype.kind not in kinds:
-        raise ValueError('{} is {} of shape {}, not of {}'.format(
-            path, dtype.name, shape, expected_shape))
-    if dtype.kind == 'U' and dtype.itemsize > MOST_TEXT:
-        raise ValueError('{} is a text of {:,} bytes'.format(path, dtype.itemsize))
-
-
-def _check_values(path, array):
-    if array.dtype.kind == 'f' and not np.isfinite(array).all():
-        raise ValueError('{} holds nan or inf'.format(path))
-    if array.dtype.kind in 'iu' and array.min() < 0:
-        raise ValueError('{} is negative'.format(path))
-    if array.dtype.kind == 'U' and not _is_report(json.loads(str(array))):
-        raise ValueError('{} is no report of a training'.format(path))
-
-
-def _is_report(value):
-    """Whether this is a list of names, LogReport's list of lines or PlotReport's dict of curves."""
-    if type(value) is dict:
-        return all(type(curve) is list and all(type(point) is list and _are_numbers(point, 2)
-                                               for point in curve) for curve in value.values())
-    return type(value) is list and all(
-        type(line) is str or type(line) is dict and _are_numbers(line.values(), len(line))
-        for line in value)
-
-
-def _are_numbers(values, n):
-    return len(values) == n and all(type(value) in (int, float) for value in values)

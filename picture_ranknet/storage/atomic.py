@@ -1,12 +1,17 @@
-"""Writing files whole or not at all, and keeping other processes from them meanwhile."""
+"""Writing files whole or not at all, safely against crashes and against other processes."""
 import contextlib
 import errno
 import functools
+import itertools
 import os
 import platform
 import re
 import shutil
+import stat
 import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import BinaryIO, Optional, Union
 
 from picture_ranknet.errors import InputError
 
@@ -16,44 +21,111 @@ except ImportError:  # Windows
     fcntl = None
     import msvcrt
 
-LOCK_BYTE = 2 ** 62     # far behind the text: Windows lets nobody read what is locked
+LOCK_BYTE = 2 ** 62  # far behind the text: on Windows nobody can read what is locked
+
+Paths = Union[str, Iterable[str], None]
 
 
-def check_output(path, inputs=()):
-    """Raise :class:`InputError` now if ``path`` could or should not be written later.
+# Before the work
+
+def check_outputs(outputs: Mapping[str, Paths],
+                  inputs: Mapping[str, Paths] = MappingProxyType({})) -> None:
+    """Check all files that a command will write against each other and against what it reads.
+
+    Two paths are the same file if their links lead to one, or if they differ
+    only in case where the file system does not tell cases apart.  Devices such
+    as ``/dev/null`` may be written by several.
 
     Args:
-        path (str): The file to write.
-        inputs (list of str): Files that are read; none may be overwritten.
+        outputs: One path, several or ``None``, by the option that names it,
+            such as ``{'--output': 'pred.txt', '--csv': None}``.
+        inputs: Likewise.
+
+    Raises:
+        InputError: If two outputs are one file, an output is an input, or one
+            cannot be written (:func:`check_output`).
+    """
+    written = _flatten(outputs)
+    for _, path in written:
+        check_output(path)
+    regular = [(option, path) for option, path in written if not _is_special(path)]
+    for (option, path), (other, other_path) in itertools.combinations(regular, 2):
+        if _are_same(path, other_path):
+            raise InputError(f'{path}: {_both(option, other)} would write to this file; choose '
+                             'another name for one of them')
+    for option, path in regular:
+        for other, other_path in _flatten(inputs):
+            if _are_same(path, other_path):
+                raise InputError(f'{path}: {option} would overwrite what {other} reads; choose '
+                                 'another name')
+
+
+def _flatten(paths):
+    return [(option, path) for option, value in paths.items() if value is not None
+            for path in ([value] if isinstance(value, (str, os.PathLike)) else value)]
+
+
+def _both(option, other):
+    return f'{option}, twice,' if option == other else f'{option} and {other}'
+
+
+def _are_same(a, b):
+    """Whether two paths are one file, be it there or not."""
+    if os.path.exists(a) and os.path.exists(b):
+        return os.path.samefile(a, b)
+    (folder, name), (other_folder, other_name) = (
+        os.path.split(os.path.realpath(path)) for path in (a, b))
+    if name != other_name and not (name.casefold() == other_name.casefold()
+                                   and _ignores_case(folder)):
+        return False
+    return folder == other_folder or (os.path.isdir(folder) and os.path.isdir(other_folder)
+                                      and os.path.samefile(folder, other_folder))
+
+
+def _ignores_case(folder):
+    other = folder.swapcase()
+    return other != folder and os.path.exists(other) and os.path.samefile(folder, other)
+
+
+def check_output(path: str, inputs: Iterable[str] = ()) -> None:
+    """Check one file that will be written, before any work is done.
+
+    Args:
+        path: The file to write.
+        inputs: Files that are read; none may be overwritten.
+
+    Raises:
+        InputError: If it is a folder or an input, or its folder is missing or
+            cannot be written to.
     """
     if _is_special(path):
         return
     target = os.path.realpath(path)
     folder = os.path.dirname(target)
     if os.path.isdir(target):
-        raise InputError('{}: expected the name of a file to write, got a folder'.format(path))
-    if target in map(os.path.realpath, inputs):
-        raise InputError('{}: would be overwritten, but is read as well; choose another name'
-                         .format(path))
+        raise InputError(f'{path}: expected the name of a file to write, got a folder')
+    if any(_are_same(path, other) for other in inputs):
+        raise InputError(f'{path}: would be overwritten, but is an input too; choose another name')
     if not os.path.isdir(folder):
-        raise InputError('{}: there is no folder {}; make it first'.format(path, folder))
+        raise InputError(f'{path}: there is no folder {folder}; create it first')
     if not os.access(folder, os.W_OK):
-        raise InputError('{}: the folder {} is not writable'.format(path, folder))
+        raise InputError(f'{path}: the folder {folder} is not writable')
 
 
 def _is_special(path):
     return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
+# Writing
+
 @contextlib.contextmanager
-def replacing(path):
-    """Yield a name beside ``path`` to write to; move it to ``path`` at the end.
+def replacing(path: str) -> Iterator[str]:
+    """Yield a name beside ``path`` to write to, and move that file to ``path`` at the end.
 
-    If the body fails, ``path`` stays as it was and the part is removed.  What
-    is no regular file, such as ``/dev/stdout``, is written as it stands.
-
-    The part is on the disk before it is moved: who loses power has the old
-    file or the new one.
+    If the body fails, ``path`` stays as it was.  After a power cut there is
+    the old file or the new one, and once this has returned, the new one.  A
+    file that is replaced keeps its mode.  Devices such as ``/dev/stdout`` are
+    written directly.
     """
     if _is_special(path):
         yield path
@@ -63,16 +135,17 @@ def replacing(path):
     try:
         with naming(part, path):
             yield part
-            sync(part)
+            complete(part, target)
             os.replace(part, target)
+            sync_folder(os.path.dirname(target))
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.remove(part)
 
 
 @contextlib.contextmanager
-def naming(part, path):
-    """Let errors of writing a part name the file that the user knows."""
+def naming(part: Optional[str], path: str) -> Iterator[None]:
+    """Let errors of the operating system about ``part`` name ``path``, which the user knows."""
     try:
         yield
     except OSError as e:
@@ -81,38 +154,57 @@ def naming(part, path):
         raise
 
 
-def part_of(target):
-    """A hidden name beside a file, for what will take its place, or for a folder of that.
+def complete(part: str, target: str) -> None:
+    """Prepare a file, all written, to replace another: sync it, give it that one's mode."""
+    sync(part)
+    with contextlib.suppress(OSError):  # there is none to replace, or the disk has no modes
+        os.chmod(part, stat.S_IMODE(os.stat(target).st_mode))
 
-    Its like that processes have left which were killed are removed.
+
+def sync(path: str) -> None:
+    """Return when all that was written to a file is on the disk."""
+    with open(path, 'rb+') as f:  # +: Windows asks for it
+        os.fsync(f.fileno())
+
+
+def sync_folder(folder: str) -> None:
+    """Return when the names of the files in a folder are on the disk: new ones, moved ones."""
+    if os.name != 'posix':
+        return
+    with contextlib.suppress(OSError):  # some network disks do not offer it
+        descriptor = os.open(folder or '.', os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+# Unfinished files
+
+def part_of(target: str) -> str:
+    """A hidden name beside a file, for what will replace it; also for a folder of such.
+
+    What killed processes have left under such names is removed.
     """
     folder, name = os.path.split(target)
     root, extension = os.path.splitext(name)  # numpy and Pillow look at the extension
     _remove_parts(folder, root, extension)
-    return os.path.join(folder, '.{}.{}.{}.part{}'.format(
-        root, _machine(), os.getpid(), extension))
+    return os.path.join(folder, f'.{root}.{_machine()}.{os.getpid()}.part{extension}')
 
 
-def is_part_of(part, target):
-    """Whether a name is one that :func:`part_of` gives for a file, in any process."""
+def is_part_of(part: str, target: str) -> bool:
+    """Whether a name is what :func:`part_of` returns for a file, in any process."""
     root, extension = os.path.splitext(os.path.basename(target))
-    return bool(re.fullmatch(r'\.{}\.[0-9a-f]{{8}}\.\d+\.part{}'.format(
-        re.escape(root), re.escape(extension)), part))
+    return bool(re.fullmatch(
+        rf'\.{re.escape(root)}\.[0-9a-f]{{8}}\.\d+\.part{re.escape(extension)}', part))
 
 
-def sync(path):
-    """Have a file, of which all is written, on the disk when this returns."""
-    with open(path, 'rb+') as f:
-        os.fsync(f.fileno())
-
-
-@functools.lru_cache(1000)
+@functools.lru_cache(1000)  # once for each file: to list a large folder is slow
 def _remove_parts(folder, root, extension):
-    # Once for each file: to list a folder of many is slow.
     if os.name != 'posix':  # Windows cannot ask for a process without ending it
         return
-    of_dead = re.compile(r'\.+{}(\.{}\.(\d+)\.part)+{}'.format(
-        re.escape(root), _machine(), re.escape(extension)))
+    of_dead = re.compile(
+        rf'\.+{re.escape(root)}(\.{_machine()}\.(\d+)\.part)+{re.escape(extension)}')
     with contextlib.suppress(OSError):
         for name in os.listdir(folder or '.'):
             match = of_dead.fullmatch(name)
@@ -124,11 +216,11 @@ def _remove_parts(folder, root, extension):
 
 @functools.cache
 def _machine():
-    """Tells the machine, or the container, whose process numbers ours are, in eight digits."""
+    """Eight digits for this machine or container, within which process numbers are unique."""
     space = ''
     with contextlib.suppress(OSError):
         space = os.readlink('/proc/self/ns/pid')
-    return '{:08x}'.format(zlib.crc32((platform.node() + space).encode()))
+    return f'{zlib.crc32((platform.node() + space).encode()):08x}'
 
 
 def _is_alive(pid):
@@ -141,15 +233,20 @@ def _is_alive(pid):
     return True
 
 
-def lock(file, message):
-    """Keep other processes from locking a file, until it is closed or the process ends.
+# Other processes
+
+def lock(file: BinaryIO, message: str) -> None:
+    """Lock an open file against other processes until it is closed or the process ends.
+
+    The file itself is locked, so no lock file is left behind after a crash.
+    On network disks that have no locks, nothing is locked.
 
     Args:
-        file (file): Open for writing.
-        message (str): What to say if another process has it.
+        file: Open for writing.
+        message: What to say if another process has locked it.
 
     Raises:
-        InputError: If another process has it.
+        InputError: If another process has locked it.
     """
     try:
         if fcntl:
@@ -158,6 +255,6 @@ def lock(file, message):
             file.seek(LOCK_BYTE)
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
     except OSError as e:
-        if e.errno in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):  # of some network disks
+        if e.errno in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
             return
         raise InputError(message) from e

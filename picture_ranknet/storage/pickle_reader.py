@@ -1,110 +1,52 @@
-"""What a pickle says, read as data: no name in it is looked up, nothing of it is called.
+"""Reads what a pickle says as data: no name in it is looked up, nothing is called.
 
-A pickle is a program, and :class:`pickle.Unpickler` runs it.  One whose
-``find_class`` admits few names runs it still: it calls what is admitted with
-any arguments and in any order, follows dotted names, asks nobody about what
-``copyreg`` has seen before, takes memory for what a file merely claims
-(CVE-2018-20406, CPython's issue 115952), and has bugs of its own in C (143638,
-143639).  Lists of forbidden names, as picklescan and fickling keep them, are
-never complete, which picklescan's issue 66 says of itself.  PyTorch reads
-opcodes by itself, but makes true objects of them; one that set items of what
-is no dict corrupted memory (CVE-2026-24747).
+A pickle is a program, and :class:`pickle.Unpickler` runs it.  Restricting its
+``find_class`` is not enough: it still calls what is admitted with any
+arguments, follows dotted names, trusts what ``copyreg`` has cached, allocates
+what a file claims (CVE-2018-20406, CPython issue 115952), and its C code has
+bugs (143638, 143639).  Lists of forbidden names (picklescan, fickling) are
+never complete, as picklescan's issue 66 admits.  PyTorch reads opcodes itself
+but creates real objects, and setting items of what was no dict corrupted
+memory (CVE-2026-24747).
 
-So this reads opcodes, too, those that models need, and takes exact pairs of
-module and name, each used as a model uses it; but what it makes is a
+This module interprets only the opcodes that models need, accepts exact pairs
+of module and name, each in the role it has in a model, and creates a
 :class:`Record` of what the file says about an object, never the object.
 
-Bounds: an opcode takes memory for a few words and, at most, a short text; long
-ones, and all bytes, stay in the file until somebody wants them.  There are at
-most ``MOST_OPCODES``, however large the file.  Nothing walks what has been
-read, however deep and however shared it is.
+Bounds: an opcode allocates a few words and, at most, a short text; long texts
+and all bytes stay in the file until they are wanted.  A pickle has at most
+``MOST_OPCODES``.  Nothing recurses into what was read, however deeply nested
+or often shared it is.
 """
-import codecs
+import mmap
 import pickle
 import struct
-import warnings
-from typing import NamedTuple
+from typing import Union
+
+from picture_ranknet.storage.pickle_values import (
+    CLASS,
+    LONG,
+    MENTIONED,
+    LongText,
+    Name,
+    ReadError,
+    Record,
+    Use,
+    decode,
+    decode_unless_long,
+    show,
+)
+
+__all__ = ['CLASS', 'MENTIONED', 'LongText', 'Name', 'ReadError', 'Record', 'Use', 'read', 'show']
 
 MOST_OPCODES = 300000  # a ResNet-50 in the middle of its training has 45,000
 MOST_MARKS = 100       # lists, dicts and tuples that are begun inside each other
-LONG = 128             # bytes; a text that is longer is weights
 
 _OPCODE_NAMES = {code[0]: name for name, code in vars(pickle).items()
                  if name.isupper() and type(code) is bytes and len(code) == 1}
 
 
-class ReadError(ValueError):
-
-    """A pickle is damaged, or says something that no model needs."""
-
-
-class Use(NamedTuple):
-
-    """How a pickle may use a name.
-
-    ``n_args``: how many arguments it may be called with, if it may be called;
-    ``is_class``: whether objects may be made of it without arguments;
-    ``state``: the type of the state that may then be set, if any.
-    """
-
-    n_args: tuple = ()
-    is_class: bool = False
-    state: type = None
-
-
-CLASS = Use(is_class=True, state=dict)
-MENTIONED = Use()
-
-
-class Name(NamedTuple):
-
-    """A class or function that a pickle names, instead of it."""
-
-    module: str
-    name: str
-    use: Use
-
-
-class Record:
-
-    """What a pickle says about one object, instead of the object.
-
-    Attributes:
-        name (str): Of its class, or of the function that makes it.
-        args (tuple): What that was called with.
-        state: What was then set: a dict, a tuple or, mostly, nothing.
-    """
-
-    __slots__ = 'name', 'args', 'state', 'use'
-
-    def __init__(self, name, args=()):
-        self.name = name.name
-        self.use = name.use
-        self.args = args
-        self.state = None
-
-
-class LongText:
-
-    """A text, or the bytes that it stands for, as it lies in the file.
-
-    Args:
-        raw (memoryview): It, encoded.
-        codec (str): How.
-    """
-
-    __slots__ = 'raw', 'codec'
-
-    def __init__(self, raw, codec):
-        self.raw = raw
-        self.codec = codec
-
-    def decode(self):
-        """The bytes that it stands for, each of which was a character."""
-        return _decode(self.raw, self.codec).encode('latin1')
-
-
-_PYTHONS = {  # as Python 3 calls them, and Python 2 and low protocols
+_BUILT_IN = {  # by their names in Python 3, and in Python 2 and low protocols
     ('builtins', 'object'): MENTIONED, ('__builtin__', 'object'): MENTIONED,
     ('copyreg', '_reconstructor'): Use((3,)), ('copy_reg', '_reconstructor'): Use((3,)),
     ('_codecs', 'encode'): Use((2,)),
@@ -114,35 +56,27 @@ _PYTHONS = {  # as Python 3 calls them, and Python 2 and low protocols
 }
 
 
-def read(content, names):
+def read(content: Union[bytes, mmap.mmap], names: dict):
     """Read a pickle of any protocol.
 
     Args:
-        content (bytes or mmap.mmap): All of it.
-        names (dict): The :class:`Use` of each admitted pair of module and
-            name; Python's own are known.
+        content: The whole pickle.
+        names: The :class:`Use` of each accepted pair of module and name;
+            Python's own are known.
 
     Returns:
-        What it holds: ``None``, bool, int, float, str, memoryview (of bytes),
-        :class:`LongText`, tuple, list (of a set, too), dict with keys that are
-        str, :class:`Name`, or :class:`Record`.
+        Its value: ``None``, bool, int, float, str, memoryview (of bytes),
+        :class:`LongText`, tuple, list (also for a set), dict with keys that
+        are str, :class:`Name`, or :class:`Record`.
 
     Raises:
-        ReadError: If it is damaged, or says something else.
+        ReadError: If it is damaged, or contains anything else.
     """
     reader = Reader(content, names)
     value = reader.run()
     if reader.at != len(content):
-        raise ReadError('there is more behind its end')
+        raise ReadError('there is more after its end')
     return value
-
-
-def show(text, most=80):
-    """A text from a file for a message: printable, on one line, and short."""
-    if type(text) is LongText:
-        text = str(text.raw[:2 * most], 'latin1')
-    shown = ascii(text[:2 * most])[1:-1]
-    return shown if len(shown) <= most else shown[:most] + '...'
 
 
 class Reader:
@@ -159,7 +93,7 @@ class Reader:
     def __init__(self, content, names, at=0):
         self.content = content
         self.bytes = memoryview(content)
-        self.names = {**_PYTHONS, **names}
+        self.names = {**_BUILT_IN, **names}
         self.at = at
         self.stack = []
         self.below = []  # the stack beneath each mark
@@ -170,16 +104,16 @@ class Reader:
         for _ in range(MOST_OPCODES):
             if self.step():
                 return self.result()
-        raise ReadError('it has more than {:,} opcodes'.format(MOST_OPCODES))
+        raise ReadError(f'it has more than {MOST_OPCODES:,} opcodes')
 
     def step(self):
-        """Run one opcode; returns whether it was the last."""
+        """Interpret one opcode; return whether it was the last."""
         code = self.take(1)[0]
         if code == pickle.STOP[0]:
             return True
         if code not in _OPCODES:
-            raise ReadError('its byte {:,} is {}, which no model needs'.format(
-                self.at - 1, _OPCODE_NAMES.get(code, 'no opcode')))
+            name = _OPCODE_NAMES.get(code, 'no opcode')
+            raise ReadError(f'its byte {self.at - 1:,} is {name}, which no model needs')
         _OPCODES[code](self)
         return False
 
@@ -188,7 +122,7 @@ class Reader:
             raise ReadError('it ends in the middle')
         return self.stack[0]
 
-    # What follows an opcode.
+    # Arguments of an opcode
 
     def take(self, n):
         if not 0 <= n <= len(self.bytes) - self.at:
@@ -205,8 +139,8 @@ class Reader:
     def line(self, most=LONG):
         end = self.content.find(b'\n', self.at, self.at + most)
         if end < 0:
-            raise ReadError('its byte {:,} begins a line without end: {}'.format(
-                self.at, show(str(self.bytes[self.at:self.at + LONG], 'latin1'))))
+            start = show(str(self.bytes[self.at:self.at + LONG], 'latin1'))
+            raise ReadError(f'its byte {self.at:,} begins a line without end: {start}')
         line = self.take(end - self.at)
         self.at += 1
         return line
@@ -214,7 +148,7 @@ class Reader:
     def short_line(self):
         return bytes(self.line())
 
-    # The stack.
+    # Stack
 
     def push(self, value):
         self.stack.append(value)
@@ -229,7 +163,7 @@ class Reader:
 
     def mark(self):
         if len(self.below) == MOST_MARKS:
-            raise ReadError('it is nested deeper than {}'.format(MOST_MARKS))
+            raise ReadError(f'it is nested deeper than {MOST_MARKS}')
         self.below.append(self.stack)
         self.stack = []
 
@@ -247,10 +181,10 @@ class Reader:
 
     def top(self, kind):
         if not self.stack or type(self.stack[-1]) is not kind:
-            raise ReadError('it adds to what is no {}'.format(kind.__name__.lower()))
+            raise ReadError(f'it adds to what is no {kind.__name__.lower()}')
         return self.stack[-1]
 
-    # The memo.
+    # Memo
 
     def put(self, number):
         if not self.stack:
@@ -259,10 +193,10 @@ class Reader:
 
     def get(self, number):
         if number not in self.memo:
-            raise ReadError('it wants what it has not put by')
+            raise ReadError('it fetches what it has not stored')
         self.push(self.memo[number])
 
-    # Lists, dicts and sets.
+    # Lists, dicts and sets
 
     def extend(self, items):
         self.top(list).extend(items)
@@ -270,18 +204,18 @@ class Reader:
     def update(self, items):
         self.top(dict).update(_pairs(items))
 
-    # Names, and what is made of them.
+    # Names, and objects
 
     def name(self, module, name):
         if not {type(module), type(name)} <= {str, LongText}:
             raise ReadError('it asks for something that is no name')
         use = self.names.get((module, name))
         if use is None:
-            raise ReadError('it asks for {}.{}'.format(show(module), show(name)))
+            raise ReadError(f'it asks for {show(module)}.{show(name)}')
         self.push(Name(module, name, use))
 
     def global_(self):
-        module, name = (_decode(self.line(), 'utf-8') for _ in range(2))
+        module, name = (decode(self.line(), 'utf-8') for _ in range(2))
         self.name(module, name)
 
     def new(self):
@@ -293,7 +227,7 @@ class Reader:
         if type(callee) is not Name or type(args) is not tuple:
             raise ReadError('it calls something that is no function')
         if len(args) not in callee.use.n_args:
-            raise ReadError('it calls {}.{} with {} arguments'.format(*callee[:2], len(args)))
+            raise ReadError(f'it calls {callee.module}.{callee.name} with {len(args)} arguments')
         self.push(_CALLS.get(callee[:2], Record)(callee, args))
 
     def build(self):
@@ -301,7 +235,7 @@ class Reader:
         record = self.top(Record)
         if record.use.state is None or type(state) is not record.use.state \
                 or record.state is not None:
-            raise ReadError('it changes a {}'.format(record.name))
+            raise ReadError(f'it changes a {record.name}')
         record.state = state
 
 
@@ -330,9 +264,9 @@ _CALLS = {
     ('_codecs', 'encode'): _encode,
     ('builtins', 'bytes'): lambda _, args: memoryview(b''),
     ('__builtin__', 'bytes'): lambda _, args: memoryview(b''),
-    ('builtins', 'set'): lambda _, args: [],  # nobody asks what is in one
+    ('builtins', 'set'): lambda _, args: [],  # its items are not needed
     ('__builtin__', 'set'): lambda _, args: [],
-    ('collections', 'OrderedDict'): lambda _, args: {},  # likewise; Python 3 fills it later
+    ('collections', 'OrderedDict'): lambda _, args: {},  # likewise; Python 3 adds them later
 }
 
 
@@ -342,24 +276,6 @@ def _pairs(items):
     if not all(type(key) is str for key in items[::2]):
         raise ReadError('it has a key that is no text')
     return zip(items[::2], items[1::2])
-
-
-def _decode(raw, codec):
-    if codec == 'string-escape':
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # of escapes that Python 2 does not write
-            raw, codec = codecs.escape_decode(_unquote(bytes(raw)))[0], 'latin1'
-    return str(raw, codec)
-
-
-def _unquote(raw):
-    if len(raw) < 2 or raw[:1] != raw[-1:] or raw[:1] not in (b'"', b"'"):
-        raise ReadError('it has a text without quotes')
-    return raw[1:-1]
-
-
-def _text(raw, codec):
-    return _decode(raw, codec) if len(raw) <= LONG else LongText(raw, codec)
 
 
 def _int(line):
@@ -382,12 +298,12 @@ def _opcodes():
         p.BININT2: lambda r: r.number('<H'),
         p.FLOAT: lambda r: float(r.short_line()),
         p.BINFLOAT: lambda r: r.number('>d'),
-        p.UNICODE: lambda r: _text(r.line(len(r.bytes)), 'raw-unicode-escape'),
-        p.BINUNICODE: lambda r: _text(r.sized('<I'), 'utf-8'),
-        p.SHORT_BINUNICODE: lambda r: _text(r.sized('<B'), 'utf-8'),
-        p.STRING: lambda r: _text(r.line(len(r.bytes)), 'string-escape'),  # these of Python 2
-        p.BINSTRING: lambda r: _text(r.sized('<i'), 'latin1'),
-        p.SHORT_BINSTRING: lambda r: _text(r.sized('<B'), 'latin1'),
+        p.UNICODE: lambda r: decode_unless_long(r.line(len(r.bytes)), 'raw-unicode-escape'),
+        p.BINUNICODE: lambda r: decode_unless_long(r.sized('<I'), 'utf-8'),
+        p.SHORT_BINUNICODE: lambda r: decode_unless_long(r.sized('<B'), 'utf-8'),
+        p.STRING: lambda r: decode_unless_long(r.line(len(r.bytes)), 'string-escape'),  # Python 2
+        p.BINSTRING: lambda r: decode_unless_long(r.sized('<i'), 'latin1'),
+        p.SHORT_BINSTRING: lambda r: decode_unless_long(r.sized('<B'), 'latin1'),
         p.BINBYTES: lambda r: r.sized('<I'),
         p.SHORT_BINBYTES: lambda r: r.sized('<B'),
         p.BYTEARRAY8: lambda r: r.sized('<Q'),
@@ -434,7 +350,7 @@ def _opcodes():
 
 def _check_protocol(protocol):
     if protocol > 5:
-        raise ReadError('its protocol {} is none that is known'.format(protocol))
+        raise ReadError(f'its protocol {protocol} is unknown')
 
 
 def _check_frame(size, rest):

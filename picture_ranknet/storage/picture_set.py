@@ -1,32 +1,55 @@
-"""A set of pictures on disk: ``X.npy``, the table ``X.csv`` beside it, and ratings.
+"""A set of pictures: ``X.npy``, the table ``X.csv`` beside it, and perhaps its ratings.
 
-Their rows belong together, so they are changed together: all new files are
-complete before the first one takes its place.  What is about to take its place
-is noted beside them, so that :func:`finish` can go on after a crash.
+Row *i* of each is about the same picture, so they are changed together: after
+a crash either all are old or all are new (:mod:`.moves`).
 """
 import contextlib
-import json
 import os
+import re
+from collections.abc import Iterable, Set
+from typing import Optional
 
 import numpy as np
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.storage import arrays, atomic, ratings_txt, tables
+from picture_ranknet.storage import arrays, atomic, moves, ratings_txt, tables
+from picture_ranknet.storage.moves import finish
+from picture_ranknet.storage.npy import NpyWriter
+
+__all__ = ['COLUMNS', 'NpyWriter', 'drop', 'finish', 'group_id', 'read_table', 'scene_of', 'write']
 
 COLUMNS = ['row', 'source', 'frame', 'time', 'x', 'y', 'w', 'h', 'group', 'confidence',
            'sharpness']
 
 
-def write(path, pictures, table, ratings=None):
-    """Write pictures, their table and, if given, the lines of their ratings.
+def group_id(scene: int, track: int) -> str:
+    """The ``group`` of pictures that show one face in one scene, such as ``s0t10``.
+
+    It is no number: a spreadsheet or pandas would save 0.10 as 0.1, which is
+    another track.
+    """
+    return f's{scene}t{track}'
+
+
+def scene_of(group: str) -> Optional[int]:
+    """The scene of a ``group``; ``None`` if :func:`group_id` did not make it."""
+    found = re.fullmatch(r's([0-9]{1,15})t[0-9]+', group)
+    return int(found[1]) if found else None
+
+
+def write(path: str, pictures: Iterable[np.ndarray], table: list, ratings: tuple = None) -> None:
+    """Write pictures, their table and, if given, their ratings.
 
     Args:
-        path (str): The ``.npy`` file; the table goes beside it.
-        pictures (iterable): At least one, each of shape ``(3, H, W)`` and of
-            the same type.  They are written as they come.
-        table (list): Column names, without ``row``, and a list of values for
-            each picture.
-        ratings (tuple): Path and text of the ratings.
+        path: The ``.npy`` file; the table goes beside it.
+        pictures: At least one, each of shape ``(3, H, W)`` and of the same
+            type.  They are written as they come.
+        table: Column names, without ``row``, then a list of values for each
+            picture.
+        ratings: Path and text of the ratings.
+
+    Raises:
+        ValueError: If table and pictures differ in number.
     """
     columns, *rows = table
     names = [path, tables.table_path(path), *([ratings[0]] if ratings else [])]
@@ -35,21 +58,21 @@ def write(path, pictures, table, ratings=None):
     try:
         with atomic.naming(parts[0], path):
             n = _write_pictures(parts[0], pictures)
-            atomic.sync(parts[0])
         if n != len(rows):
-            raise ValueError('expected {} pictures, got {}'.format(len(rows), n))
+            raise ValueError(f'expected {len(rows)} pictures, got {n}')
         with atomic.naming(parts[1], names[1]):
             tables.write_rows(parts[1], ['row', *columns],
-                             ([number, *row] for number, row in enumerate(rows)))
-            atomic.sync(parts[1])
+                              ([number, *row] for number, row in enumerate(rows)))
         if ratings:
-            with atomic.naming(parts[2], names[2]):
-                with open(parts[2], 'w', encoding='utf-8', newline='') as f:
-                    f.write(ratings[1])
-                atomic.sync(parts[2])
-        _move(path, parts, targets, names)
+            with atomic.naming(parts[2], names[2]), \
+                    open(parts[2], 'w', encoding='utf-8', newline='') as f:
+                f.write(ratings[1])
+        for part, target, name in zip(parts, targets, names):
+            with atomic.naming(part, name):
+                atomic.complete(part, target)
+        moves.replace_all(path, parts, targets, names)
     finally:
-        if not os.path.exists(arrays.moves_path(path)):  # else finish() needs them
+        if not os.path.exists(moves.note_path(path)):  # else finish() needs them
             for part in parts:
                 with contextlib.suppress(FileNotFoundError):
                     os.remove(part)
@@ -65,53 +88,19 @@ def _write_pictures(path, pictures):
     return writer.length
 
 
-def _move(path, parts, targets, names):
-    moves = arrays.moves_path(path)
-    with atomic.replacing(moves) as part, open(part, 'w', encoding='utf-8') as f:
-        json.dump([os.path.basename(part) for part in parts] + targets, f)
-    try:
-        finish(path)
-    except OSError as e:
-        e.filename = dict(zip(parts, names)).get(e.filename, e.filename)
-        if all(map(os.path.exists, parts)):  # nothing has changed, and nothing shall
-            os.remove(moves)
-        raise
-
-
-def finish(path):
-    """Complete a change of a set that a crash has cut short; without one, do nothing.
+def read_table(path: str, n: int) -> list:
+    """Read the table of ``n`` pictures.
 
     Args:
-        path (str): The ``.npy`` file.
-    """
-    moves = arrays.moves_path(path)
-    if not os.path.exists(moves):
-        return
-    for part, target in _read_moves(moves):
-        with contextlib.suppress(FileNotFoundError):  # moved before
-            os.replace(part, target)
-    os.remove(moves)
+        path: The ``.npy`` file.
+        n: The number of pictures.
 
+    Returns:
+        list: Column names without ``row``, then a list of values for each
+        picture; all empty if there is no table.
 
-def _read_moves(path):
-    """Pairs of a part and its place; a part lies beside its place, whatever the file says."""
-    try:
-        with open(path, encoding='utf-8') as f:
-            names = json.loads(f.read(tables.ROW_LIMIT))
-        parts, targets = names[:len(names) // 2], names[len(names) // 2:]
-        if not all(map(atomic.is_part_of, parts, targets)):
-            raise ValueError('other names')
-    except (ValueError, TypeError, RecursionError) as e:
-        raise InputError('{}: expected what crop_faces.py wrote, got something else; remove '
-                               'it'.format(path)) from e
-    return [(os.path.join(os.path.dirname(target), part), target)
-            for part, target in zip(parts, targets)]
-
-
-def read_table(path, n):
-    """The table of ``n`` pictures: column names without ``row``, and a list of values for each.
-
-    Where there is none, all that is known is how many there are.
+    Raises:
+        InputError: As :func:`tables.read_table` does.
     """
     table = tables.table_path(path)
     if not os.path.exists(table):
@@ -122,73 +111,27 @@ def read_table(path, n):
             *([row[number] for number in kept] for row in rows)]
 
 
-def drop(path, rows, ratings_path=None):
-    """Remove rows of a set, from its ratings as well.
+def drop(path: str, rows: Set, ratings_path: str = None) -> None:
+    """Remove rows from a set and from its ratings.
 
     Args:
-        path (str): The ``.npy`` file.
-        rows (set of int): Which, from 0.
-        ratings_path (str): A file with a rating for each row.
+        path: The ``.npy`` file.
+        rows: Which, from 0; a ``set`` or the like.
+        ratings_path: A file with a rating for each row.
 
     Raises:
         InputError: If there is no such row, or no other.
     """
     X = arrays.read_pictures(path)
-    wrong = sorted(row for row in rows if row >= len(X))
-    if wrong:
-        raise InputError('{}: expected rows from 0 to {}, got {}; see the numbers on the '
-                               'sheet'.format(path, len(X) - 1, wrong[0]))
+    wrong = next((row for row in rows if row >= len(X)), None)
+    if wrong is not None:
+        raise InputError(f'{path}: expected rows from 0 to {len(X) - 1}, got {wrong}; see the '
+                         'numbers on the sheet')
     if len(rows) == len(X):
-        raise InputError('{}: no picture would be left; remove the file'.format(path))
+        raise InputError(f'{path}: no picture would be left; remove the file instead')
     kept = [row for row in range(len(X)) if row not in rows]
     columns, *table = read_table(path, len(X))
     ratings = None
     if ratings_path:
         ratings = ratings_path, ratings_txt.drop_ratings(ratings_path, len(X), rows)
-    write(path, arrays.walk(X, kept),
-          [columns, *(table[row] for row in kept)], ratings)
-
-
-class NpyWriter:
-
-    """A ``.npy`` file that grows by one array at a time.
-
-    NumPy pads the header so that the length of the first axis has room to
-    grow: it is written again, in its place, at the end.
-
-    Args:
-        path (str): The file to write.
-        shape (tuple of int): Of each array.
-        dtype (numpy.dtype): Of each array.
-    """
-
-    def __init__(self, path, shape, dtype=np.uint8):
-        self.shape = tuple(shape)
-        self.dtype = np.dtype(dtype)
-        self.length = 0
-        self.file = open(path, 'wb')
-        self._write_header()
-
-    def append(self, array):
-        if array.shape != self.shape or array.dtype != self.dtype:
-            raise ValueError('expected {} of shape {}, got {} of shape {}'.format(
-                self.dtype, self.shape, array.dtype, array.shape))
-        self.file.write(array.tobytes())
-        self.length += 1
-
-    def _write_header(self):
-        np.lib.format.write_array_header_1_0(self.file, {
-            'descr': np.lib.format.dtype_to_descr(self.dtype), 'fortran_order': False,
-            'shape': (self.length, *self.shape)})
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        if kind:
-            with contextlib.suppress(OSError):  # what went wrong is on its way already
-                self.file.close()
-            return
-        with self.file:
-            self.file.seek(0)
-            self._write_header()
+    write(path, arrays.walk(X, kept), [columns, *(table[row] for row in kept)], ratings)

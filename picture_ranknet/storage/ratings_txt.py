@@ -1,25 +1,25 @@
-"""Ratings and scores: text files with one number a line, in the order of the pictures."""
+"""Ratings and scores: text files with one number per line, in the order of the pictures."""
 import math
+from collections.abc import Iterator, Set
 
 import numpy as np
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.storage.atomic import replacing
 
-LINE_LIMIT = 1000       # characters; a rating needs no more than a few
-SURPLUS = 100000        # lines that a file of ratings may have besides: comments, blank ones
+LINE_LIMIT = 1000   # characters; a rating needs no more than a few
+SURPLUS = 100000    # further lines that a file of ratings may have: comments, blank ones
 
 
-def read_ratings(path, n):
-    """Read one rating a line.
+def read_ratings(path: str, n: int) -> np.ndarray:
+    """Read one rating per line.
 
-    Blank lines and what follows a ``#`` are passed over, as
+    Blank lines are skipped, and so is what follows a ``#``, as
     :func:`numpy.loadtxt` does.
 
     Args:
-        path (str): A text file; higher is better liked, ``nan`` stands for a
-            picture that is not rated.
-        n (int): The number of pictures, and so of ratings.
+        path: A text file; higher is better liked, ``nan`` is not rated.
+        n: The number of pictures, and so of ratings.
 
     Returns:
         numpy.ndarray: Ratings, shape ``(n,)``, float64.
@@ -29,17 +29,16 @@ def read_ratings(path, n):
     """
     ratings = []
     for number, line in _numbered_lines(path, n):
-        text = line.split('#', 1)[0].strip()
+        text = _strip(line)
         if text:
-            ratings.append(_parse_rating(path, number, text))
+            ratings.append(_parse(path, number, text))
     if len(ratings) != n:
-        raise InputError(
-            '{}: expected {} ratings, one a line for each picture, got {}; '
-            'write nan for a picture that is not rated'.format(path, n, len(ratings)))
+        raise InputError(f'{path}: expected {n} ratings, one per line for each picture, got '
+                         f'{len(ratings)}; write nan for a picture that is not rated')
     return np.array(ratings)
 
 
-def drop_ratings(path, n, rows):
+def drop_ratings(path: str, n: int, rows: Set) -> str:
     """The text of a file of ``n`` ratings without those of some rows; comments stay.
 
     Raises:
@@ -48,8 +47,8 @@ def drop_ratings(path, n, rows):
     return ''.join(line for row, line in rating_lines(path, n) if row not in rows)
 
 
-def rating_lines(path, n):
-    """The lines of a file of ``n`` ratings as they stand.
+def rating_lines(path: str, n: int) -> list:
+    """The lines of a file of ``n`` ratings, unchanged.
 
     Returns:
         list of tuple: Row, from 0, and line; ``None`` and line where a line
@@ -61,45 +60,52 @@ def rating_lines(path, n):
     read_ratings(path, n)
     lines, row = [], 0
     for _, line in _numbered_lines(path, n):
-        is_rating = bool(line.split('#', 1)[0].strip())
-        lines.append((row if is_rating else None, line))
-        row += is_rating
+        if _strip(line):
+            lines.append((row, line))
+            row += 1
+        else:
+            lines.append((None, line))
     return lines
 
 
-def _numbered_lines(path, n):
-    with open(path, encoding='utf-8-sig') as f:  # -sig: Windows editors add a BOM
+def _strip(line: str) -> str:
+    return line.split('#', 1)[0].strip()
+
+
+def _numbered_lines(path, n) -> Iterator:
+    with open(path, encoding='utf-8-sig') as f:  # -sig: Windows editors add a byte order mark
         try:
             for number, line in enumerate(iter(lambda: f.readline(LINE_LIMIT), ''), 1):
                 if len(line) == LINE_LIMIT:
-                    raise InputError('{}, line {}: expected one number, got over {} characters; '
-                                     'write one rating a line'.format(path, number, LINE_LIMIT - 1))
+                    raise InputError(f'{path}, line {number}: expected one number, got over '
+                                     f'{LINE_LIMIT - 1} characters; write one rating per line')
                 if number > n + SURPLUS:
-                    raise InputError('{}: expected {} ratings, one a line for each picture, got '
-                                     'over {:,} lines; is it another file?'.format(
-                                         path, n, n + SURPLUS))
+                    raise InputError(
+                        f'{path}: expected {n} ratings, one per line for each picture, got over '
+                        f'{n + SURPLUS:,} lines; is it another file?')
                 yield number, line
         except UnicodeDecodeError as e:
-            raise InputError('{}: expected text in UTF-8, got other bytes; save it as plain text'
-                             .format(path)) from e
+            raise InputError(f'{path}: expected text in UTF-8, got another encoding; save it as '
+                             'plain text in UTF-8') from e
 
 
-def _parse_rating(path, number, text):
+def _parse(path, number, text):
     try:
         rating = float(text)
     except ValueError as e:
         shown = text if len(text) <= 40 else text[:40] + '...'
-        remedy = ('write decimals with a point' if ',' in text else
-                  'write one rating a line, nan for a picture that is not rated')
-        raise InputError('{}, line {}: expected a number, got {!r}; {}'
-                         .format(path, number, shown, remedy)) from e
+        remedy = 'write one rating per line, nan for a picture that is not rated'
+        if ',' in text or ';' in text:  # 2.5, or a row and its rating: better not to guess
+            remedy = 'write nothing but the rating, with a decimal point, such as 2.5'
+        raise InputError(f'{path}, line {number}: expected a number, got {shown!r}; '
+                         f'{remedy}') from e
     if math.isinf(rating):
-        raise InputError('{}, line {}: expected a finite number, got {!r}; '
-                         'use a scale such as 1 to 5'.format(path, number, text))
+        raise InputError(f'{path}, line {number}: expected a finite number, got {text!r}; '
+                         'use a scale such as 1 to 5')
     return rating
 
 
-def write_scores(path, scores):
-    """Write one score a line, in input order, as the article does."""
+def write_scores(path: str, scores: np.ndarray) -> None:
+    """Write one score per line, in the order of the pictures, as the article does."""
     with replacing(path) as part:
         np.savetxt(part, scores)

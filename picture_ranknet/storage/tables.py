@@ -1,32 +1,48 @@
-"""CSV tables, such as ``X.csv``, which says where each row of ``X.npy`` comes from."""
+"""CSV tables, such as ``X.csv``, which says where each row of ``X.npy`` comes from.
+
+They are also read as spreadsheets and pandas save them: with ``;`` or tabs
+between the columns, decimal commas, ``100.0`` for a count, and column names
+with blanks or capitals.
+"""
 import csv
 import os
 import re
 import types
+from collections.abc import Iterable, Iterator, Sequence
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.storage.atomic import replacing
 
-ROW_LIMIT = 2 ** 15     # characters of a row of a table
-ROW_AVERAGE = 1000      # ... of all rows, on average, besides
-TABLE_ROOM = 2 ** 20    # ... so many
-MOST_LINES = 2000000    # of a table of which nobody knows how long it should be
-FORMULA = re.compile("('*)[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")  # what spreadsheets run
+ROW_LIMIT = 2 ** 15     # characters of a row
+ROW_AVERAGE = 1000      # characters of a row, averaged over a table
+TABLE_ROOM = 2 ** 20    # characters that a table may have besides
+MOST_LINES = 2000000    # of a table whose length is not known beforehand
+FORMULA = re.compile("('*)[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")  # what spreadsheets execute
+
+# What the columns of our own tables hold; others are passed on as they stand.
+COUNTS = frozenset('row rank frame x y w h impressions clicks'.split())
+DECIMALS = frozenset('time confidence sharpness score'.split())
+TEXTS = frozenset('source group picture position'.split())
+NUMBERS = COUNTS | DECIMALS
+
+SAVE_AGAIN = 'save it as CSV (UTF-8)'
 
 
-def table_path(pictures_path):
+def table_path(pictures_path: str) -> str:
     """Where the table of a set of pictures lies: ``X.csv`` beside ``X.npy``."""
     return os.path.splitext(pictures_path)[0] + '.csv'
 
 
-def read_table(path, n, names=None):
+# Reading
+
+def read_table(path: str, n: int, names: Sequence[str] = None) -> tuple:
     """Read a table that has one row for each of ``n`` pictures.
 
     Args:
-        path (str): A CSV file with a line of column names.
-        n (int): The number of pictures.
-        names (tuple of str): Keep these columns only, of those that there
-            are; ``None`` for all.
+        path: A CSV file that begins with column names.
+        n: The number of pictures.
+        names: Keep only these columns, of those that there are; ``None``
+            keeps all.
 
     Returns:
         tuple: The column names and the rows, each a list of strings, in the
@@ -36,12 +52,11 @@ def read_table(path, n, names=None):
         InputError: If it does not have ``n`` rows, a row does not have one
             value for each column, or the column ``row`` is not 0 to ``n - 1``.
     """
-    if os.path.getsize(path) > TABLE_ROOM + ROW_AVERAGE * n:
-        raise InputError('{}: expected a table of {} rows, one for each picture, got {:,} bytes; '
-                         'move it away if it belongs to other pictures'.format(
-                             path, n, os.path.getsize(path)))
-    remedy = 'make it anew with crop_faces.py'
-    lines = (line for _, line in read_rows(path, remedy))
+    size = os.path.getsize(path)
+    if size > TABLE_ROOM + ROW_AVERAGE * n:
+        raise InputError(f'{path}: expected a table of {n} rows, one for each picture, got '
+                         f'{size:,} bytes; move it away if it belongs to other pictures')
+    lines = (line for _, line in read_rows(path))
     columns = next(lines, [])
     kept = [c for c, column in enumerate(columns) if names is None or column in names]
     place = columns.index('row') if 'row' in columns else None
@@ -49,13 +64,13 @@ def read_table(path, n, names=None):
     same = {}  # one string for equal ones, of which a large table is full
     for line in lines:
         if len(line) != len(columns):
-            raise InputError('{}, row {}: expected {} values, got {}; {}'.format(
-                path, len(rows), len(columns), len(line), remedy))
+            raise InputError(f'{path}, row {len(rows)}: expected {len(columns)} values, got '
+                             f'{len(line)}; fix that row, the ratings belong to these rows')
         rows.append([same.setdefault(line[c], line[c]) for c in kept])
         numbers.append(line[place] if place is not None else None)
     if len(rows) != n:
-        raise InputError('{}: expected {} rows, one for each picture, got {}; '
-                         'move it away if it belongs to other pictures'.format(path, n, len(rows)))
+        raise InputError(f'{path}: expected {n} rows, one for each picture, got {len(rows)}; '
+                         'move it away if it belongs to other pictures')
     if place is not None:
         rows = _in_order(path, numbers, rows)
     return [columns[c] for c in kept], rows
@@ -68,63 +83,23 @@ def _in_order(path, numbers, rows):
     try:
         return [by_number[str(number)] for number in range(len(rows))]
     except KeyError as e:
-        raise InputError('{}: expected the rows 0 to {}, got none with the number {}; make it '
-                         'anew with crop_faces.py'.format(path, len(rows) - 1, e)) from e
+        raise InputError(f'{path}: expected the rows 0 to {len(rows) - 1} in the column row, found '
+                         f'no {e.args[0]}; fix that column') from e
 
 
-def read_rows(path, remedy='save it anew'):
-    """Read any table, row by row.
-
-    Args:
-        path (str): CSV, in UTF-8.
-        remedy (str): What to do about a damaged one.
-
-    Yields:
-        tuple: The number of a line, from 1, the last one of its row, and the
-        row, a list of strings.
-
-    Raises:
-        InputError: If it is none, or has a row of over ``ROW_LIMIT`` characters.
-    """
-    room = ROW_LIMIT
-
-    def lines(f):
-        nonlocal room
-        while True:
-            line = f.readline(room + 1)
-            room -= len(line)
-            if room < 0:
-                raise csv.Error('a row of over {:,} characters'.format(ROW_LIMIT))
-            if '\0' in line:
-                raise csv.Error('a character of number 0')
-            if not line:
-                return
-            yield line
-
-    try:
-        with open(path, newline='', encoding='utf-8-sig') as f:
-            reader = csv.reader(lines(f))
-            for row in reader:
-                room = ROW_LIMIT
-                yield reader.line_num, [_without_quote(cell) for cell in row]
-    except (UnicodeDecodeError, csv.Error) as e:
-        raise InputError('{}: expected a CSV table in UTF-8, got {}; {}'.format(
-            path, e, remedy)) from e
-
-
-def read_columns(path, names):
+def read_columns(path: str, names: Sequence[str]) -> Iterator[tuple]:
     """Read a table of which some columns are needed, row by row.
 
     Args:
-        path (str): CSV, in UTF-8, of up to ``MOST_LINES`` lines.
-        names (tuple of str): The columns; there may be others.
+        path: CSV, of up to ``MOST_LINES`` lines.
+        names: The columns that are needed; there may be others.
 
     Yields:
-        tuple: The number of a line, and a dict of a row, by column; where a
-        row is short, the rest is empty.
+        tuple: The number of a line, from 1, and its row as a dict by column;
+        where a row is short, the rest is empty.
 
     Raises:
-        InputError: If it is none, a column is missing, or there is no end.
+        InputError: If it is no table, a column is missing, or it is too long.
     """
     columns = None
     for number, row in read_rows(path):
@@ -132,45 +107,133 @@ def read_columns(path, names):
             columns = row
             missing = [name for name in names if name not in columns]
             if missing:
-                raise InputError('{}, line 1: expected the columns {}, got none named {}'.format(
-                    path, ','.join(names), ', '.join(missing)))
+                raise InputError(f'{path}, line 1: expected the columns {",".join(names)}, found '
+                                 f'no {", ".join(missing)}; name the columns in the first line')
         elif number > MOST_LINES:
-            raise InputError('{}: expected up to {:,} lines, got more; sum them up'.format(
-                path, MOST_LINES))
+            raise InputError(f'{path}: expected up to {MOST_LINES:,} lines, got more; sum them up')
         elif row:
             yield number, {**dict.fromkeys(columns, ''), **dict(zip(columns, row))}
     if columns is None:
-        raise InputError('{}: expected the columns {}, got an empty file'.format(
-            path, ','.join(names)))
+        raise InputError(f'{path}: expected the columns {",".join(names)}, got an empty file')
 
 
-def write_table(path, columns, rows):
-    """Write a table with a line of column names.
+def read_rows(path: str) -> Iterator[tuple]:
+    """Read any table, row by row; all other functions read by this one.
 
-    A spreadsheet runs what begins like a formula.  So a cell that does and is
-    no number, such as the name of a file from somewhere, has a ``'`` put
-    before it, which :func:`read_rows` takes away.
+    Args:
+        path: CSV, in UTF-8.
+
+    Yields:
+        tuple: The number of a line, from 1, the last one of its row, and the
+        row, a list of strings.  The first row are the column names.  In the
+        columns ``COUNTS`` and ``DECIMALS``, numbers are written as this
+        toolkit writes them; rows that are all blank are left out.
+
+    Raises:
+        InputError: If it is no table, or has a row of over ``ROW_LIMIT``
+            characters.
+    """
+    try:
+        with open(path, newline='', encoding='utf-8-sig') as f:
+            first, delimiter = _sniff(f)
+            lines = _LimitedLines(f, first)
+            reader = csv.reader(lines, delimiter=delimiter)
+            columns = None
+            for row in reader:
+                lines.room = ROW_LIMIT
+                row = [_without_quote(cell) for cell in row]
+                if columns is None:
+                    columns = row = list(map(_column_name, row))
+                elif not any(map(str.strip, row)) and len(columns) > 1:
+                    continue  # spreadsheets save some below a table
+                else:
+                    row = [_as_written(column, cell, delimiter)
+                           for column, cell in zip(columns, row)] + row[len(columns):]
+                yield reader.line_num, row
+    except (UnicodeDecodeError, csv.Error) as e:
+        raise InputError(f'{path}: expected a CSV table in UTF-8, got {e}; {SAVE_AGAIN}') from e
+
+
+class _LimitedLines:
+
+    """The lines of a file; a row, of one line or several, has up to ``room`` characters."""
+
+    def __init__(self, f, first):
+        self.file = f
+        self.first = first
+        self.room = ROW_LIMIT
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        line = self.first or self.file.readline(self.room + 1)
+        self.first = ''
+        self.room -= len(line)
+        if self.room < 0:
+            raise csv.Error(f'a row of over {ROW_LIMIT:,} characters')
+        if '\0' in line:
+            raise csv.Error('a character of number 0')
+        if not line:
+            raise StopIteration
+        return line
+
+
+def _sniff(f):
+    """The line of column names and what separates them: a comma, a semicolon or a tab."""
+    first = f.readline(ROW_LIMIT + 1)
+    if re.fullmatch('"?sep=[,;\t]"?\\s*', first):  # a line for Excel
+        first = f.readline(ROW_LIMIT + 1)
+    names = re.sub('"[^"]*"', '', first)
+    return first, max(',;\t', key=names.count)
+
+
+def _column_name(cell):
+    name = cell.strip()
+    return name.lower() if name.lower() in NUMBERS | TEXTS else name
+
+
+def _as_written(column, cell, delimiter):
+    """A number as this toolkit writes it; what is none is left for the caller to refuse."""
+    if cell.isdecimal() or column not in NUMBERS:
+        return cell
+    text = cell.strip()
+    if delimiter != ',' and re.fullmatch(r'-?\d+,\d+', text):
+        text = text.replace(',', '.')
+    if column in COUNTS:
+        text = re.sub(r'(?<=\d)\.0*$', '', text)  # 100.0
+    return text
+
+
+def _without_quote(cell):
+    return cell[1:] if cell[:1] == "'" and FORMULA.match(cell) else cell
+
+
+# Writing
+
+def write_table(path: str, columns: Sequence[str], rows: Iterable[Sequence]) -> None:
+    """Write a table that begins with column names.
+
+    A spreadsheet executes what begins like a formula.  So a cell that does,
+    such as the name of somebody's file, gets a ``'`` in front, unless it is a
+    number; :func:`read_rows` takes that away.
     """
     with replacing(path) as part:
         write_rows(part, columns, rows)
 
 
-def write_rows(path, columns, rows):
-    """As :func:`write_table`, to where it is said: beside the place of a table."""
+def write_rows(path: str, columns: Sequence[str], rows: Iterable[Sequence]) -> None:
+    """As :func:`write_table`, directly to ``path``: for a file that is moved later."""
     with open(path, 'w', newline='', encoding='utf-8') as f:
-        # A writer whose lines end in \n alone would put no quotes around a \r in a name.
+        # A writer whose lines end in \n alone would not quote a \r in a name.
         lines = types.SimpleNamespace(write=lambda line: f.write(line[:-2] + '\n'))
         writer = csv.writer(lines, lineterminator='\r\n')
         writer.writerow(columns)
-        writer.writerows(map(_with_quote, row) for row in rows)
+        writer.writerows(map(_with_quotes, rows))
 
 
-def _with_quote(cell):
-    return "'" + cell if isinstance(cell, str) and _is_formula(cell) else cell
-
-
-def _without_quote(cell):
-    return cell[1:] if cell[:1] == "'" and FORMULA.match(cell) else cell
+def _with_quotes(row):
+    return ["'" + cell if isinstance(cell, str) and _is_formula(cell) else cell for cell in row]
 
 
 def _is_formula(cell):

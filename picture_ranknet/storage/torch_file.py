@@ -16,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.storage import pickle_reader
-from picture_ranknet.storage.pickle_reader import MENTIONED, Name, Record, Use
+from picture_ranknet.storage import pickle_reader, pickle_values
+from picture_ranknet.storage.pickle_values import MENTIONED, Name, ReadError, Record, Use
 
 MAGIC_NUMBER = 0x1950a86a20f9469cfc6c
 PROTOCOL_VERSION = 1001
@@ -51,7 +51,7 @@ class _Reader(pickle_reader.Reader):
         if code == pickle.BUILD and len(self.stack) > 1 and type(self.stack[-2]) is dict:
             self.take(1)
             if type(self.pop()) is not dict:
-                raise pickle_reader.ReadError('its state dict carries something other than a dict')
+                raise ReadError('its state dict carries something other than a dict')
             return False
         return super().step()
 
@@ -77,7 +77,7 @@ def read(path: str) -> dict:
         except ValueError as e:
             reason = str(e)
         except Exception as e:  # a damaged pickle can raise anything
-            reason = f'{type(e).__name__}: {pickle_reader.show(str(e))}'
+            reason = f'{type(e).__name__}: {pickle_values.show(str(e))}'
     raise InputError(f'{path}: expected weights in the old format of PyTorch, but {reason}; '
                      'nothing in it was run')
 
@@ -108,7 +108,7 @@ def _read_persistent_id(value):
         if (kind == 'storage' and type(storage_type) is Name and storage_type.name in _TYPES
                 and type(key) is str and type(size) is int and size >= 0 and view is None):
             return _Storage(key, np.dtype(_TYPES[storage_type.name]), size)
-    raise pickle_reader.ReadError('it has a persistent id that is no storage')
+    raise ReadError('it has a persistent id that is no storage')
 
 
 def _storages_of(tensors):
@@ -116,7 +116,7 @@ def _storages_of(tensors):
     storages = {}
     for name, tensor in tensors.items():
         if type(tensor) is not Record or type(tensor.args[0]) is not _Storage:
-            raise ValueError(f'{pickle_reader.show(name)} is no tensor')
+            raise ValueError(f'{pickle_values.show(name)} is no tensor')
         storage = tensor.args[0]
         if storages.setdefault(storage.key, storage) != storage:
             raise ValueError('it has two storages of one key')
@@ -143,7 +143,7 @@ def _read_storages(content, at, keys, storages):
 
 def _read_tensor(name, tensor, storages):
     storage, offset, shape, strides = tensor.args[:4]
-    name = pickle_reader.show(name)
+    name = pickle_values.show(name)
     for numbers in (shape, strides):
         if not (type(numbers) is tuple and len(numbers) <= MOST_DIMENSIONS
                 and all(type(n) is int and n >= 0 for n in numbers)):

@@ -6,6 +6,7 @@ import chainer
 
 import net
 from picture_ranknet.learning import pretext
+from picture_ranknet.models import networks
 from picture_ranknet.pictures import descriptor
 
 
@@ -46,7 +47,7 @@ def test_the_trunk_and_the_hidden_layer_learn_and_the_last_one_stays(model, pict
 @pytest.mark.parametrize('arch', ['cnn', 'deep'])
 def test_the_predictor_is_left_as_one_that_sees_pictures_as_they_are(pictures, arch):
     np.random.seed(0)
-    model = net.RankNet(net.ARCHITECTURES[arch]((20, 20)), (20, 20), 1 / 255)
+    model = net.RankNet(networks.ARCHITECTURES[arch]((20, 20)), (20, 20), 1 / 255)
     describer = pretext.Describer(model.predictor, 5)
     x = model.scale(pictures)
     with chainer.using_config('train', False):
@@ -60,7 +61,7 @@ def test_same_seed_same_weights(pictures, arch):
     weights = []
     for seed in 0, 0, 1:
         np.random.seed(0)
-        model = net.RankNet(net.ARCHITECTURES[arch]((20, 20)), (20, 20), 1 / 255)
+        model = net.RankNet(networks.ARCHITECTURES[arch]((20, 20)), (20, 20), 1 / 255)
         pretext.learn(model, pretext.Task(model, [(pictures, np.arange(30))], seed), 3)
         weights.append(b''.join(param.array.tobytes() for _, param in sorted(model.namedparams())))
     assert weights[0] == weights[1] != weights[2]

@@ -10,6 +10,7 @@ import metrics
 import net
 from picture_ranknet.errors import InputError
 from picture_ranknet.learning import augment, trainer
+from picture_ranknet.models import networks
 from picture_ranknet.storage import arrays
 
 
@@ -107,7 +108,7 @@ def run(model, train, recipe, out, valid=None, step=2, snapshot=None):
 
 def fresh_model(arch='cnn'):
     np.random.seed(0)
-    return net.RankNet(net.ARCHITECTURES[arch]((20, 20)), (20, 20), 1 / 255)
+    return net.RankNet(networks.ARCHITECTURES[arch]((20, 20)), (20, 20), 1 / 255)
 
 
 def test_the_best_weights_are_those_of_the_highest_accuracy(model):

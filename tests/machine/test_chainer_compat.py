@@ -12,7 +12,7 @@ def python(code, root, *options):
     return done
 
 
-@pytest.mark.parametrize('module', ['net', 'train', 'predict', 'model_file'])
+@pytest.mark.parametrize('module', ['net', 'train', 'predict', 'picture_ranknet.models.model_file'])
 def test_importing_a_module_says_nothing(root, module):
     # Not even the warnings that Python shows to developers only.
     done = python('import ' + module, root, '-W', 'always::DeprecationWarning:chainer',

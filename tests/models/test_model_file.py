@@ -20,7 +20,7 @@ import chainer
 import net
 from picture_ranknet.errors import InputError
 from picture_ranknet.fast import fused_adam
-from picture_ranknet.models import model_file
+from picture_ranknet.models import model_file, networks
 from support import hostile, model_samples
 
 DATA = pathlib.Path(__file__).parent.parent / 'data'
@@ -51,7 +51,7 @@ def test_a_saved_model_scores_as_before(tmp_path, model, pictures):
 @pytest.mark.parametrize('n_features', [0, 3])
 def test_models_of_every_architecture_are_saved(tmp_path, pictures, arch, n_features):
     np.random.seed(0)
-    model = net.RankNet(net.ARCHITECTURES[arch]((20, 20)), (20, 20), 1 / 255)
+    model = net.RankNet(networks.ARCHITECTURES[arch]((20, 20)), (20, 20), 1 / 255)
     features = None
     if n_features:
         model.predictor.add_features(n_features)

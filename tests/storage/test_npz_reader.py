@@ -77,8 +77,8 @@ def with_directory_of(n_bytes):
     (GOOD + b'a', 'no archive'), (GOOD[:200] + GOOD[201:], 'negative seek'),
     (GOOD.replace(struct.pack('<d', 7), struct.pack('<d', 8)), 'damaged: Bad CRC-32'),
     (with_directory_of(2 ** 21), 'its directory has 2,097,152 bytes'),
-    (packed(('a.npy', b'')), 'unknown version'),
-    (packed(('a.npy', npy("'<f8'", '(1,)', bytes(8), b'\2\0'))), 'unknown version'),
+    (packed(('a.npy', b'')), 'it is no .npy file'),
+    (packed(('a.npy', npy("'<f8'", '(1,)', bytes(8), b'\3\0'))), 'unknown version'),
     (packed(('a.npy', npy("'<f8'", '(1,)', bytes(8))), method=zipfile.ZIP_LZMA), 'unknown way'),
 ], ids=range(10))
 def test_what_is_damaged(content, words):
@@ -87,12 +87,12 @@ def test_what_is_damaged(content, words):
 
 @pytest.mark.parametrize('descr, shape, n_bytes, words', [
     ("'|O'", '(1,)', 8, 'neither numbers nor text'),
-    ("[('a', '<f8')]", '(1,)', 8, 'neither numbers nor text'),
-    ("'<f8'", '(-1,)', 8, 'neither numbers nor text'),
-    ("'<f8'", '(1e3,)', 8, 'neither numbers nor text'),
-    ("'<f8'", "__import__('os')", 8, 'neither numbers nor text'),
-    ("'<f8'", '(' * 9999, 8, 'neither numbers nor text'),
-    ("'<f3'", '(1,)', 3, 'damaged'),
+    ("[('a', '<f8')]", '(1,)', 8, 'its header is damaged'),
+    ("'<f8'", '(-1,)', 8, 'its header is damaged'),
+    ("'<f8'", '(1e3,)', 8, 'its header is damaged'),
+    ("'<f8'", "__import__('os')", 8, 'its header is damaged'),
+    ("'<f8'", '(' * 9999, 8, 'its header is damaged'),
+    ("'<f3'", '(1,)', 3, 'unknown type <f3'),
     ("'<f8'", '(2,)', 8, 'a has too many or too few bytes'),
     ("'<f8'", '(1,)', 9, 'a has too many or too few bytes'),
     ("'<f8'", '(999999999999999999,)', 8, 'a has too many or too few bytes'),

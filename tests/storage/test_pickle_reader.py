@@ -123,7 +123,7 @@ def test_sizes_that_are_claimed_take_neither_memory_nor_time(content):
     (b'\x82\xf0', 'its byte 0 is EXT1, which no model needs'),
     (b'N\x97', 'its byte 1 is NEXT_BUFFER, which no model needs'),
     (b'\0', 'its byte 0 is no opcode, which no model needs'),
-    (b'N.N', 'there is more behind its end'),
+    (b'N.N', 'there is more after its end'),
     (b'N', 'it is cut short'),
     (b'(' * 101, 'it is nested deeper than 100'),
     (b'N0' * 200000, 'it has more than 300,000 opcodes'),

@@ -6,24 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from picture_ranknet.console import options
 from picture_ranknet.errors import InputError
 from picture_ranknet.storage import arrays, picture_set, ratings_txt
-
-
-def test_the_writer_agrees_with_numpy(tmp_path):
-    X = np.random.default_rng(0).integers(0, 256, (1003, 3, 5, 4), np.uint8)
-    np.save(tmp_path / 'expected.npy', X)
-    with picture_set.NpyWriter(tmp_path / 'X.npy', (3, 5, 4)) as writer:
-        for img in X:
-            writer.append(img)
-    assert (tmp_path / 'X.npy').read_bytes() == (tmp_path / 'expected.npy').read_bytes()
-
-
-@pytest.mark.parametrize('array', [np.zeros((3, 4, 5), 'u1'), np.zeros((3, 5, 4), 'f4')])
-def test_the_writer_takes_only_one_kind_of_array(tmp_path, array):
-    with picture_set.NpyWriter(tmp_path / 'X.npy', (3, 5, 4)) as writer:
-        with pytest.raises(ValueError, match=r'expected uint8 of shape \(3, 5, 4\)'):
-            writer.append(array)
 
 
 def table(n):
@@ -106,3 +91,35 @@ def test_a_set_without_a_table_has_an_empty_one(tmp_path):
     np.save(tmp_path / 'X.npy', np.zeros((2, 3, 4, 4), np.uint8))
     columns, *rows = picture_set.read_table(str(tmp_path / 'X.npy'), 2)
     assert columns == picture_set.COLUMNS[1:] and rows == [[''] * len(columns)] * 2
+
+
+def test_a_huge_range_of_rows_is_refused_without_memory(made):
+    tracemalloc.start()
+    with pytest.raises(InputError, match='expected rows from 0 to 4, got 5'):
+        picture_set.drop(made[0], options.row_numbers('0-2000000000'))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1e6
+
+
+@pytest.mark.skipif(os.name != 'posix', reason='Windows has no such modes')
+def test_all_files_of_a_set_keep_their_modes(made, tmp_path):
+    paths = [tmp_path / name for name in ('X.npy', 'X.csv', 'ratings.txt')]
+    for path in paths:
+        path.chmod(0o664)
+    picture_set.drop(made[0], {1}, made[1])
+    assert [path.stat().st_mode & 0o777 for path in paths] == 3 * [0o664]
+
+
+def test_a_group_survives_pandas_and_spreadsheets():
+    ids = [picture_set.group_id(0, 1), picture_set.group_id(0, 10), picture_set.group_id(12, 3)]
+    for group in ids:
+        with pytest.raises(ValueError):
+            float(group)
+    assert len(set(ids)) == 3
+    assert [picture_set.scene_of(group) for group in ids] == [0, 0, 12]
+
+
+@pytest.mark.parametrize('group', ['', '0.1', 's1', 't1', 'mine', 's' + '9' * 5000 + 't1'])
+def test_groups_of_other_people_have_no_scene(group):
+    assert picture_set.scene_of(group) is None

@@ -9,9 +9,10 @@ import chainer.links as L
 
 import net
 from picture_ranknet.learning import trainer
+from picture_ranknet.models import networks, predictor
 from picture_ranknet.storage import arrays
 
-SIZE = net.SMALLEST, net.SMALLEST
+SIZE = predictor.SMALLEST, predictor.SMALLEST
 
 
 def fill(model):
@@ -26,7 +27,7 @@ def fill(model):
 
 def model(arch='cnn', n_features=0, size=SIZE):
     """A filled ranker for pictures of such a size."""
-    ranknet = net.RankNet(net.ARCHITECTURES[arch](size), size, 1 / 255)
+    ranknet = net.RankNet(networks.ARCHITECTURES[arch](size), size, 1 / 255)
     if n_features:
         ranknet.predictor.add_features(n_features)
     fill(ranknet)

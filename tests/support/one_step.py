@@ -11,6 +11,7 @@ import net
 from picture_ranknet.console.command import shared_command
 from picture_ranknet.learning import parallel
 from picture_ranknet.machine import ranks
+from picture_ranknet.models import networks
 
 B = 10  # pictures; no number of processes but 1, 2, 5 and 10 divides it
 
@@ -18,7 +19,7 @@ B = 10  # pictures; no number of processes but 1, 2, 5 and 10 divides it
 def make(arch, n_features):
     np.random.seed(0)
     chainer.config.dtype = np.float64  # of rounding, next to nothing is left
-    model = net.RankNet(net.ARCHITECTURES[arch]((20, 20)), (20, 20), 1 / 255)
+    model = net.RankNet(networks.ARCHITECTURES[arch]((20, 20)), (20, 20), 1 / 255)
     if n_features:
         model.predictor.add_features(n_features)
     return model

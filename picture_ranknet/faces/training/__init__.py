@@ -1,0 +1,1 @@
+"""Training a face cascade: samples, boosting, and the network that checks its findings."""

@@ -1,0 +1,102 @@
+"""Rated pictures to learn from, and to validate with."""
+import os
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from picture_ranknet.errors import InputError
+from picture_ranknet.models.predictor import SMALLEST
+from picture_ranknet.storage import arrays, ratings_txt, tables
+from picture_ranknet.storage.arrays import RatedPictures
+from picture_ranknet.text import count
+
+
+def _say_nothing(line):
+    pass
+
+
+def load(X_path: str, ratings_path: str, features_path: str = None, image_size: tuple = None,
+         n_features: int = None, note: Callable[[str], object] = _say_nothing) -> RatedPictures:
+    """Read pictures, their ratings and, if there is a path, their features.
+
+    Args:
+        X_path, ratings_path, features_path: The files.
+        image_size: Height and width that the pictures must have; ``None`` for any.
+        n_features: Features that each picture must have; ``None`` or 0 for any number.
+        note: Called with each line for the user.
+
+    Raises:
+        InputError: If a file is not as it should be, a picture is below 13 x 13,
+            or no two ratings differ.
+    """
+    X = arrays.read_pictures(X_path, image_size)
+    if min(X.shape[2:]) < SMALLEST:
+        raise InputError(f'{X_path}: expected pictures of at least {SMALLEST} x {SMALLEST} pixels, '
+                         f'got {X.shape[3]} x {X.shape[2]}; see --size of crop_faces.py')
+    arrays.check_finite(X_path, X)
+    ratings = ratings_txt.read_ratings(ratings_path, len(X))
+    rows = np.flatnonzero(~np.isnan(ratings))
+    note(arrays.describe(X_path, X))
+    if len(rows) < len(X):
+        note(f'{ratings_path}: {len(X) - len(rows)} of {len(X)} pictures are not rated (nan) and '
+             'are skipped')
+    if len(np.unique(ratings[rows])) < 2:
+        raise InputError(f'{ratings_path}: expected at least two pictures with different ratings, '
+                         f'got {len(rows)} rated alike; rate more of them')
+    features = arrays.read_features(features_path, len(X), n_features) if features_path else None
+    return RatedPictures(X, ratings, rows, features)
+
+
+def hold_out(pictures: RatedPictures, ratio: float, seed: int, groups: Sequence,
+             note: Callable[[str], object] = _say_nothing) -> tuple:
+    """Split rated pictures at random: to train on, and to validate with.
+
+    Args:
+        pictures: All of them.
+        ratio: Share to validate with.
+        seed: Of the split.
+        groups: The group of each picture; no group is split.
+        note: Called with a line if there are groups.
+
+    Raises:
+        InputError: If no two ratings of a part differ.
+    """
+    members = {}
+    for row in np.random.default_rng(seed).permutation(pictures.rows):
+        members.setdefault(groups[row], []).append(row)
+    wanted = max(1, round(ratio * len(pictures.rows)))
+    train, valid = [], []
+    for rows in members.values():
+        comes_nearer = abs(wanted - len(valid) - len(rows)) < abs(wanted - len(valid))
+        (valid if comes_nearer else train).extend(rows)
+    for part, purpose in (train, 'to train on'), (valid, 'to validate with'):
+        if len(np.unique(pictures.ratings[part])) < 2:
+            raise InputError(
+                f'--valid_ratio {ratio}: of {len(pictures.rows)} rated pictures in '
+                f'{count(len(members), "group")}, {len(part)} are {purpose}, and no two of them '
+                'are rated differently; rate more or choose another ratio')
+    if len(members) < len(pictures.rows):
+        note(f'{count(len(valid), "picture")} held out to validate with; no face that was followed '
+             'through a scene is in both parts')
+    return tuple(pictures._replace(rows=np.sort(part)) for part in (train, valid))
+
+
+def read_groups(X_path: str, n: int) -> list:
+    """The group of each of ``n`` pictures: scene and track, if the table beside them has any.
+
+    Pictures of a group show the same face in the same scene: a network that
+    has learnt from one knows the others.
+    """
+    table = tables.table_path(X_path)
+    if os.path.exists(table):
+        columns, rows = tables.read_table(table, n, ['group'])
+        if columns:
+            return [group or row for row, (group,) in enumerate(rows)]
+    return list(range(n))
+
+
+def add_features(model, train: RatedPictures) -> None:
+    """Let a model without features learn from those of ``train``."""
+    model.predictor.add_features(train.features.shape[1])
+    model.predictor.features.standardize_by(train.features[train.rows])
+    model.predictor.features.to_device(model.device)

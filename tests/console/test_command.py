@@ -1,0 +1,39 @@
+import pytest
+
+from picture_ranknet.console.command import command
+from picture_ranknet.errors import InputError
+
+
+def failing(error):
+    @command
+    def main(argv):
+        raise error
+    return main
+
+
+@pytest.mark.parametrize('error, line, status', [
+    (InputError('X.npy: expected this'), 'X.npy: expected this', 1),
+    (FileNotFoundError(2, 'No such file or directory', 'X.npy'),
+     'X.npy: No such file or directory', 1),
+    (OSError(28, 'No space left on device', 'X.npy'),
+     'X.npy: No space left on device; make room on that disk, or choose another one', 1),
+    (OSError(27, 'File too large'),
+     'File too large; files of this size are not allowed here, see ulimit -f', 1),
+    (MemoryError(), 'not enough memory; close other programs, or use fewer or smaller pictures, '
+     'or --threads 1', 1),
+    (MemoryError('Unable to allocate 9. GiB'), 'not enough memory (Unable to allocate 9. GiB); '
+     'close other programs, or use fewer or smaller pictures, or --threads 1', 1),
+    (KeyboardInterrupt(), 'interrupted', 130),
+    (KeyboardInterrupt('interrupted at step 3'), 'interrupted at step 3', 130),
+])
+def test_expected_failures_end_in_one_line(capsys, monkeypatch, error, line, status):
+    monkeypatch.setattr('sys.argv', ['/somewhere/train.py'])
+    with pytest.raises(SystemExit) as e:
+        failing(error)([])
+    assert e.value.code == status
+    assert capsys.readouterr().err == f'train.py: error: {line}\n'
+
+
+def test_a_bug_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError):
+        failing(ZeroDivisionError())([])
