@@ -15,6 +15,7 @@ import os
 import pathlib
 import platform
 import sys
+import time
 
 import numpy as np
 
@@ -24,6 +25,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / 'benchmarks')]
 import bench_speed
 
 from picture_ranknet.machine import threads
+from picture_ranknet.text import count
 
 SIDE = 160
 # Blocks, kernel, stride of the first, widening, outputs.
@@ -195,6 +197,8 @@ def check(contenders):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--turns', type=int, default=15, help='of each contender')
+    parser.add_argument('--cpu', action='store_true',
+                        help='CPU time instead of wall time: for a machine with other work')
     parser.add_argument('--only', nargs='+', choices=CONTENDERS, default=list(CONTENDERS))
     parser.add_argument('--threads', nargs='+', type=int, default=[1, 2])
     parser.add_argument('--batches', nargs='+', type=int, default=[1, 16])
@@ -207,11 +211,13 @@ def main():
     for n_threads in args.threads:
         os.environ['OMP_NUM_THREADS'] = str(n_threads)  # the contenders' processes read it
         for n in args.batches:
-            seconds = bench_speed.race(contenders, n, args.turns)
+            seconds = bench_speed.race(
+                contenders, n, args.turns, time.process_time if args.cpu else time.perf_counter)
             results.append({name: 1000 * value / n for name, value in seconds.items()})
-            columns.append(f'{n} at a time, {n_threads} threads')
-    bench_speed.print_table('EfficientNet-Lite0, pictures of 160 x 160',
-                            'ms a picture (ours as a share of it)', columns, results)
+            columns.append(f'{n} at a time, {count(n_threads, "thread")}')
+    bench_speed.print_table(
+        'EfficientNet-Lite0, pictures of 160 x 160',
+        f'{"CPU " * args.cpu}ms a picture (ours as a share of it)', columns, results)
 
 
 if __name__ == '__main__':

@@ -9,6 +9,7 @@ The compiled loops are in :mod:`mobile_kernels`, what they have to do is written
 down by :mod:`mobile_program`.  Without Numba, :mod:`mobile_numpy` computes the
 same values to 1e-4, some ten times slower.
 """
+import os
 import threading
 import time
 from collections.abc import Iterable
@@ -20,6 +21,9 @@ from picture_ranknet.fast import availability, mobile_numpy
 from picture_ranknet.machine import threads
 
 GROUP = 4  # pictures that a thread takes through the late blocks together
+
+
+give_way = getattr(os, 'sched_yield', lambda: time.sleep(0))  # Windows has no sched_yield
 
 
 class Block(NamedTuple):
@@ -140,7 +144,7 @@ class Network:
                         program.steps, step, counters, program.offsets, self._packed.weights,
                         pictures, maps, planes, out.reshape(-1), group.start)
                     if step < len(program.steps):
-                        time.sleep(0)  # what others have begun takes long: let them have this core
+                        give_way()  # what others have begun takes long: let them have this core
                 self._planes.give(planes)
             return walk, maps
 

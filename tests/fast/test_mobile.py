@@ -127,6 +127,17 @@ def test_threads_and_batches_change_no_bit(use_threads):
 
 
 @needs_kernels
+def test_threads_that_share_a_picture_wait_for_each_other(use_threads):
+    network, x = build(), pictures(1, 250, 250)
+    use_threads(1)
+    expected = network(x, KEEP)
+    use_threads(4)
+    for _ in range(20):
+        for ours, theirs in zip(network(x, KEEP), expected):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+@needs_kernels
 def test_several_threads_may_call_one_network(use_threads):
     use_threads(3)
     network, x = build(), pictures(6)
