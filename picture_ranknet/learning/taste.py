@@ -12,8 +12,8 @@ from picture_ranknet.models.pretrained import Pretrained
 
 MOST_MEASURED = 3000    # pictures from which means and deviations are taken
 LEAST_DEVIATION = 1e-3  # of the mean; less is rounding
-NAMES = 'low', 'middle', 'late', 'texture', 'look'
-CHOICES = (             # shares of these, before a rating is seen, and how likely
+ENOUGH = 3000           # ratings with which the article's network is about as good
+CHOICES = (             # shares of low, middle, late, texture and look, and how likely they are
     Choice((.02, .15, .40, .43, .00), 1),
     Choice((.02, .13, .40, .35, .10), .5),
     Choice((.05, .20, .20, .35, .20), .1),
@@ -24,6 +24,11 @@ CHOICES = (             # shares of these, before a rating is seen, and how like
 WITHOUT = Choice((1.,), 1),
 OWN = (.1, .5), (.3, 1), (.6, .5)    # shares of the person's own features, and how likely
 START = (.3, .3), (.6, 1), (.9, 1)   # shares of the scores of a model to start from
+
+
+def is_pretrained(model: net.RankNet) -> bool:
+    """Whether a model is one of :func:`make`."""
+    return isinstance(model.predictor, Pretrained)
 
 
 def make(image_size: tuple, image_scale: float, n_features: int = 0,
@@ -50,8 +55,8 @@ def learn(model: net.RankNet, X: np.ndarray, rows: np.ndarray, ratings: np.ndarr
         rows: Those to learn from, sorted.
         ratings: Of these, shape ``(len(rows),)``.
         features: What else is known of the ``N``, shape ``(N, n_features)``.
-        groups: Of the ``N``; pictures of one group show the same.  ``None``:
-            those that look alike do.
+        groups: Of the ``N``; pictures of one group show the same.  Where all
+            are apart, those that look alike do.
         seed: Of what is drawn from many pictures.
         start: A model of the same kind, of others' ratings; what is learnt is
             how much it counts, and the difference from it.
@@ -78,9 +83,10 @@ def learn(model: net.RankNet, X: np.ndarray, rows: np.ndarray, ratings: np.ndarr
         spread = scores[some].std() or 1.
         base = (scores[rows] - scores[some].mean())[:, None] / spread
         functions.append(lambda at: base[at])
-    weights = linear_ranknet.learn(
-        functions, ratings, choices, None if groups is None else [groups[row] for row in rows],
-        seed)
+    if groups is not None:
+        groups = [groups[row] for row in rows]
+        groups = groups if len(set(groups)) < len(groups) else None
+    weights = linear_ranknet.learn(functions, ratings, choices, groups, seed)
     bias = 0.
     for part, w in zip(parts, weights):
         predictor.l.W.array[0, part.columns] = w / part.size
