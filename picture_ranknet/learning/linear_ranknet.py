@@ -61,7 +61,9 @@ def learn(features: Sequence, ratings: np.ndarray, choices: Sequence, groups: Se
     variances = weigh_groups(kernels, ratings[landmarks[compared]], members, choices)
     scaled = [np.sqrt(variance) * h for variance, h in zip(variances, at_landmarks)]
     values, vectors = np.linalg.eigh(sum(h @ h.T for h in scaled))
-    kept = values > 1e-6 * values[-1]
+    kept = values > 1e-6 * max(values[-1], 1e-9)
+    if not kept.any():  # all pictures are the same
+        return [np.zeros(h.shape[1]) for h in scaled]
     to_span = vectors[:, kept] / np.sqrt(values[kept])        # (landmarks, r)
     Z = np.empty((n, to_span.shape[1]))
     for start in range(0, n, MOST_AT_ONCE):
@@ -79,7 +81,8 @@ def near_twins(K: np.ndarray) -> list:
     """Rows of pictures that a kernel ``K``, shape ``(n, n)``, says are much alike, and chains of such."""
     square = np.diag(K)
     distance = square[:, None] + square - 2 * K
-    near = distance < TWIN * distance.mean()
+    near = distance <= TWIN * distance.mean()
+    np.fill_diagonal(near, True)
     labels = np.arange(len(K))
     while True:
         spread = np.array([labels[row].min() for row in near])
@@ -117,13 +120,14 @@ def leave_out(K, y, members):
     for strength in STRENGTHS:
         inverse = 1 / (values + strength)
         dual = vectors @ (inverse * seen)
-        diagonal = (squares @ inverse)[alone]
-        square, log_det = np.sum(dual[alone] ** 2 / diagonal), np.sum(np.log(diagonal))
-        for rows in together:
-            block = (vectors[rows] * inverse) @ vectors[rows].T
-            square += dual[rows] @ np.linalg.solve(block, dual[rows])
-            log_det += np.linalg.slogdet(block)[1]
-        costs.append(.5 * len(y) * np.log(square / len(y)) - .5 * log_det)
+        variance = 1 / (squares @ inverse)[alone]
+        square, log_variance = np.sum(dual[alone] ** 2 * variance), np.sum(np.log(variance))
+        for rows in together:  # as one rating, however many show the same
+            covariance = np.linalg.inv((vectors[rows] * inverse) @ vectors[rows].T)
+            variance = np.diag(covariance)
+            square += np.mean((covariance @ dual[rows]) ** 2 / variance)
+            log_variance += np.mean(np.log(variance))
+        costs.append(.5 * len(members) * np.log(square / len(members)) + .5 * log_variance)
     return np.array(costs)
 
 

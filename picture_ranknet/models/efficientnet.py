@@ -195,9 +195,9 @@ def load(path: str) -> EfficientNetLite0:
             for number, name in enumerate(names, 3 - len(names)):
                 _fill(block[name], weights, f'_blocks.{i}._{name}_conv', f'_blocks.{i}._bn{number}')
         _fill(network.head, weights, '_conv_head', '_bn1')
-    except (KeyError, ValueError) as e:
-        raise InputError(f'{path}: expected the weights of EfficientNet-Lite0, but {e} is missing '
-                         'or has another shape') from e
+    except (KeyError, ValueError) as e:  # of a name
+        raise InputError(f'{path}: expected the weights of EfficientNet-Lite0, but {e.args[0]} is '
+                         'missing or has another shape') from e
     return network
 
 
