@@ -2,7 +2,7 @@
 
 A block widens its input by a 1 x 1 convolution, filters each channel by itself
 (depthwise) and narrows the result by another 1 x 1 convolution.  Why this takes
-0.81 to 0.85 of onnxruntime's time on one core (benchmarks/bench_pretrained.py):
+0.8 to 0.9 of onnxruntime's time on one core (benchmarks/bench_pretrained.py --cpu):
 
 - The widened map, six times the input, is never in memory as a whole.  A task
   of an ``EXPAND`` step makes 8 to 32 of its channels and filters them at once,
