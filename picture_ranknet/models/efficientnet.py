@@ -171,8 +171,8 @@ def check(expected: str) -> None:
     """Raise :class:`InputError` unless the installed weights have this digest."""
     path = weights_path()
     if digest(path) != expected:
-        raise InputError(f'{path}: expected the weights {expected[:8]}..., with which the model was '
-                         f'trained, got {digest(path)[:8]}...; install the version of {PACKAGE} '
+        raise InputError(f'{path}: expected the weights {expected[:8]}..., with which the model '
+                         f'was trained, got {digest(path)[:8]}...; install the version of {PACKAGE} '
                          'that it was trained with, or train again')
 
 

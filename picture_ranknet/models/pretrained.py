@@ -18,7 +18,7 @@ WHITE = 255
 
 class Pretrained(chainer.Chain):
 
-    """Scores pictures by a linear layer on :mod:`sight`'s numbers, and on features if there are any.
+    """Scores pictures by a linear layer on what :mod:`sight` sees of them, and on features if any.
 
     The numbers are standardised and bent by an arctangent, so that none
     outweighs the others.

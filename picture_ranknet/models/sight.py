@@ -121,7 +121,8 @@ def _describe(maps):
         cells.append(_grid(h) if i in WITH_GRID else None)
         if i == TEXTURE:
             together = np.matmul(centred.transpose(0, 2, 1), centred) / flat.shape[1]
-            texture = together[:, *np.triu_indices(h.shape[3])]
+            row, column = np.triu_indices(h.shape[3])
+            texture = together[:, row, column]
     for stages in STAGES_OF.values():
         yield np.concatenate([
             *(means[i] for i in stages), *(deviations[i] for i in stages),

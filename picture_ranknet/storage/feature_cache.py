@@ -48,12 +48,16 @@ def rows_of(X: np.ndarray, kind: str, n_columns: int, see: Callable, rows: np.nd
     """
     path = path_of(X)
     wanted = np.arange(len(X)) if rows is None else np.asarray(rows)
-    digests = _digests(X, wanted, kind)
+    digests = _digests(X, wanted)
     known, kept = _open(path, kind, n_columns)
+    if known == digests:
+        progress(len(digests))
+        return kept
+    known = {digest: i for i, digest in enumerate(known)}
     at = np.array([known.get(digest, -1) for digest in digests], int)
     progress(int((at >= 0).sum()))
     if (at >= 0).all():
-        return kept if np.array_equal(at, np.arange(len(kept))) else kept[at]
+        return kept[at]
 
     def fill(features):
         for start in range(0, len(wanted), BLOCK):
@@ -79,7 +83,7 @@ def rows_of(X: np.ndarray, kind: str, n_columns: int, see: Callable, rows: np.nd
     return fill(np.empty((len(wanted), n_columns), np.float16))
 
 
-def _digests(X, rows, kind):
+def _digests(X, rows):
     digests = []
     for start in range(0, len(rows), BLOCK):
         for picture in arrays.take(X, rows[start:start + BLOCK]):
@@ -95,8 +99,8 @@ def _header(kind, n, n_columns):
 
 
 def _open(path, kind, n_columns):
-    """Rows by digest, and the features, of a file of this kind; nothing of another."""
-    nothing = {}, np.empty((0, n_columns), np.float16)
+    """Digests and features of a file of this kind; none of another."""
+    nothing = [], np.empty((0, n_columns), np.float16)
     try:
         with open(path or '', 'rb') as f:
             header = f.read(HEADER)
@@ -110,7 +114,7 @@ def _open(path, kind, n_columns):
         kept = np.memmap(path, np.float16, 'r', HEADER + n * DIGEST, (n, n_columns))
     except (OSError, ValueError, KeyError, TypeError):
         return nothing
-    return {digests[i * DIGEST:(i + 1) * DIGEST]: i for i in range(n)}, kept
+    return [digests[i * DIGEST:(i + 1) * DIGEST] for i in range(n)], kept
 
 
 def _write(path, kind, n_columns, digests, fill):

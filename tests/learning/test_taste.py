@@ -2,16 +2,16 @@ import numpy as np
 import pytest
 
 import metrics
+from models.test_efficientnet import needs_weights
 from picture_ranknet.errors import InputError
 from picture_ranknet.learning import taste
 from picture_ranknet.models import efficientnet, networks
-from models.test_efficientnet import needs_weights
 
 SCALE = 1 / 255
 
 
 def draw(n, seed=0):
-    """Discs of some colour and size on noise; the person likes red ones, and large ones a little."""
+    """Discs of some colour and size; the person likes red ones, and large ones a little."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[:40, :40] - 19.5
     red, size = rng.uniform(size=(2, n))

@@ -5,10 +5,10 @@ import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
 import chainer
 
 import net
+from models.test_efficientnet import needs_weights
 from picture_ranknet.errors import InputError
 from picture_ranknet.models import efficientnet, explain, model_file, scoring, sight
 from picture_ranknet.models.pretrained import Pretrained
-from models.test_efficientnet import needs_weights
 
 SCALE = 1 / 255
 
