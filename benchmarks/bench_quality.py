@@ -12,7 +12,8 @@ The sets: ``one_person`` (photographs of faces, each rated by some of 15 single
 people, whom the seed numbers; ``--data`` has ``ratings.csv`` with the columns
 ``file`` and ``p01`` to ``p15``; so many of a person's ratings are learnt from,
 and the person's other pictures are held out); ``faces`` (photographs, mean
-ratings of 60 people, of which ``--data`` has ``ratings.csv`` with the columns ``file``, ``group`` and ``mean_rating``);
+ratings of 60 people, of which ``--data`` has ``ratings.csv`` with the columns
+``file``, ``group`` and ``mean_rating``);
 ``cast`` (the demo's characters, drawn here); ``words`` (these again, but the
 ratings depend as much on what each says, which no picture shows);
 ``group`` (the ``faces`` of one group of people, where others were rated before).

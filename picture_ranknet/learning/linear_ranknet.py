@@ -78,7 +78,7 @@ def learn(features: Sequence, ratings: np.ndarray, choices: Sequence, groups: Se
 
 
 def near_twins(K: np.ndarray) -> list:
-    """Rows of pictures that are much alike by a kernel ``K``, shape ``(n, n)``, or chains of such."""
+    """Rows of pictures that are much alike by a kernel, shape ``(n, n)``, or chains of such."""
     square = np.diag(K)
     distance = square[:, None] + square - 2 * K
     near = distance <= TWIN * distance.mean()

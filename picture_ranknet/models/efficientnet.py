@@ -171,9 +171,10 @@ def check(expected: str) -> None:
     """Raise :class:`InputError` unless the installed weights have this digest."""
     path = weights_path()
     if digest(path) != expected:
-        raise InputError(f'{path}: expected the weights {expected[:8]}..., with which the model '
-                         f'was trained, got {digest(path)[:8]}...; install the version of {PACKAGE} '
-                         'that it was trained with, or train again')
+        raise InputError(
+            f'{path}: expected the weights {expected[:8]}..., with which the model was trained, '
+            f'got {digest(path)[:8]}...; install the {PACKAGE} that it was trained with, or '
+            'train again')
 
 
 def load(path: str) -> EfficientNetLite0:

@@ -2,8 +2,9 @@
 
 ``X.features`` beside ``X.npy`` holds a header, a digest of each picture, and
 float16 numbers, a row for each picture.  Rows are found by the picture's
-digest, so appended, removed or reordered pictures keep theirs.  A file that
-another network wrote, or a damaged one, is ignored and replaced.
+digest, so appended, removed or reordered pictures keep theirs.  A file of
+another network, or a damaged one, is ignored and replaced; one that something
+else wrote is left alone.
 """
 import hashlib
 import json
@@ -16,6 +17,7 @@ import numpy as np
 from picture_ranknet.storage import arrays, atomic
 
 HEADER = 512             # bytes
+START = b'{"picture-ranknet features": '
 DIGEST = 16              # bytes
 MOST_BYTES = 2 ** 33     # of a file: 200,000 pictures; larger sets are looked at again
 BLOCK = 256              # pictures that are read at once
@@ -72,8 +74,7 @@ def rows_of(X: np.ndarray, kind: str, n_columns: int, see: Callable, rows: np.nd
         return features
 
     n_bytes = HEADER + len(wanted) * (DIGEST + 2 * n_columns)
-    if rows is None and path and n_bytes <= MOST_BYTES and os.access(
-            os.path.dirname(os.path.abspath(path)), os.W_OK):
+    if rows is None and path and n_bytes <= MOST_BYTES and _may_write(path):
         try:
             with atomic.replacing(path) as part:
                 _write(part, kind, n_columns, digests, fill)
@@ -81,6 +82,15 @@ def rows_of(X: np.ndarray, kind: str, n_columns: int, see: Callable, rows: np.nd
         except OSError:  # a full disk, for instance
             pass
     return fill(np.empty((len(wanted), n_columns), np.float16))
+
+
+def _may_write(path):
+    """Whether there can be a file of ours: nothing that is somebody else's."""
+    if os.path.exists(path):
+        with open(path, 'rb') as f:
+            if f.read(len(START)) != START:
+                return False
+    return os.access(os.path.dirname(os.path.abspath(path)), os.W_OK)
 
 
 def _digests(X, rows):
@@ -94,8 +104,8 @@ def _digests(X, rows):
 
 
 def _header(kind, n, n_columns):
-    text = json.dumps({'features': kind, 'pictures': n, 'columns': n_columns})
-    return text.encode().ljust(HEADER - 1) + b'\n'
+    text = json.dumps(kind) + json.dumps({'pictures': n, 'columns': n_columns}).replace('{', ', ')
+    return (START + text.encode()).ljust(HEADER - 1) + b'\n'
 
 
 def _open(path, kind, n_columns):

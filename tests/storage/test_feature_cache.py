@@ -88,9 +88,9 @@ def test_another_network_sees_all_again(path, eye):
 
 
 @pytest.mark.parametrize('damage', [
-    lambda data: data[:-1], lambda data: data[:100], lambda data: b'', lambda data: data + b'0',
-    lambda data: b'x' * len(data), lambda data: b'[1]'.ljust(512) + data[512:],
-    lambda data: data.replace(b'"pictures": 40', b'"pictures": -4')])
+    lambda data: data[:-1], lambda data: data[:100], lambda data: data + b'0',
+    lambda data: data.replace(b'"pictures": 40', b'"pictures": -4'),
+    lambda data: data.replace(b'"columns"', b'"colum\xff"')])
 def test_a_damaged_file_is_replaced(path, eye, damage):
     X = save(path)
     see(path, eye)
@@ -102,6 +102,14 @@ def test_a_damaged_file_is_replaced(path, eye, damage):
     for _ in range(2):
         np.testing.assert_array_equal(see(path, eye), expected(X))
     assert eye.n_seen == 80
+
+
+@pytest.mark.parametrize('content', [b'', b'mine', b'[1]'.ljust(600)])
+def test_a_file_of_somebody_else_is_left_alone(path, eye, tmp_path, content):
+    X = save(path)
+    (tmp_path / 'X.features').write_bytes(content)
+    np.testing.assert_array_equal(see(path, eye), expected(X))
+    assert (tmp_path / 'X.features').read_bytes() == content
 
 
 def test_a_folder_that_cannot_be_written_to_is_no_obstacle(path, eye, tmp_path, monkeypatch):
