@@ -26,14 +26,13 @@ import chainer.functions as F
 
 import metrics
 import net
-from picture_ranknet.fast import conv_pool, fused_adam
+from picture_ranknet.fast import availability, fused_adam
 from picture_ranknet.learning import loop
 from picture_ranknet.learning.recipe import ALPHA, Recipe
 from picture_ranknet.storage import arrays
 
 N_VALID = 200
 LEVELS = .65, .70, .74
-KERNELS = conv_pool.kernels
 
 
 def load_rated_faces(folder):
@@ -47,7 +46,7 @@ def load_rated_faces(folder):
 
 def articles_loop(model, pictures, seed):
     """The article's training, one pair a step, written for Chainer 7 and with its layers."""
-    conv_pool.kernels = None
+    availability.use(False)
     rng = np.random.RandomState(seed)
     X = pictures.X[pictures.rows].astype(np.float32) * np.float32(1 / 255)
     y = pictures.ratings[pictures.rows]
@@ -69,7 +68,7 @@ def our_loop(batchsize):
     recipe = Recipe(10 ** 9, batchsize, schedule='constant', augment=0, mirror=False)
 
     def steps(model, pictures, seed):
-        conv_pool.kernels = KERNELS
+        availability.use(True)
         optimizer = fused_adam.Adam(ALPHA).setup(model)
         return loop.learn(model, optimizer, pictures, recipe._replace(seed=seed))
     return steps

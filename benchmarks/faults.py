@@ -64,7 +64,7 @@ LONGEST = 300  # seconds that a command may take, on a busy machine
 
 class Child:
 
-    """A command in a process and a folder of its own; it prints to the files ``out`` and ``err``."""
+    """A command in a process and folder of its own; it prints to the files ``out`` and ``err``."""
 
     def __init__(self, main, arguments, folder):
         self.folder = folder

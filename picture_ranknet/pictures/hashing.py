@@ -2,7 +2,7 @@
 import numpy as np
 from PIL import Image
 
-from picture_ranknet.pictures.opencv import cv2
+from picture_ranknet.machine.opencv import cv2
 
 HASH_SIZE = 12    # a hash has so many bits, squared
 OVERSAMPLING = 4  # times as many pixels to a side as bits

@@ -1,7 +1,7 @@
 """How sharp a picture is."""
 import numpy as np
 
-from picture_ranknet.pictures.opencv import cv2
+from picture_ranknet.machine.opencv import cv2
 
 
 def measure_sharpness(picture: np.ndarray, relative: bool = False) -> float:
