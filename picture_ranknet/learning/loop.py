@@ -60,6 +60,8 @@ def train(model: net.RankNet, train: RatedPictures, valid: Optional[RatedPicture
     """
     parallel.check_batch(min(recipe.batchsize, len(train.rows)))
     optimizer = parallel.share_gradients(fused_adam.Adam(ALPHA).setup(model), communicator)
+    if recipe.freeze:
+        freezing.freeze(model)  # now: a snapshot has no moments of frozen weights
     run = snapshots.Run(model, optimizer, snapshots.marks_of(recipe, train, valid))
     if snapshot:
         snapshots.load(snapshot, run)
@@ -70,7 +72,7 @@ def train(model: net.RankNet, train: RatedPictures, valid: Optional[RatedPicture
     valid = monitor.draw_sample(valid, recipe.seed, 'valid', note)
     scorer, read = model, batches.batches
     if recipe.freeze:
-        scorer, train, valid, read = _freeze(model, train, valid, recipe, note)
+        scorer, train, valid, read = _look(model, train, valid, recipe, note)
         unit = recipe.unit(train.ratings[train.rows])
     measure = monitor.Monitor(model, scorer, monitor.draw_sample(train, recipe.seed, 'train', note),
                               valid, ndcg_k, unit)
@@ -100,6 +102,8 @@ def train(model: net.RankNet, train: RatedPictures, valid: Optional[RatedPicture
             run.log.append({**measured, 'epoch': n_seen // len(train.rows), 'iteration': step,
                             'elapsed_time': run.elapsed})
             last_snapshot = _write(out, run, ndcg_k)
+            if ranks.is_first():  # an interruption at any moment finds the one that it names
+                snapshots.remove_others(last_snapshot)
             if _has_waited(run, recipe):
                 break
     except KeyboardInterrupt:
@@ -144,8 +148,7 @@ def _make_step(model, optimizer, scorer, batch, unit):
     return loss.array
 
 
-def _freeze(model, train, valid, recipe, note):
-    freezing.freeze(model)
+def _look(model, train, valid, recipe, note):
     seen, mirrored = freezing.look_to_learn(model, train, recipe, note)
 
     def read(seen, recipe, scale, first):
