@@ -57,8 +57,8 @@ class Run:
     def serialize(self, serializer) -> None:
         for name, mark in self.marks.items():
             if serializer(f'marks/{name}', mark) != mark:
-                raise InputError(f'the snapshot is of a run with other {name}; to go on, use the '
-                                 'same options and files')
+                raise InputError(f'is of a run with other {name}; to go on, use the same options '
+                                 'and files')
         self.step = serializer('step', self.step)
         self.elapsed = serializer('elapsed', self.elapsed)
         self.log = json.loads(serializer('log', json.dumps(self.log)))
@@ -114,8 +114,8 @@ def load(path: str, run: Run) -> None:
             shapes = {f'optimizer{name}': param.shape for name, param in run.model.namedparams()}
             _Reader(npz_reader.Npz(f), shapes).load(run)
             return
-        except InputError:  # of another run
-            raise
+        except InputError as e:  # of another run
+            raise InputError(f'{path}: {e}') from None
         except (ValueError, KeyError) as e:
             reason = str(e.args[0])
         except Exception as e:
