@@ -6,7 +6,6 @@ from picture_ranknet.learning import rated as rated_pictures
 from support.errors import error_of
 from support.runs import fresh_model
 
-
 # Reading
 
 @pytest.fixture
