@@ -14,7 +14,7 @@ class Constant:
     def uniform(self, low, high, size=None):
         return self.value if size is None else np.full(size, float(self.value))
 
-    def random(self):
+    def random(self, size=None):
         return .9
 
 
