@@ -42,12 +42,12 @@ def train(model: net.RankNet, train: RatedPictures, valid: Optional[RatedPicture
         valid: Pictures to validate with; may be ``None``.
         recipe: How to train.
         monitor_step: Steps from one line of output to the next.
-        ndcg_k: NDCG counts the first so many positions.
+        ndcg_k: NDCG counts the first ``ndcg_k`` positions.
         out: The folder.
-        snapshot: Go on from this file; ``None`` begins.
+        snapshot: Go on from this file; ``None`` starts a new run.
         communicator: ChainerMN's, of :func:`parallel.connect`.
         say: Called with each line of output.
-        note: Called with what else the user should know.
+        note: Called with each other line for the user.
         progress: Called with the number of steps done since the last call.
 
     Returns:
@@ -102,7 +102,7 @@ def train(model: net.RankNet, train: RatedPictures, valid: Optional[RatedPicture
             run.log.append({**measured, 'epoch': n_seen // len(train.rows), 'iteration': step,
                             'elapsed_time': run.elapsed})
             last_snapshot = _write(out, run, ndcg_k)
-            if ranks.is_first():  # an interruption at any moment finds the one that it names
+            if ranks.is_first():  # not before: an interruption names the last one
                 snapshots.remove_others(last_snapshot)
             if _has_waited(run, recipe):
                 break
