@@ -6,8 +6,6 @@ is large where the better rated picture of a pair scores lower
 (:mod:`picture_ranknet.learning.loop`).  Now and then all pictures are ranked
 by their scores, and NDCG says how good the ranking is.
 """
-import numpy as np
-
 from picture_ranknet.console import messages, options
 from picture_ranknet.console.command import shared_command
 from picture_ranknet.storage import atomic, tables
@@ -105,61 +103,35 @@ def check_files(args):
          'the ratings of --valid': valid_ratings, '--valid_features': args.valid_features})
 
 
-def load_initial(args):
-    """The model of --initmodel, to start from."""
-    from picture_ranknet.errors import InputError
-    from picture_ranknet.models import networks, pretrained, scoring
-
-    model = scoring.load(args.initmodel, args.image_scale)
-    architectures = {**networks.ARCHITECTURES, 'pretrained': pretrained.Pretrained}
-    if args.arch and type(model.predictor) is not architectures[args.arch]:
-        raise InputError(f'{args.initmodel}: expected a model of --arch {args.arch}, got '
-                         f'{type(model.predictor).__name__}; leave --arch out')
-    scoring.check_features(model, args.initmodel, args.features)
-    return model
-
-
-def load_pictures(args, model):
-    """Rated pictures to train on and to validate with; ``None`` if there are none of these."""
-    from picture_ranknet.learning import rated
-
-    train = rated.load(args.X_train_npy, args.rank_file, args.features,
-                       model and model.image_size, model and model.predictor.n_features,
-                       messages.note)
-    if args.valid_ratio:
-        groups = rated.read_groups(args.X_train_npy, len(train.X))
-        return rated.hold_out(train, args.valid_ratio, args.seed, groups, messages.note)
-    if not args.valid:
-        return train, None
-    n_features = args.features and train.features.shape[1]
-    return train, rated.load(*args.valid, args.valid_features, train.X.shape[2:], n_features,
-                             messages.note)
-
-
 def learn(args):
     """Train a model as the options say, and write the results."""
-    from picture_ranknet.learning import loop, parallel, pretext, rated, report, taste
+    import numpy as np  # these here, so that --help does not wait for them
+
+    from picture_ranknet.learning import loop, parallel, pretext, rated, report, start, taste
     from picture_ranknet.learning.recipe import Recipe
     from picture_ranknet.machine import devices
     from picture_ranknet.models import networks, scoring
 
-    device = devices.use_device(args.device, args.threads, messages.note)
+    note = messages.note
+    device = devices.use_device(args.device, args.threads, note)
     communicator = parallel.connect(args.communicator, device)
-    devices.announce_compilation(messages.note)
+    devices.announce_compilation(note)
     np.random.seed(args.seed)  # initial weights follow from it
-    model = load_initial(args) if args.initmodel else None
-    train, valid = load_pictures(args, model)
+    model = start.load(args.initmodel, args.arch, args.image_scale, args.features)
+    train, valid = rated.load_sets(
+        (args.X_train_npy, args.rank_file, args.features), model,
+        args.valid and (*args.valid, args.valid_features), args.valid_ratio, args.seed, note)
     if args.arch == 'pretrained' or model and taste.is_pretrained(model):
         return learn_exactly(args, train, valid, model)
     if not (args.arch or model or args.unrated) and len(train.rows) < taste.ENOUGH:
-        messages.note('--arch pretrained usually ranks unseen pictures better, in seconds')
+        note('--arch pretrained usually ranks unseen pictures better, in seconds')
     model = model or networks.make(args.arch or 'cnn', train.X.shape[2:],
                                    args.image_scale or scoring.ARTICLE_SCALE)
     model.to_device(device)
-    scoring.warn_if_odd_scale(args.X_train_npy, train.X, model.image_scale, messages.note)
+    scoring.warn_if_odd_scale(args.X_train_npy, train.X, model.image_scale, note)
     if args.valid:
-        scoring.warn_if_odd_scale(args.valid[0], valid.X, model.image_scale, messages.note)
-    report.warn_of_confounders(args.X_train_npy, train, messages.note)
+        scoring.warn_if_odd_scale(args.valid[0], valid.X, model.image_scale, note)
+    report.warn_of_confounders(args.X_train_npy, train, note)
 
     recipe = Recipe(args.n_iter, args.batchsize, args.loss, args.schedule, args.augment,
                     not args.no_mirror, args.freeze, args.patience, args.seed)
@@ -167,15 +139,13 @@ def learn(args):
         with messages.progress(pretext.N_ITER, 'steps', 'pretraining') as bar:
             pretext.learn_from_files(args.unrated, model, train,
                                      valid.rows if args.valid_ratio else [], recipe, communicator,
-                                     messages.note, bar.update)
+                                     note, bar.update)
     if args.features and not model.predictor.n_features:
         rated.add_features(model, train)
     with messages.progress(args.n_iter, 'steps') as bar:
         log = loop.train(model, train, valid, recipe, args.monitor_step, args.ndcg_k, args.out,
-                         args.resume, communicator, messages.say, messages.note, bar.update)
-    rows = write(args, model, train, valid)
-    if rows:
-        report.warn_if_fallen(log, rows, messages.note)
+                         args.resume, communicator, messages.say, note, bar.update)
+    report.warn_if_fallen(log, write_results(args, model, train, valid), note)
 
 
 def learn_exactly(args, train, valid, start):
@@ -193,29 +163,19 @@ def learn_exactly(args, train, valid, start):
     with messages.progress(len(train.X), 'pictures', 'looking') as bar:
         taste.learn(model, train.X, train.rows, train.ratings[train.rows], train.features,
                     rated.read_groups(args.X_train_npy, len(train.X)), args.seed, start, bar.update)
-    rows = write(args, model, train, valid)
+    rows = write_results(args, model, train, valid)
     values = {row.pictures: row.value for row in rows if row.metric == f'NDCG@{args.ndcg_k}'}
     messages.say(f'NDCG@{args.ndcg_k} | ' + ' | '.join(
         f'{name}: {value:.4f}' for name, value in values.items()))
 
 
-def write(args, model, train, valid):
-    """Score all pictures with the trained model; write scores, model and, as returned, metrics."""
-    from picture_ranknet.learning import monitor, report
-    from picture_ranknet.machine import ranks
-    from picture_ranknet.models import model_file, scoring
-    from picture_ranknet.storage import ratings_txt
+def write_results(args, model, train, valid):
+    from picture_ranknet.learning import results
+    from picture_ranknet.models import scoring
 
     with messages.progress(scoring.n_to_score(train.X), 'pictures', 'scoring') as bar:
-        scores = monitor.score_pictures(model, train, progress=bar.update)
-    held_out = valid and monitor.score_pictures(model, valid, valid.rows)
-    if not ranks.is_first():
-        return []
-    scoring.warn_if_collapsed(scores, messages.note)
-    ratings_txt.write_scores(args.output_pred, scores)
-    model_file.save(args.output_model, model)
-    return report.write(args.out, train, valid, scores[train.rows], held_out, args.ndcg_k,
-                        messages.note)
+        return results.write(model, train, valid, args.output_pred, args.output_model, args.out,
+                             args.ndcg_k, messages.note, bar.update)
 
 
 @shared_command

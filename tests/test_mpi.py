@@ -92,7 +92,7 @@ def test_a_single_process_does_all_the_work():
 
 def test_a_single_process_needs_no_mpi(root):
     code = ('import sys, train, predict\nfrom picture_ranknet.machine import ranks\n'
-            'from picture_ranknet.learning import trainer\n'
+            'from picture_ranknet.learning import loop\n'
             'ranks.join(); print("mpi4py" in sys.modules)')
     done = subprocess.run([sys.executable, '-c', code], env=dict(os.environ, PYTHONPATH=str(root)),
                           capture_output=True, text=True)
@@ -288,7 +288,7 @@ def test_an_interruption_ends_all_and_says_how_to_go_on(start, mixed_files):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode != 0
-    found = re.findall(r'at step \d+; to go on, .* --resume (result/snapshot_iter_\d+)', err)
+    found = re.findall(r'at step \d+; to go on, use the same command with --resume (\S+)', err)
     assert len(found) == 1 and (mixed_files / found[0]).exists(), err
     assert not (mixed_files / 'model.pkl').exists()
 

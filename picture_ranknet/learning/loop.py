@@ -42,12 +42,12 @@ def train(model: net.RankNet, train: RatedPictures, valid: Optional[RatedPicture
         valid: Pictures to validate with; may be ``None``.
         recipe: How to train.
         monitor_step: Steps from one line of output to the next.
-        ndcg_k: NDCG counts the first so many positions.
+        ndcg_k: NDCG counts the first ``ndcg_k`` positions.
         out: The folder.
-        snapshot: Go on from this file; ``None`` begins.
+        snapshot: Go on from this file; ``None`` starts a new run.
         communicator: ChainerMN's, of :func:`parallel.connect`.
         say: Called with each line of output.
-        note: Called with what else the user should know.
+        note: Called with each other line for the user.
         progress: Called with the number of steps done since the last call.
 
     Returns:
@@ -60,6 +60,8 @@ def train(model: net.RankNet, train: RatedPictures, valid: Optional[RatedPicture
     """
     parallel.check_batch(min(recipe.batchsize, len(train.rows)))
     optimizer = parallel.share_gradients(fused_adam.Adam(ALPHA).setup(model), communicator)
+    if recipe.freeze:
+        freezing.freeze(model)  # now: a snapshot has no moments of frozen weights
     run = snapshots.Run(model, optimizer, snapshots.marks_of(recipe, train, valid))
     if snapshot:
         snapshots.load(snapshot, run)
@@ -70,7 +72,7 @@ def train(model: net.RankNet, train: RatedPictures, valid: Optional[RatedPicture
     valid = monitor.draw_sample(valid, recipe.seed, 'valid', note)
     scorer, read = model, batches.batches
     if recipe.freeze:
-        scorer, train, valid, read = _freeze(model, train, valid, recipe, note)
+        scorer, train, valid, read = _look(model, train, valid, recipe, note)
         unit = recipe.unit(train.ratings[train.rows])
     measure = monitor.Monitor(model, scorer, monitor.draw_sample(train, recipe.seed, 'train', note),
                               valid, ndcg_k, unit)
@@ -100,6 +102,8 @@ def train(model: net.RankNet, train: RatedPictures, valid: Optional[RatedPicture
             run.log.append({**measured, 'epoch': n_seen // len(train.rows), 'iteration': step,
                             'elapsed_time': run.elapsed})
             last_snapshot = _write(out, run, ndcg_k)
+            if ranks.is_first():  # not before: an interruption names the last one
+                snapshots.remove_others(last_snapshot)
             if _has_waited(run, recipe):
                 break
     except KeyboardInterrupt:
@@ -144,8 +148,7 @@ def _make_step(model, optimizer, scorer, batch, unit):
     return loss.array
 
 
-def _freeze(model, train, valid, recipe, note):
-    freezing.freeze(model)
+def _look(model, train, valid, recipe, note):
     seen, mirrored = freezing.look_to_learn(model, train, recipe, note)
 
     def read(seen, recipe, scale, first):

@@ -26,7 +26,7 @@ def score_pictures(model, pictures: RatedPictures, rows: np.ndarray = None,
 
     Args:
         model: A :class:`net.RankNet`, or a :class:`freezing.Head`.
-        pictures: In the place of ratings, features may be of use.
+        pictures: Their ratings do not matter.
         rows: Which pictures; ``None`` for all.
         progress: Called with the number of pictures after each batch.
 
@@ -69,7 +69,7 @@ class Monitor:
     """
 
     def __init__(self, model: net.RankNet, scorer, train: RatedPictures,
-                 valid: Optional[RatedPictures], k: int, unit: float = None):
+                 valid: Optional[RatedPictures], k: int, unit: Optional[float] = None):
         self.model = model
         self.scorer = scorer
         self.sets = {'train': train}

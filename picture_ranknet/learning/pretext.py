@@ -74,13 +74,14 @@ class Task:
 
     Args:
         model (net.RankNet): Scales the pictures.
-        sets (list of tuple): Pictures, shape ``(N, 3, H, W)``, and the rows
-            of those to take.
-        seed (int): What batches follow from.
+        sets: Pairs of pictures, shape ``(N, 3, H, W)``, and the rows of those
+            to take.
+        seed: Batches follow from it.
         strength, mirror: See :func:`augment.vary`.
     """
 
-    def __init__(self, model, sets, seed, strength=1, mirror=True):
+    def __init__(self, model, sets: Sequence, seed: int, strength: float = 1,
+                 mirror: bool = True):
         self.model = model
         self.sets = sets
         self.seed = seed
@@ -96,7 +97,7 @@ class Task:
         variances = S[:COMPONENTS] ** 2 / len(known)
         self.components = V[:COMPONENTS].T / max(np.sqrt(variances.mean()), 1e-6)
 
-    def read(self, number):
+    def read(self, number: int) -> tuple:
         """Pictures for the predictor and their components, of mean 0 and mean variance 1."""
         rng = np.random.default_rng([self.seed, number])
         numbers = self._draw(rng, BATCHSIZE)
@@ -125,13 +126,14 @@ class Task:
         return pictures
 
 
-def learn(model, task, n_iter=N_ITER, progress=None, communicator=None):
+def learn(model, task: Task, n_iter: int = N_ITER, progress: Callable[[int], object] = None,
+          communicator=None) -> list:
     """Let a model's predictor learn to describe pictures; its last layer does not change.
 
     Args:
         model (net.RankNet): On its device.
-        task (Task): What it learns from.
-        n_iter (int): Steps of Adam.
+        task: What it learns from.
+        n_iter: Steps of Adam.
         progress: Called with 1 after each.
         communicator: ChainerMN's, of :func:`parallel.connect`.
 

@@ -20,7 +20,7 @@ def load(X_path: str, ratings_path: str, features_path: str = None, image_size: 
     """Read pictures, their ratings and, if there is a path, their features.
 
     Args:
-        X_path, ratings_path, features_path: The files.
+        X_path, ratings_path, features_path: The files; ``features_path`` may be ``None``.
         image_size: Height and width that the pictures must have; ``None`` for any.
         n_features: Features that each picture must have; ``None`` or 0 for any number.
         note: Called with each line for the user.
@@ -45,6 +45,31 @@ def load(X_path: str, ratings_path: str, features_path: str = None, image_size: 
                          f'got {len(rows)} rated alike; rate more of them')
     features = arrays.read_features(features_path, len(X), n_features) if features_path else None
     return RatedPictures(X, ratings, rows, features)
+
+
+def load_sets(train: Sequence, model=None, valid: Sequence = None, ratio: float = None,
+              seed: int = 0, note: Callable[[str], object] = _say_nothing) -> tuple:
+    """Rated pictures to train on, and to validate with: ``None`` if there are none of these.
+
+    Args:
+        train: Paths of pictures, ratings and features; the last may be ``None``.
+        model (net.RankNet): What training starts from, if anything: the
+            pictures must be of its size, the features of its number.
+        valid: Paths as in ``train``, or ``None``.
+        ratio: Without ``valid``, the share of ``train`` to validate with, if any.
+        seed: Of this split.
+        note: Called with each line for the user.
+
+    Raises:
+        InputError: As of :func:`load` and :func:`hold_out`.
+    """
+    pictures = load(*train, model and model.image_size, model and model.predictor.n_features, note)
+    if ratio:
+        return hold_out(pictures, ratio, seed, read_groups(train[0], len(pictures.X)), note)
+    if not valid:
+        return pictures, None
+    n_features = None if pictures.features is None else pictures.features.shape[1]
+    return pictures, load(*valid, pictures.X.shape[2:], n_features, note)
 
 
 def hold_out(pictures: RatedPictures, ratio: float, seed: int, groups: Sequence,

@@ -139,11 +139,12 @@ def warn_if_fallen(log: list, rows: list, note: Callable[[str], object]) -> None
 
     Args:
         log (list of dict): What was measured at each line of output.
-        rows (list of Row): The final metrics.
+        rows (list of Row): The final metrics; there may be none, in a process that is not
+            the first.
         note: Called with the warning.
     """
     entries = [entry for entry in log if 'valid/pair_accuracy' in entry]
-    if not entries:
+    if not (entries and rows):
         return
     best = max(entries, key=lambda entry: entry['valid/pair_accuracy'])
     last = entries[-1]

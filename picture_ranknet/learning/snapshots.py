@@ -5,7 +5,6 @@ the shape and type that the run expects in its place.
 """
 import contextlib
 import functools
-import glob
 import json
 import os
 import re
@@ -58,8 +57,8 @@ class Run:
     def serialize(self, serializer) -> None:
         for name, mark in self.marks.items():
             if serializer(f'marks/{name}', mark) != mark:
-                raise InputError(f'the snapshot is of a run with other {name}; to go on, use the '
-                                 'same options and files')
+                raise InputError(f'is of a run with other {name}; to go on, use the same options '
+                                 'and files')
         self.step = serializer('step', self.step)
         self.elapsed = serializer('elapsed', self.elapsed)
         self.log = json.loads(serializer('log', json.dumps(self.log)))
@@ -77,20 +76,24 @@ def marks_of(recipe: Recipe, train: RatedPictures, valid: Optional[RatedPictures
     for name, part in ('pictures', train), ('pictures to validate with', valid):
         marks[name] = [] if part is None else [
             zlib.crc32(array) for array in (part.rows, part.ratings[part.rows])]
-    if train.features is not None:
-        marks['--features'] = zlib.crc32(train.features)
+    marks['--features'] = None if train.features is None else zlib.crc32(train.features)
     return {name: zlib.crc32(repr(value).encode()) for name, value in marks.items()}
 
 
 def save(out: str, run: Run) -> str:
-    """Write the snapshot of a run into a folder, in place of earlier ones; returns its path."""
+    """Write the snapshot of a run into a folder; returns its path."""
     path = os.path.join(out, NAME.format(run.step))
     with atomic.replacing(path) as part:
         chainer.serializers.save_npz(part, run, compression=False)  # weights hardly compress
-    for other in glob.glob(os.path.join(glob.escape(str(out)), NAME.format('*'))):
-        if other != path and re.fullmatch(NAME.format(r'\d+'), os.path.basename(other)):
-            os.remove(other)
     return path
+
+
+def remove_others(path: str) -> None:
+    """Remove all snapshots in the folder of a snapshot but this one."""
+    folder, name = os.path.split(path)
+    for other in os.listdir(folder or '.'):
+        if other != name and re.fullmatch(NAME.format(r'\d+'), other):
+            os.remove(os.path.join(folder, other))
 
 
 def load(path: str, run: Run) -> None:
@@ -111,8 +114,8 @@ def load(path: str, run: Run) -> None:
             shapes = {f'optimizer{name}': param.shape for name, param in run.model.namedparams()}
             _Reader(npz_reader.Npz(f), shapes).load(run)
             return
-        except InputError:  # of another run
-            raise
+        except InputError as e:  # of another run
+            raise InputError(f'{path}: {e}') from None
         except (ValueError, KeyError) as e:
             reason = str(e.args[0])
         except Exception as e:

@@ -14,7 +14,7 @@ class Constant:
     def uniform(self, low, high, size=None):
         return self.value if size is None else np.full(size, float(self.value))
 
-    def random(self):
+    def random(self, size=None):
         return .9
 
 
@@ -28,7 +28,7 @@ def x(pictures):
     return channel_last(pictures / 255)
 
 
-def test_strength_0_changes_nothing_but_right_and_left(x):
+def test_strength_0_at_most_mirrors(x):
     before = x.copy()
     augment.vary(x, np.random.default_rng(0), strength=0, mirror=False)
     np.testing.assert_array_equal(x, before)
@@ -38,13 +38,13 @@ def test_strength_0_changes_nothing_but_right_and_left(x):
     assert 8 <= is_mirrored.sum() <= 22  # of 30
 
 
-def test_the_middle_of_chance_is_the_picture_itself(x):
+def test_draws_in_the_middle_change_nothing(x):
     before = x.copy()
     augment.vary(x, Constant(0))
     np.testing.assert_allclose(x, before, atol=1e-6)
 
 
-def test_the_same_chance_gives_the_same_pictures(x):
+def test_the_same_seed_gives_the_same_pictures(x):
     once, again, other = x.copy(order='K'), x.copy(order='K'), x.copy(order='K')
     augment.vary(once, np.random.default_rng(3))
     augment.vary(again, np.random.default_rng(3))
@@ -69,7 +69,7 @@ def test_a_spot_goes_where_turn_scale_and_shift_send_it(monkeypatch):
     assert (weight * rows).sum() == pytest.approx(39.5 + v, abs=.05)
 
 
-def test_light_changes_mean_and_spread_by_so_much(x, monkeypatch):
+def test_light_changes_mean_and_contrast_as_documented(x, monkeypatch):
     for name in 'TURN', 'SHIFT', 'SCALE':
         monkeypatch.setattr(augment, name, 0)
     before = x.copy()

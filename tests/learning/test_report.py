@@ -5,12 +5,7 @@ import pytest
 from PIL import Image
 
 from picture_ranknet.learning import report
-from picture_ranknet.storage import arrays, tables
-
-
-@pytest.fixture
-def rated(pictures, ratings):
-    return arrays.RatedPictures(pictures, ratings, np.arange(30))
+from picture_ranknet.storage import tables
 
 
 def read(path):
@@ -22,11 +17,11 @@ def halves(rated):
     return rated._replace(rows=np.arange(0, 30, 2)), rated._replace(rows=np.arange(1, 30, 2))
 
 
-def test_the_metrics_are_written_with_intervals_of_what_was_held_out(tmp_path, rated, capsys):
+def test_metrics_are_written_with_intervals_for_held_out_pictures(tmp_path, rated, notes):
     train, valid = halves(rated)
     noise = np.random.default_rng(0).normal(size=15)
     report.write(tmp_path, train, valid, train.ratings[train.rows],
-                 valid.ratings[valid.rows] + noise, 10)
+                 valid.ratings[valid.rows] + noise, 10, notes.append)
     rows = {(row['pictures'], row['metric']): row for row in read(tmp_path / 'metrics.csv')}
     assert len(rows) == 10
     assert rows['train', 'pair accuracy'] == {
@@ -34,23 +29,23 @@ def test_the_metrics_are_written_with_intervals_of_what_was_held_out(tmp_path, r
     for metric in 'NDCG@10', 'pair accuracy', 'Kendall tau', 'Spearman', 'Pearson':
         low, value, high = (float(rows['valid', metric][name]) for name in ('low', 'value', 'high'))
         assert low < value < high
-    err = capsys.readouterr().err
-    assert 'held out, 15 pictures, with 95 % intervals: NDCG@10 0.' in err
-    assert '| Spearman {:.3f} ('.format(float(rows['valid', 'Spearman']['value'])) in err
+    assert notes[0].startswith('held out, 15 pictures, with 95 % intervals: NDCG@10 0.')
+    assert f"| Spearman {float(rows['valid', 'Spearman']['value']):.3f} (" in notes[0]
 
 
-def test_what_was_held_out_is_drawn_in_both_orders(tmp_path, rated):
+def test_held_out_pictures_are_drawn_in_both_orders(tmp_path, rated, notes):
     train, valid = halves(rated)
-    report.write(tmp_path, train, valid, train.ratings[train.rows], np.arange(15.), 10)
+    report.write(tmp_path, train, valid, train.ratings[train.rows], np.arange(15.), 10,
+                 notes.append)
     with Image.open(tmp_path / 'held_out.png') as image:
         assert image.size[0] == 2 * 24 + 15 * (80 + 8) - 8
 
 
-def test_without_held_out_pictures_there_is_nothing_to_say(tmp_path, rated, capsys):
+def test_without_held_out_pictures_nothing_is_noted(tmp_path, rated, notes):
     (tmp_path / 'held_out.png').touch()  # of another run
-    report.write(tmp_path, rated, None, rated.ratings, None, 10)
+    report.write(tmp_path, rated, None, rated.ratings, None, 10, notes.append)
     assert [row['pictures'] for row in read(tmp_path / 'metrics.csv')] == ['train'] * 5
-    assert not (tmp_path / 'held_out.png').exists() and not capsys.readouterr().err
+    assert not (tmp_path / 'held_out.png').exists() and not notes
 
 
 def measured(train, valid, low, high):
@@ -63,8 +58,8 @@ def measured(train, valid, low, high):
     (19, measured(1, 1, 1, 1), ['too few to tell']),
     (20, measured(.85, .8, .69, .91), ['too few to tell']),
     (20, measured(.85, .8, np.nan, np.nan), ['too few to tell']),
-    (20, measured(1, .8, .75, .85), ['by heart: 100% of their pairs are in the right order, but']),
-    (20, measured(1, .6, .3, .9), ['too few to tell', 'by heart']),
+    (20, measured(1, .8, .75, .85), ['overfitting: 100% of the training pairs are in']),
+    (20, measured(1, .6, .3, .9), ['too few to tell', 'overfitting']),
 ])
 def test_what_is_warned_of(n, rows, words):
     warnings = list(report.warnings_of(rows, n))
@@ -87,11 +82,13 @@ def log_of(*accuracies):
     (log_of((.6, .7), (.7, .8), (.9, .75)), .86, False),  # may be chance
     (log_of((.6, .7), (.7, .8), (.9, .75)), np.nan, False),
 ])
-def test_a_fall_of_the_held_out_pictures_is_told(capsys, log, high, warns):
-    report.warn_if_fallen(log, measured(.7, .8, 1.6 - high, high))
-    err = capsys.readouterr().err
-    assert ('drift apart: from step 2 to 3, the pair accuracy of the held-out ones fell from '
-            '0.800 to 0.750 while the other rose; the model is that of step 2' in err) == warns
+def test_a_fall_of_held_out_pictures_is_noted(notes, log, high, warns):
+    report.warn_if_fallen(log, measured(.7, .8, 1.6 - high, high), notes.append)
+    assert len(notes) == (1 if warns else 0)
+    if warns:
+        assert notes[0] == (
+            'warning: from step 2 to 3, the pair accuracy of held-out pictures fell from 0.800 to '
+            '0.750 while that of training pictures rose; the saved model is that of step 2')
 
 
 def write_table(path, sizes):
@@ -99,22 +96,23 @@ def write_table(path, sizes):
                                                 enumerate(sizes)])
 
 
-def test_ratings_that_go_with_size_are_told(tmp_path, rated, capsys):
+def test_ratings_that_correlate_with_size_are_noted(tmp_path, rated, notes):
     write_table(tmp_path / 'X.csv', 100 - 10 * rated.ratings)
-    report.warn_of_confounders(tmp_path / 'X.npy', rated)
-    assert 'the ratings go with the size of the crops in their frames (Spearman -1.00)' \
-        in capsys.readouterr().err
+    report.warn_of_confounders(tmp_path / 'X.npy', rated, notes.append)
+    assert notes == ['warning: ratings correlate with the size of the crops in their frames '
+                     '(Spearman -1.00): the network may learn that instead of your taste']
 
 
-def test_ratings_that_go_with_blur_are_told(tmp_path, rated, capsys):
+def test_ratings_that_correlate_with_sharpness_are_noted(tmp_path, rated, notes):
     rng = np.random.default_rng(0)
     X = rng.integers(0, 256, rated.X.shape)
     for picture, rating in zip(X, rated.ratings):
         side = int(6 - rating)  # the better rated, the finer
         picture[...] = picture[:, ::side, ::side].repeat(side, 1).repeat(side, 2)[:, :20, :20]
-    report.warn_of_confounders(tmp_path / 'X.npy', rated._replace(X=X.astype(np.uint8)))
-    assert 'the ratings go with the sharpness of the pictures (Spearman 0.9' \
-        in capsys.readouterr().err
+    report.warn_of_confounders(tmp_path / 'X.npy', rated._replace(X=X.astype(np.uint8)),
+                               notes.append)
+    assert len(notes) == 1
+    assert 'ratings correlate with the sharpness of the pictures (Spearman 0.9' in notes[0]
 
 
 @pytest.mark.parametrize('write', [
@@ -126,17 +124,17 @@ def test_ratings_that_go_with_blur_are_told(tmp_path, rated, capsys):
     lambda path: path.write_text('x\n' * 31),
     lambda path: path.write_bytes(b'\xff\xfe\x00'),
 ])
-def test_nothing_is_told_where_nothing_is_known_or_related(tmp_path, rated, capsys, write):
+def test_nothing_is_noted_where_nothing_is_known_or_related(tmp_path, rated, notes, write):
     write(tmp_path / 'X.csv')
-    report.warn_of_confounders(tmp_path / 'X.npy', rated)
-    assert not capsys.readouterr().err
+    report.warn_of_confounders(tmp_path / 'X.npy', rated, notes.append)
+    assert not notes
 
 
-def test_few_ratings_that_go_with_size_by_chance_are_no_reason_to_warn(tmp_path, rated, capsys):
+def test_few_ratings_that_correlate_by_chance_are_no_reason_to_warn(tmp_path, rated, notes):
     few = rated._replace(rows=np.array([0, 1, 2, 3, 4]))
     write_table(tmp_path / 'X.csv', 10 * rated.ratings)
-    report.warn_of_confounders(tmp_path / 'X.npy', few)
-    assert not capsys.readouterr().err
+    report.warn_of_confounders(tmp_path / 'X.npy', few, notes.append)
+    assert not notes
 
 
 def test_a_blurred_picture_is_less_sharp_whatever_its_contrast():

@@ -9,11 +9,23 @@ import chainer
 
 import net
 from picture_ranknet.console.command import shared_command
-from picture_ranknet.learning import parallel
+from picture_ranknet.learning import loop, parallel
+from picture_ranknet.learning.batches import Batch
+from picture_ranknet.learning.recipe import Recipe
 from picture_ranknet.machine import ranks
 from picture_ranknet.models import networks
 
+RECIPE = Recipe(n_iter=2, schedule='constant')
 B = 10  # pictures; no number of processes but 1, 2, 5 and 10 divides it
+
+
+def train(model, optimizer, parts):
+    """Make a step of each batch."""
+    def read(*_):
+        yield from parts
+
+    for _ in loop.learn(model, optimizer, None, RECIPE, read=read, unit=2.):
+        pass
 
 
 def make(arch, n_features):
@@ -42,14 +54,13 @@ def main(argv=None):
         optimizer = parallel.share_gradients(
             chainer.optimizers.SGD(.5).setup(together), communicator)
         expected = chainer.optimizers.SGD(.5).setup(alone)
-        for _ in range(2):
-            x = rng.random((B, 3, 20, 20))
-            f = rng.normal(size=(B, n_features)) if n_features else None
-            t = rng.permutation(B)
-            part = ranks.part(B)
-            with parallel.normalizing(together):
-                optimizer.update(together.loss_of_all_pairs, x[part], t,
-                                 f if f is None else f[part], 2., parallel.gather)
+        whole = [Batch(rng.random((B, 3, 20, 20)), rng.permutation(B),
+                       rng.normal(size=(B, n_features)) if n_features else None)
+                 for _ in range(2)]
+        part = ranks.part(B)
+        train(together, optimizer,
+              [Batch(x[part], t, f if f is None else f[part]) for x, t, f in whole])
+        for x, t, f in whole:
             expected.update(alone.loss_of_all_pairs, x, t, f, 2.)
         for name, array in arrays(together).items():
             moved = abs(arrays(alone)[name] - before[name]).max()

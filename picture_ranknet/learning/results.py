@@ -1,0 +1,42 @@
+"""What a training run leaves: scores of the training pictures, the model, and the report."""
+from collections.abc import Callable
+from typing import Optional
+
+from picture_ranknet.learning import monitor, report
+from picture_ranknet.machine import ranks
+from picture_ranknet.models import model_file, scoring
+from picture_ranknet.storage import ratings_txt
+from picture_ranknet.storage.arrays import RatedPictures
+
+
+def write(model, train: RatedPictures, valid: Optional[RatedPictures], pred_path: str,
+          model_path: str, out: str, k: int, note: Callable[[str], object],
+          progress: Callable[[int], object] = None) -> list:
+    """Score all pictures with a trained model; write scores, model and report.
+
+    Of processes that work together, all must call this; the first one writes.
+
+    Args:
+        model (net.RankNet): On its device.
+        train, valid: ``valid`` may be ``None``.
+        pred_path: Where the scores of all pictures of ``train`` go, one a line.
+        model_path: Where the model goes.
+        out: The folder of the report (:func:`report.write`).
+        k: NDCG counts the first ``k`` positions.
+        note: Called with each line for the user.
+        progress: Called with the number of pictures after each batch.
+
+    Returns:
+        list of report.Row: The final metrics; empty in all processes but the first.
+
+    Raises:
+        InputError: If a score is not finite.
+    """
+    scores = monitor.score_pictures(model, train, progress=progress)
+    held_out = valid and monitor.score_pictures(model, valid, valid.rows)
+    if not ranks.is_first():
+        return []
+    scoring.warn_if_collapsed(scores, note)
+    ratings_txt.write_scores(pred_path, scores)
+    model_file.save(model_path, model)
+    return report.write(out, train, valid, scores[train.rows], held_out, k, note)

@@ -1,0 +1,32 @@
+"""The model that training starts from."""
+from typing import Optional
+
+import net
+from picture_ranknet.errors import InputError
+from picture_ranknet.models import networks, pretrained, scoring
+
+
+def load(path: Optional[str], arch: str = None, image_scale: float = None,
+         features_path: str = None) -> Optional[net.RankNet]:
+    """Load a trained model to start from; ``None`` if there is no path.
+
+    Args:
+        path: A model file, or ``None``.
+        arch: The architecture that the user asks for, if any.
+        image_scale: What pixel values are multiplied by; ``None`` for what the
+            model was trained with.
+        features_path: The features of the pictures to train on, if any.
+
+    Raises:
+        InputError: If the file is no model, is of another architecture, or
+            needs features and there are none.
+    """
+    if path is None:
+        return None
+    model = scoring.load(path, image_scale)
+    architectures = {**networks.ARCHITECTURES, 'pretrained': pretrained.Pretrained}
+    if arch and type(model.predictor) is not architectures[arch]:
+        raise InputError(f'{path}: expected a model of --arch {arch}, got '
+                         f'{type(model.predictor).__name__}; leave --arch out')
+    scoring.check_features(model, path, features_path)
+    return model
