@@ -16,7 +16,7 @@ def occlude(model, picture, features=None, mirror=False):
     loses by that is what the part gave.
 
     Args:
-        model (net.RankNet or net.Ensemble): Scores pictures.
+        model (net.RankNet or scoring.Ensemble): Scores pictures.
         picture (numpy.ndarray): Shape ``(3, H, W)``, as in ``X.npy``.
         features (numpy.ndarray): What is known of it, shape ``(n_features,)``;
             ``None`` where nothing is.
