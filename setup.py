@@ -37,10 +37,11 @@ setup(
         'numpy>=1.26,<3',                # older ones do not work with current OpenCV
         'opencv-python>=4.5,<5',         # OpenCV 5 has no CascadeClassifier
         'matplotlib>=3.8,<4',            # plots; 3.8 is the first for NumPy 1.26
-        'Pillow>=10.1,<14',              # strips, sheets; 10.1 tells what is transparent
+        'Pillow>=11.3,<14',              # reads pictures, draws; 11.3 is the first with AVIF
+        'pillow-heif>=1.1,<2',           # HEIC for Pillow; 1.1 is the last for Python 3.9
+        'av>=15,<20',                    # PyAV reads videos; 15 is the last for Python 3.9
         'numba>=0.59,<1',                # fast training; 0.59 is the first for NumPy 1.26
         'tqdm>=4.60,<5',                 # progress bars
-        'ImageHash>=4.3.1,<5',           # near-duplicates; 4.3.1 is the first for Pillow 10
         'Flask>=3,<4',                   # the page of rate.py; 2 needs an older Werkzeug
         'waitress>=3.0.1,<4',            # serves it; 3.0.1 mends two holes (CVE-2024-49768, 49769)
     ],

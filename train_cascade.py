@@ -105,7 +105,7 @@ def main(argv=None):
 
     check_opencv()
     lbp.check_numba()
-    threads.limit_pools()
+    threads.limit_numba()
     check_output(args.output, args.faces, args.no_faces, args.resume or args.force)
     with messages.progress(len(args.faces), 'pictures', '--faces') as bar:
         patches = samples.read_faces(args.faces, args.size, messages.note, messages.follow(bar))
@@ -126,11 +126,11 @@ def main(argv=None):
     face = 2 * args.size[0], 2 * args.size[1]
     trainer = boosting.Trainer(cascade, *vary(args, face, learnt, held_out), scenes,
                                args.negatives, args.search, args.seed, false_alarm)
-    command = shlex.join(['train_cascade.py', *(sys.argv[1:] if argv is None else argv)])
+    command_line = shlex.join(['train_cascade.py', *(sys.argv[1:] if argv is None else argv)])
 
     def save(look=None):
         comment = record.describe(cascade, len(patches), len(scenes), trainer.hit_rate,
-                                  trainer.false_alarm, command, sample_line)
+                                  trainer.false_alarm, command_line, sample_line)
         lbp_file.write(args.output, cascade, comment, args.hit_rate, args.false_alarm,
                        look.to_xml() if look else '')
 

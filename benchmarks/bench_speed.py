@@ -49,9 +49,8 @@ def import_chainer(kernels=True):
     import picture_ranknet.machine.chainer_compat  # noqa: F401
     import chainer
 
-    from picture_ranknet.fast import conv_pool
-    if not kernels:
-        conv_pool.kernels = None
+    from picture_ranknet.fast import availability
+    availability.use(kernels)
     return chainer
 
 
@@ -235,7 +234,7 @@ SCORING = {
 }
 
 
-def work(pipe, contender, n):
+def work(pipe, contender, n, clock):
     """The life of a contender's process: a turn whenever it is told to."""
     turn = contender(n)
     for _ in range(3):  # compilation, caches
@@ -245,13 +244,13 @@ def work(pipe, contender, n):
         turn()  # for what a pause has driven out of caches and memory
         times = []
         for _ in range(REPEATS):
-            start = time.perf_counter()
+            start = clock()
             turn()
-            times.append(time.perf_counter() - start)
+            times.append(clock() - start)
         pipe.send(np.median(times))
 
 
-def race(contenders, n, turns):
+def race(contenders, n, turns, clock=time.perf_counter):
     """Seconds a turn, the medians, by the contenders' names."""
     context = multiprocessing.get_context('spawn')
     pipes, times, processes = {}, {}, []
@@ -260,7 +259,8 @@ def race(contenders, n, turns):
             print(f'({module} is not installed)', file=sys.stderr)
             continue
         pipes[name], theirs = context.Pipe()
-        processes.append(context.Process(target=work, args=(theirs, contender, n), daemon=True))
+        processes.append(context.Process(
+            target=work, args=(theirs, contender, n, clock), daemon=True))
         processes[-1].start()
         theirs.close()  # so that the end of the process is the end of the pipe
         pipes[name].recv()
@@ -412,9 +412,9 @@ sys.path[:0] = [{root!r}, {root!r} + '/benchmarks']
 import numpy as np
 import picture_ranknet.machine.chainer_compat
 import chainer, bench_training, metrics, net
-from picture_ranknet.fast import conv_pool
+from picture_ranknet.fast import availability
 from picture_ranknet.storage import arrays
-conv_pool.kernels = None
+availability.use(False)
 X, r = np.load('X.npy'), np.loadtxt('r.txt')
 V, v = np.load('V.npy'), np.loadtxt('v.txt')
 np.random.seed({seed})

@@ -27,13 +27,12 @@ import chainer.functions as F
 
 import metrics
 import net
-from picture_ranknet.fast import conv_pool
+from picture_ranknet.fast import availability
 from picture_ranknet.learning import trainer
 from picture_ranknet.storage import arrays
 
 N_VALID = 200
 LEVELS = .65, .70, .74
-KERNELS = conv_pool.kernels
 
 
 def load_rated_faces(folder):
@@ -47,7 +46,7 @@ def load_rated_faces(folder):
 
 def articles_loop(model, pictures, seed):
     """The article's training, one pair a step, in the words of Chainer 7 and with its layers."""
-    conv_pool.kernels = None
+    availability.use(False)
     rng = np.random.RandomState(seed)
     X = pictures.X[pictures.rows].astype(np.float32) * np.float32(1 / 255)
     y = pictures.ratings[pictures.rows]
@@ -69,7 +68,7 @@ def our_loop(batchsize):
     recipe = trainer.Recipe(10 ** 9, batchsize, schedule='constant', augment=0, mirror=False)
 
     def loop(model, pictures, seed):
-        conv_pool.kernels = KERNELS
+        availability.use(True)
         with tempfile.TemporaryDirectory() as out:
             run = trainer.build_trainer(model, pictures, recipe._replace(seed=seed), out)
             while True:

@@ -2,6 +2,7 @@
 import importlib
 import importlib.util
 import re
+import shutil
 
 import pytest
 
@@ -53,7 +54,7 @@ def test_options_that_the_pages_name_exist(root):
         for path in [*root.glob('benchmarks/*.py'), root / 'Makefile']
         for option in re.findall(r'--[\w-]+', path.read_text(encoding='utf-8'))}
     others |= {'--no-build-isolation', '--force-reinstall', '--no-deps', '--allow-run-as-root',
-               '--oversubscribe', '--help'}
+               '--oversubscribe', '--help', '--only-binary'}
     for path in [root / 'README.md', root / 'README.ja.md', *root.glob('docs/*.md')]:
         for option in re.findall(r'(?<![\w-])--[a-z][\w-]*', path.read_text(encoding='utf-8')):
             assert option in known | others, f'{path.name} names {option}'
@@ -97,3 +98,14 @@ def test_make_targets_exist(readme, root):
     makefile = (root / 'Makefile').read_text(encoding='utf-8')
     for target in re.findall(r'`make (\w+)`|^make (\w+)', readme, re.M):
         assert re.search(f'^{"".join(target)}:', makefile, re.M)
+
+
+def test_the_lines_for_python_work(root, rated_files, monkeypatch):
+    blocks = re.findall(r'```python\n(.*?)```', (root / 'docs/api.md').read_text(), re.S)
+    crop, train = blocks
+    monkeypatch.chdir(rated_files)
+    shutil.copy('X.npy', 'X_test.npy')
+    names = {}
+    exec(train.replace('n_iter=300', 'n_iter=3'), names)
+    assert sorted(names['order']) == list(range(30))
+    exec(crop.split('\n\n')[0], names)  # its imports; films are cropped in other tests

@@ -4,10 +4,10 @@ from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 
-from picture_ranknet.faces.looks import perceptual_hash
 from picture_ranknet.faces.settings import Rules
 from picture_ranknet.faces.store import Face
 from picture_ranknet.machine.opencv import cv2
+from picture_ranknet.pictures.hashing import perceptual_hash
 
 COLOURS = 4        # colours are compared at COLOURS x COLOURS places
 SAME_COLOUR = 30   # mean difference in grey levels above which colours are not the same

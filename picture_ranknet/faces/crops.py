@@ -16,7 +16,6 @@ from picture_ranknet.errors import InputError
 from picture_ranknet.faces.choice import KEPT, Fingerprints, choose, explain
 from picture_ranknet.faces.detector import FaceDetector, Misses, sum_misses, whole_picture
 from picture_ranknet.faces.existing import NOTHING, ExistingSet
-from picture_ranknet.faces.looks import measure_sharpness
 from picture_ranknet.faces.pipeline import Clock, cut_scenes, search_shots, share_out
 from picture_ranknet.faces.settings import FPS, SIZE, Rules, Search
 from picture_ranknet.faces.store import Face, FaceStore, part_folders
@@ -24,6 +23,7 @@ from picture_ranknet.faces.tracks import Track, link
 from picture_ranknet.machine import ranks
 from picture_ranknet.machine.opencv import cv2
 from picture_ranknet.pictures import media
+from picture_ranknet.pictures.sharpness import measure_sharpness
 from picture_ranknet.storage import arrays, picture_set
 from picture_ranknet.text import count
 

@@ -34,7 +34,7 @@ class Misses(NamedTuple):
 
     Attributes:
         pictures: How many there were.
-        blank: How many of them have one colour only.
+        blank: How many of them have a single colour.
         best_vote: The most votes of anything that was too unsure.
         smallest: Side of the smallest face it could have found in one, in
             pixels of that picture.
@@ -54,14 +54,14 @@ class Misses(NamedTuple):
                     'picture elsewhere')
         if self.blank + self.too_small == self.pictures:
             return (f'the frames are smaller than the smallest face, {self.smallest:.0f} pixels; '
-                    'try a lower --min_size, or --no_faces for whole pictures')
+                    'take larger ones, a lower --min_size, or --no_faces for whole pictures')
         if self.best_vote >= 1:
-            return (f'the surest finding has {self.best_vote:.1f} votes, --min_neighbors asks for '
+            return (f'the surest finding has {self.best_vote:.2f} votes, --min_neighbors asks for '
                     f'{search.min_neighbors}; try --min_neighbors {int(self.best_vote)}')
         advice = 'try another --cascade for other kinds of faces, or --no_faces for whole pictures'
         if self.smallest > search.min_size + 1:
             advice = f'try a larger --long_side for smaller faces, {advice[4:]}'
-        return (f'nothing of {self.smallest:.0f} pixels or more looks like a face; {advice}')
+        return f'nothing of {self.smallest:.0f} pixels or more looks like a face; {advice}'
 
 
 def sum_misses(parts: Iterable[Misses]) -> Misses:

@@ -10,7 +10,7 @@ import numpy as np
 from picture_ranknet.errors import InputError
 from picture_ranknet.faces.choice import REASONS
 from picture_ranknet.faces.store import part_folders
-from picture_ranknet.pictures import plots
+from picture_ranknet.pictures import drawing, sheets
 from picture_ranknet.storage import arrays, atomic, tables
 from picture_ranknet.storage.atomic import check_outputs
 
@@ -134,7 +134,7 @@ def save_crops(X: np.ndarray, folder: str):
     try:
         os.mkdir(part)
         for row, img in enumerate(arrays.walk(X)):
-            plots.to_image(img).save(os.path.join(part, f'{row:0{digits}}.png'))
+            drawing.to_image(img).save(os.path.join(part, f'{row:0{digits}}.png'))
         for name in _ours(folder, '--crops'):
             os.remove(os.path.join(folder, name))
         for name in os.listdir(part):
@@ -148,7 +148,7 @@ def save_crops(X: np.ndarray, folder: str):
 
 def save_sheet(X: np.ndarray, path: str, note: Callable[[str], None] = lambda line: None):
     """Draw all pictures with their row numbers; ``note`` hears if there is no room for all."""
-    step = plots.draw_sheet(path, X)
+    step = sheets.draw_sheet(path, X)
     if step > 1:
         note(f'{path}: shows one of {step} crops; there are {len(X):,}')
 
@@ -166,6 +166,6 @@ def save_dropped(crops: np.ndarray, reasons: Sequence[str], folder: str):
         path = os.path.join(folder, _sheet_name(reason))
         rows = [i for i, other in enumerate(reasons) if other == reason]
         if rows:
-            plots.draw_sheet(path, crops, rows)
+            sheets.draw_sheet(path, crops, rows)
         elif os.path.exists(path):
             os.remove(path)

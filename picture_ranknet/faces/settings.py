@@ -34,7 +34,7 @@ class Rules(NamedTuple):
     Attributes:
         min_side: Shorter side of a face, in pixels of the frame, at least.
         min_sharpness: Of the crop, in grey levels; see
-            :func:`~picture_ranknet.faces.looks.measure_sharpness`.
+            :func:`~picture_ranknet.pictures.sharpness.measure_sharpness`.
         min_confidence: Votes of the second look.
         duplicate_bits: Two pictures are the same if their hashes differ in at
             most this many of 144 bits, or twice as many within a track;

@@ -1,9 +1,9 @@
-"""The CNN's layers, by the kernels of this project where they fit and by Chainer where not.
+"""The CNN's layers: by our kernels where they fit, by Chainer elsewhere.
 
-:func:`conv_pool` and :func:`linear` give what Chainer's functions give, but for
-the order in which float32 sums are rounded, and so do their gradients.  The
-kernels need Numba, pictures and weights in float32 on the CPU, and a
-convolution of 5 x 5 without padding or stride; anything else is Chainer's.
+:func:`conv_pool` and :func:`linear` return what Chainer's functions return, up
+to the order in which float32 sums are rounded; so do their gradients.  The
+kernels need Numba, float32 arrays on the CPU, and a convolution of 5 x 5
+without padding or stride.
 """
 import numpy as np
 
@@ -12,67 +12,54 @@ import chainer
 import chainer.functions as F
 import chainer.links as L
 
+from picture_ranknet.fast import availability
 from picture_ranknet.machine import threads
 
-try:
-    import numba
-
-    from picture_ranknet.fast import kernels
-except ImportError as e:
-    if e.name != 'numba':
-        raise
-    kernels = None
-
-SLICES = 16     # of a batch; not by threads, so that their number changes no sum
-COLUMNS = 1000  # of a product to a slice, about
-MOST_CHANNELS = 64  # of a convolution's input: a run of 5 of them has to be compiled into one sum
+SLICES = 16     # of a batch, on any number of threads, so that this number changes no sum
+COLUMNS = 1000  # in a slice of a product, about
+MOST_CHANNELS = 64  # of a convolution's input: 5 of them side by side are unrolled into one sum
 
 
-def conv_pool(x, link):
+def conv_pool(x, link: L.Convolution2D) -> chainer.Variable:
     """Convolution, ReLU, 2 x 2 max pooling: ``max_pooling_2d(relu(link(x)), 2)``.
 
     Args:
         x (chainer.Variable or array): Pictures, shape ``(B, C, H, W)``.
-        link (chainer.links.Convolution2D): With a kernel of 5 x 5.
+        link (chainer.links.Convolution2D): The kernels take one of 5 x 5.
 
     Returns:
-        chainer.Variable: Shape ``(B, K, (H - 3) // 2, (W - 3) // 2)``; ``K``
-        are the link's output channels.
+        chainer.Variable: Shape ``(B, K, (H - 3) // 2, (W - 3) // 2)`` with
+        the link's ``K`` output channels.
     """
     if _can_replace(link, L.Convolution2D, x) and _is_plain_convolution(link, x):
         return ConvPool().apply((x, link.W, link.b))[0]
     return F.max_pooling_2d(F.relu(link(x)), 2)
 
 
-def linear(x, link):
-    """Fully connected layer: ``link(x)``, on all threads.
+def linear(x, link: L.Linear) -> chainer.Variable:
+    """Fully connected layer on all threads: ``link(x)``.
 
     Args:
         x (chainer.Variable or array): Shape ``(B, ...)``; it is flattened.
-        link (chainer.links.Linear): What ``x`` is multiplied by.
+        link (chainer.links.Linear): The layer.
 
     Returns:
         chainer.Variable: Shape ``(B, out_size)``.
     """
     if (_can_replace(link, L.Linear, x) and x.size == len(x) * link.W.shape[1]
-            and link.W.shape[1] >= kernels.MOST_LANES):
+            and link.W.shape[1] >= availability.kernels().MOST_LANES):
         return Linear().apply((x, link.W, link.b))[0]
     return link(x)
 
 
-def kernels_fit(*arrays):
-    """Whether there are kernels, and they take such arrays."""
-    return (kernels is not None and not numba.config.DISABLE_JIT
-            and all(type(array) is np.ndarray and array.dtype == np.float32 for array in arrays))
-
-
 def _can_replace(link, type_, x):
-    called_by_others = link.local_link_hooks or chainer._get_link_hooks()
-    return (type(link) is type_ and link.b is not None and not called_by_others
-            and kernels_fit(chainer.as_array(x), link.W.array, link.b.array))
+    has_hooks = link.local_link_hooks or chainer._get_link_hooks()  # they want the link called
+    return (type(link) is type_ and link.b is not None and not has_hooks
+            and availability.fit(chainer.as_array(x), link.W.array, link.b.array))
 
 
 def _is_plain_convolution(link, x):
+    kernels = availability.kernels()
     K, C, *sides = link.W.shape
     return (sides == [kernels.KERNEL] * 2 and K >= 8 and 2 <= C <= MOST_CHANNELS
             and x.ndim == 4 and x.shape[1] == C
@@ -82,10 +69,10 @@ def _is_plain_convolution(link, x):
 
 class ConvPool(chainer.FunctionNode):
 
-    """Convolution of 5 x 5, ReLU and max pooling of 2 x 2 in one.
+    """Convolution of 5 x 5, ReLU and max pooling of 2 x 2 as one function.
 
-    Results and gradients have Chainer's shapes, ``(B, C, H, W)``, and lie in
-    memory channel last, so that the next layer has nothing to copy.
+    Results and gradients have Chainer's shapes, ``(B, C, H, W)``, but lie in
+    memory channel last, so that the next layer need not copy them.
     """
 
     def forward(self, inputs):
@@ -95,6 +82,7 @@ class ConvPool(chainer.FunctionNode):
         pictures, height, width, C = x.shape
         K = len(b)
         y = np.empty((pictures, (height - 3) // 2, (width - 3) // 2, K), np.float32)
+        kernels = availability.kernels()
         keep = chainer.config.enable_backprop
         self.winners = np.empty(y.shape if keep else (pictures, 0), np.uint8)
         groups = [(kernels.forward(C, n, keep), channel)
@@ -109,7 +97,7 @@ class ConvPool(chainer.FunctionNode):
         return y.transpose(0, 3, 1, 2),                 # (B, H', W', K) -> (B, K, H', W')
 
     def backward(self, indexes, grad_outputs):
-        if chainer.config.enable_backprop:  # gradients of gradients are left to Chainer
+        if chainer.config.enable_backprop:  # Chainer computes gradients of gradients
             inputs = self.get_retained_inputs()
             y = F.max_pooling_2d(F.relu(F.convolution_2d(*inputs)), 2)
             return chainer.grad([y], [inputs[i] for i in indexes], grad_outputs,
@@ -127,7 +115,7 @@ class ConvPool(chainer.FunctionNode):
         x = _channel_last(x)
         pictures, height, width, C = x.shape
         K = len(W)
-        kernel = kernels.backward_weights(C)
+        kernel = availability.kernels().backward_weights(C)
 
         def run(part):
             gW, gb = np.zeros(W.size, np.float32), np.zeros(K, np.float32)
@@ -143,7 +131,7 @@ class ConvPool(chainer.FunctionNode):
         pictures, C, height, width = shape
         gx = np.zeros((pictures, height, width, C), np.float32)
         W = _ready(W.transpose(0, 2, 3, 1)).ravel()
-        kernel = kernels.backward_inputs(C)
+        kernel = availability.kernels().backward_inputs(C)
 
         def run(part):
             kernel(W, self.winners[part].ravel(), gy[part], gx[part].ravel(), height, width)
@@ -161,14 +149,14 @@ class Linear(chainer.FunctionNode):
         x, W, b = inputs
         self.rows = x, W = _flat_rows(x, W.shape[1]), _ready(W)
         y = np.zeros((len(x), len(W)), np.float32) + b
-        kernel = kernels.multiply_transposed()
+        kernel = availability.kernels().multiply_transposed()
         threads.run(lambda part: kernel(x, W, y, part.start, part.stop),
                     threads.split(len(W), SLICES))
         return y,
 
     def backward(self, indexes, grad_outputs):
         gy, = grad_outputs
-        if chainer.config.enable_backprop:  # gradients of gradients are left to Chainer
+        if chainer.config.enable_backprop:  # Chainer computes gradients of gradients
             inputs = self.get_retained_inputs()
             x, W = (F.reshape(variable, (len(variable), -1)) for variable in inputs)
             gradients = [F.reshape(F.matmul(gy, W), inputs[0].shape),
@@ -185,7 +173,7 @@ class Linear(chainer.FunctionNode):
 
 
 def _flat_rows(x, length):
-    """``x.reshape(len(x), length)`` as the kernels take it, copied on all threads."""
+    """``x.reshape(len(x), length)``, C-contiguous; copied on all threads if it must be."""
     if x.flags.c_contiguous:
         return _ready(x.reshape(len(x), length))
     rows = np.empty(x.shape, np.float32)
@@ -194,11 +182,11 @@ def _flat_rows(x, length):
 
 
 def _multiply(A, B):
-    """``A @ B``; one of A and its transpose is C-contiguous."""
+    """``A @ B``, where A or its transpose is C-contiguous."""
     C = np.empty((len(A), B.shape[1]), np.float32)
     steps = [step // A.itemsize for step in A.strides]
     A = (A if A.flags.c_contiguous else A.T).ravel()
-    kernel = kernels.multiply()
+    kernel = availability.kernels().multiply()
     threads.run(lambda part: kernel(A, *steps, B, C, part.start, part.stop),
                 threads.split(C.shape[1], max(1, C.shape[1] // COLUMNS)))
     return C
@@ -209,5 +197,5 @@ def _channel_last(x):
 
 
 def _ready(array):
-    """As the kernels take it: C-contiguous, aligned, writeable; a copy only if it is not."""
+    """C-contiguous, aligned and writeable, as the kernels need it; copied only if it must be."""
     return np.require(array, requirements=['C', 'A', 'W'])

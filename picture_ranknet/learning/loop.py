@@ -43,7 +43,7 @@ def train(model: net.RankNet, train: RatedPictures, valid: Optional[RatedPicture
         recipe: How to train.
         monitor_step: Steps from one line of output to the next.
         ndcg_k: NDCG counts the first so many positions.
-        out: The folder; it exists.
+        out: The folder.
         snapshot: Go on from this file; ``None`` begins.
         communicator: ChainerMN's, of :func:`parallel.connect`.
         say: Called with each line of output.
@@ -162,6 +162,7 @@ def _write(out, run, k):
     """Write log, curves and snapshot, in the first process; the snapshot's path is for all."""
     path = None
     if ranks.is_first():
+        os.makedirs(out, exist_ok=True)
         with atomic.replacing(os.path.join(out, 'log')) as part, open(part, 'w') as f:
             json.dump(run.log, f, indent=4)
         curves.draw(out, run.log, k, run.best.step)

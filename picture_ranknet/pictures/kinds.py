@@ -8,6 +8,7 @@ from typing import NamedTuple, Optional
 from picture_ranknet.errors import InputError
 
 PICTURE, VIDEO, UNSUPPORTED, SOUND, OTHER = 'picture', 'video', 'unsupported', 'sound', 'other'
+MPEG_PACKS = 'MPEG-PS'
 HEAD = 2 ** 13  # bytes that are looked at
 
 # Files with these endings are meant to be pictures or videos even if their content is not.
@@ -100,7 +101,7 @@ def tell(head: bytes) -> Optional[Kind]:
     if _is_transport_stream(head):
         return Kind(VIDEO, 'MPEG-TS')
     if b'\0\0\1\xba' in head and b'\0\0\1\xe0' in head:  # begins in the middle of a pack
-        return Kind(VIDEO, 'MPEG')
+        return Kind(VIDEO, MPEG_PACKS)
     return None
 
 

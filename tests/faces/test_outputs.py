@@ -9,7 +9,7 @@ from picture_ranknet.errors import InputError
 from picture_ranknet.faces import outputs
 from picture_ranknet.faces.choice import BLURRED, DUPLICATE, KEPT
 from picture_ranknet.faces.outputs import Outputs
-from picture_ranknet.pictures import plots
+from picture_ranknet.pictures import drawing, sheets
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +98,7 @@ def test_a_sheet_that_does_not_show_all_crops_is_noted(monkeypatch, tmp_path):
     notes = []
     outputs.save_sheet(X, str(tmp_path / 'all.png'), notes.append)
     assert notes == []
-    monkeypatch.setattr(plots, 'draw_sheet', functools.partial(plots.draw_sheet, limit=30))
+    monkeypatch.setattr(sheets, 'draw_sheet', functools.partial(sheets.draw_sheet, limit=30))
     path = str(tmp_path / 'sheet.png')
     outputs.save_sheet(X, path, notes.append)
     assert notes == [f'{path}: shows one of 3 crops; there are 70']
@@ -115,8 +115,8 @@ def test_an_interruption_leaves_no_crops(tmp_path, monkeypatch, pictures, is_new
     if not is_new:
         (tmp_path / 'crops').mkdir()
         (tmp_path / 'crops' / '00000.png').write_text('mine')
-    to_image = plots.to_image
-    monkeypatch.setattr(plots, 'to_image', interrupt)
+    to_image = drawing.to_image
+    monkeypatch.setattr(drawing, 'to_image', interrupt)
     with pytest.raises(KeyboardInterrupt):
         outputs.save_crops(pictures, str(tmp_path / 'crops'))
     assert os.path.exists('crops') != is_new

@@ -10,7 +10,7 @@ import chainer.functions as F
 import chainer.links as L
 
 import net
-from picture_ranknet.fast import conv_pool, fused_adam
+from picture_ranknet.fast import availability, conv_pool, fused_adam
 from picture_ranknet.machine import threads
 from picture_ranknet.models import model_file
 
@@ -18,20 +18,16 @@ SHAPES = [(2, 3, 80, 80), (1, 3, 13, 13), (3, 3, 5, 5), (1, 3, 6, 9), (20, 3, 14
           (5, 3, 17, 12), (33, 3, 7, 8), (0, 3, 20, 20)]
 
 
-@pytest.fixture(autouse=True)
-def need_kernels():
-    if conv_pool.kernels is None:
-        pytest.skip('needs Numba')
+pytestmark = pytest.mark.skipif(availability.kernels() is None, reason='needs Numba')
 
 
-@pytest.fixture
-def plainly(monkeypatch):
-    """Call something as if there was no Numba."""
-    def plainly(function, *args):
-        with monkeypatch.context() as m:
-            m.setattr(conv_pool, 'kernels', None)
-            return function(*args)
-    return plainly
+def plainly(function, *args):
+    """Call something as if Numba was missing."""
+    availability.use(False)
+    try:
+        return function(*args)
+    finally:
+        availability.use(True)
 
 
 def numbers(*shape):
@@ -67,7 +63,7 @@ def uses_kernels(function, *args):
 
 
 @pytest.mark.parametrize('shape', SHAPES)
-def test_conv_pool_equals_chainer(plainly, shape):
+def test_conv_pool_equals_chainer(shape):
     link = convolution(3, 20)
     assert uses_kernels(conv_pool.conv_pool, numbers(*shape), link)
     ours = apply(conv_pool.conv_pool, numbers(*shape), link)
@@ -81,7 +77,7 @@ def test_conv_pool_equals_chainer(plainly, shape):
 
 
 @pytest.mark.parametrize('channels', [(20, 50), (20, 8), (7, 9), (3, 33), (2, 65)])
-def test_conv_pool_equals_chainer_for_any_channels(plainly, channels):
+def test_conv_pool_equals_chainer_for_any_channels(channels):
     link = convolution(*channels)
     x = numbers(3, channels[0], 15, 18)
     assert uses_kernels(conv_pool.conv_pool, x, link)
@@ -102,7 +98,7 @@ def read_only(x):
     lambda x: np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2),
     lambda x: np.broadcast_to(x[:1], x.shape),
 ], ids=['Fortran order', 'read-only', 'strided', 'reversed', 'channel last', 'broadcast'])
-def test_it_does_not_matter_how_pictures_lie_in_memory(lay):
+def test_any_memory_layout_of_pictures_gives_the_same(lay):
     link, x = convolution(3, 20), numbers(4, 3, 15, 18)
     laid = lay(x)
     expected = apply(conv_pool.conv_pool, laid.copy(order='C'), link)
@@ -110,7 +106,7 @@ def test_it_does_not_matter_how_pictures_lie_in_memory(lay):
         np.testing.assert_array_equal(our, their)
 
 
-def test_of_equal_values_the_first_wins_as_in_chainer(plainly):
+def test_of_equal_values_the_first_wins_as_in_chainer():
     link = convolution(3, 20)
     link.W.array[...] = np.rint(4 * link.W.array)  # whose sums are exact in any order
     x = np.ones((2, 3, 14, 14), np.float32)  # so all values of a channel are equal
@@ -129,7 +125,7 @@ def test_where_nothing_is_above_zero_no_gradient_passes():
 
 
 @pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf])
-def test_what_is_not_finite_stays_so(plainly, value):
+def test_non_finite_values_stay_non_finite(value):
     link, x = convolution(3, 20), numbers(2, 3, 20, 20)
     x[1, 1, 7, 7] = value
     with np.errstate(invalid='ignore'), chainer.no_backprop_mode():
@@ -157,7 +153,7 @@ def test_gradients_are_those_of_central_differences():
 
 @pytest.fixture
 def guarded():
-    """Put an array in the middle of others that must neither be read nor change."""
+    """Put an array between numbers that must be neither read nor changed."""
     arrays = []
 
     def within(array):
@@ -175,7 +171,7 @@ def guarded():
 
 @pytest.mark.parametrize('C, K, height, width', [(3, 20, 9, 12), (2, 33, 5, 6), (20, 50, 8, 7)])
 def test_kernels_of_convolutions_touch_nothing_around_their_arrays(guarded, C, K, height, width):
-    kernels = conv_pool.kernels
+    kernels = availability.kernels()
     out = (height - 3) // 2, (width - 3) // 2
     x, gx = guarded(numbers(2, height, width, C)), guarded(np.zeros((2, height, width, C), 'f'))
     W, b = guarded(numbers(5, 5, C, K)), guarded(numbers(K))
@@ -195,11 +191,12 @@ def test_kernels_of_convolutions_touch_nothing_around_their_arrays(guarded, C, K
 @pytest.mark.parametrize('M, N, depth', [(1, 1, 32), (2, 11, 47), (7, 5, 2051), (500, 33, 70)])
 def test_products_touch_nothing_around_their_arrays(guarded, M, N, depth):
     A, B, C = guarded(numbers(M, depth)), guarded(numbers(N, depth)), guarded(np.zeros((M, N), 'f'))
-    conv_pool.kernels.multiply_transposed()(A, B, C, 0, N)
+    availability.kernels().multiply_transposed()(A, B, C, 0, N)
     np.testing.assert_allclose(C, A @ B.T, rtol=1e-3, atol=1e-3)
     for A, steps in (guarded(numbers(M, N)), (N, 1)), (guarded(numbers(N, M)).T, (1, M)):
         C = guarded(np.zeros((M, depth), 'f'))
-        conv_pool.kernels.multiply()((A if steps[1] == 1 else A.T).ravel(), *steps, B, C, 0, depth)
+        flat = (A if steps[1] == 1 else A.T).ravel()
+        availability.kernels().multiply()(flat, *steps, B, C, 0, depth)
         np.testing.assert_allclose(C, A @ B, rtol=1e-3, atol=1e-3)
 
 
@@ -211,7 +208,7 @@ def test_products_touch_nothing_around_their_arrays(guarded, M, N, depth):
     L.Convolution2D(1, 20, 5), L.Convolution2D(3, 20, 5, nobias=True),
     L.Convolution2D(3, 20, (5, 1)),
 ])
-def test_other_convolutions_are_chainers(link):
+def test_chainer_computes_other_convolutions(link):
     x = numbers(2, link.W.shape[1] * link.groups, 20, 20)
     assert not uses_kernels(conv_pool.conv_pool, x, link)
     expected = F.max_pooling_2d(F.relu(link(x)), 2)
@@ -219,7 +216,7 @@ def test_other_convolutions_are_chainers(link):
 
 
 @pytest.mark.parametrize('dtype', [np.float16, np.float64])
-def test_other_types_are_chainers(dtype):
+def test_chainer_computes_other_types(dtype):
     cnn = net.CNN((20, 20))
     for param in cnn.params():
         param.array = param.array.astype(dtype)
@@ -234,20 +231,20 @@ class Hook(chainer.LinkHook):
         self.called += 1
 
 
-def test_a_link_whose_hook_wants_to_see_it_called_is_chainers():
+def test_a_link_with_a_hook_is_called():
     link, hook = convolution(3, 20), Hook()
     link.add_hook(hook)
     conv_pool.conv_pool(numbers(1, 3, 9, 9), link)
     assert hook.called == 1
 
 
-def test_a_hook_of_all_links_sees_them_called():
+def test_a_global_hook_sees_every_link_called():
     with Hook() as hook:
         net.CNN((20, 20))(numbers(1, 3, 20, 20))
     assert hook.called == 5  # four layers and the network
 
 
-def test_a_link_of_somebody_elses_is_called():
+def test_a_subclass_of_the_link_is_called():
     class Doubled(L.Convolution2D):
         def forward(self, x):
             return 2 * super().forward(x)
@@ -258,7 +255,7 @@ def test_a_link_of_somebody_elses_is_called():
 
 
 @pytest.mark.parametrize('shape', [(1, 47), (2, 47), (7, 3, 4, 4), (64, 70), (3, 4501)])
-def test_linear_equals_chainer(plainly, shape):
+def test_linear_equals_chainer(shape):
     link = L.Linear(int(np.prod(shape[1:])), 11)
     link.b.array[...] = numbers(11)
     assert uses_kernels(conv_pool.linear, numbers(*shape), link)
@@ -267,7 +264,7 @@ def test_linear_equals_chainer(plainly, shape):
 
 
 @pytest.mark.parametrize('lay', [np.asfortranarray, read_only])
-def test_it_does_not_matter_how_weights_lie_in_memory(lay):
+def test_any_memory_layout_of_weights_gives_the_same(lay):
     link, x = L.Linear(47, 11), numbers(4, 47)
     expected = apply(conv_pool.linear, x, link)
     link.W.array = lay(link.W.array)
@@ -297,7 +294,7 @@ def test_an_empty_batch_has_no_scores():
 
 
 @pytest.mark.parametrize('indexes', [(0,), (1,), (2,), (0, 2)])
-def test_some_of_the_gradients(indexes):
+def test_gradients_can_be_asked_for_one_by_one(indexes):
     for function, link, x in ((conv_pool.conv_pool, convolution(3, 20), numbers(2, 3, 9, 9)),
                               (conv_pool.linear, L.Linear(47, 11), numbers(2, 47))):
         _, *expected = apply(function, x, link)
@@ -309,7 +306,7 @@ def test_some_of_the_gradients(indexes):
             np.testing.assert_array_equal(gradient.array, expected[i])
 
 
-def test_gradients_of_gradients(plainly):
+def test_gradients_of_gradients():
     def second_derivative(cnn):
         x = chainer.Variable(numbers(2, 3, 20, 20))
         y = F.sum(cnn(x) ** 2)
@@ -346,9 +343,9 @@ def train(pictures, ratings):
     return model
 
 
-def test_after_a_hundred_steps_scores_are_those_of_chainer(plainly, pictures, ratings):
-    # Rounding grows from step to step, so Chainer's own is the measure: of the same pictures in
-    # another order, which is the same loss, but for the order of its sums.
+def test_after_a_hundred_steps_scores_are_those_of_chainer(pictures, ratings):
+    # Rounding errors grow from step to step.  How far, Chainer itself shows with the same pictures
+    # in another order: the loss is the same but for the order of its sums.
     theirs = plainly(train, pictures, ratings)
     turned = plainly(train, pictures[::-1], ratings[::-1])
     scores, rounding = (plainly(model.score, pictures) for model in (theirs, turned))
@@ -360,7 +357,7 @@ def test_after_a_hundred_steps_scores_are_those_of_chainer(plainly, pictures, ra
 def test_a_pickled_model_does_not_mention_the_kernels(tmp_path, pictures, ratings):
     path = tmp_path / 'model.pkl'
     model_file.save(path, train(pictures, ratings))
-    for module in b'conv_pool', b'kernels', b'fused_adam', b'threads', b'numba':
+    for module in b'conv_pool', b'kernels', b'vectors', b'fused_adam', b'threads', b'numba':
         assert module not in path.read_bytes()
     with open(path, 'rb') as f:
         assert isinstance(pickle.load(f), net.RankNet)
@@ -379,7 +376,7 @@ def test_commands_work_without_numba(run, rated_files, pictures):
     np.testing.assert_allclose(np.loadtxt(rated_files / 'pred.txt'), without, rtol=1e-3, atol=1e-4)
 
 
-def test_kernels_are_compiled_once_and_that_is_said(run, rated_files, tmp_path):
+def test_kernels_are_compiled_once_with_a_note(run, rated_files, tmp_path):
     env = dict(os.environ, NUMBA_CACHE_DIR=str(tmp_path / 'cache'))
     options = ['X.npy', 'ratings.txt', '--n_iter', 1]
     first, second = (run('train.py', *options, env=env).stderr for _ in range(2))

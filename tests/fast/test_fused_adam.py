@@ -5,7 +5,7 @@ import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
 import chainer
 from chainer import serializers
 
-from picture_ranknet.fast import conv_pool, fused_adam
+from picture_ranknet.fast import availability, fused_adam
 
 SHAPE = (700, 800)  # more than one slice
 
@@ -26,7 +26,7 @@ def steps(optimizer, n, dtype=np.float32, lay=np.asarray):
     {}, {'alpha': .1, 'beta1': .5, 'beta2': .9, 'eps': 1e-3}, {'weight_decay_rate': .01, 'eta': .5},
     {'amsgrad': True}, {'adabound': True},
 ])
-def test_weights_and_state_are_those_of_chainers(options):
+def test_weights_and_state_equal_those_of_chainer(options):
     ours, our_optimizer = steps(fused_adam.Adam(**options), 10)
     theirs, _ = steps(chainer.optimizers.Adam(**options), 10)
     np.testing.assert_allclose(ours.W.array, theirs.W.array, rtol=1e-5, atol=1e-6)
@@ -36,20 +36,20 @@ def test_weights_and_state_are_those_of_chainers(options):
 
 
 @pytest.mark.parametrize('dtype, lay', [(np.float64, np.asarray), (np.float32, np.asfortranarray)])
-def test_what_the_kernel_does_not_take_is_chainers(dtype, lay):
+def test_chainer_updates_other_types_and_layouts(dtype, lay):
     ours, _ = steps(fused_adam.Adam(), 3, dtype, lay)
     theirs, _ = steps(chainer.optimizers.Adam(), 3, dtype, lay)
     np.testing.assert_array_equal(ours.W.array, theirs.W.array)
 
 
 def test_the_kernel_is_used(monkeypatch):
-    if conv_pool.kernels is None:
+    if availability.kernels() is None:
         pytest.skip('needs Numba')
     monkeypatch.setattr(fused_adam.adam.AdamRule, 'update_core_cpu', None)
     steps(fused_adam.Adam(), 1)
 
 
-def test_snapshots_of_either_go_into_the_other(tmp_path):
+def test_snapshots_can_be_exchanged_with_chainers_adam(tmp_path):
     for ours, theirs in (fused_adam.Adam, chainer.optimizers.Adam), (
             chainer.optimizers.Adam, fused_adam.Adam):
         _, optimizer = steps(ours(), 3)

@@ -1,12 +1,16 @@
+import io
 import re
+import struct
+import zlib
 
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
+from picture_ranknet.errors import InputError
 from picture_ranknet.pictures import images
-from support.media_samples import colour_of, near, read
+from support.media_samples import QUARTERS, colour_of, corners, near, quarters, read
 
 
 @pytest.mark.parametrize('mode, colour, expected', [
@@ -109,3 +113,204 @@ def test_odd_sizes(crop, tmp_path):
     crop('a.gif', '--no_faces', '--every', 5)
     (x,), (row,) = read()
     assert (row['w'], row['h']) == ('61', '47') and colour_of(x) == near([128, 128, 128])
+
+
+# Formats: for each, the upright, right-coloured pixels
+
+def corners_of(path):
+    return corners(images.read_picture(str(path)))
+
+
+def near_quarters(order=(0, 1, 2, 3), tolerance=3):
+    return [pytest.approx(QUARTERS[i], abs=tolerance) for i in order]
+
+
+def save(path, image, **options):
+    """Write a picture by its ending, and then take the ending away."""
+    if path.suffix in ('.heic', '.heif'):
+        heif = pytest.importorskip('pillow_heif')
+        if 'x265' not in heif.libheif_info()['encoders']:
+            pytest.skip('pillow-heif here cannot write HEIC')
+        heif.register_heif_opener()
+        image.save(path, 'HEIF', **options)
+    else:
+        try:
+            image.save(path, **options)
+        except (KeyError, OSError) as e:
+            pytest.skip(f'Pillow here cannot write {path.suffix}: {e}')
+    return path.rename(path.with_suffix(''))
+
+
+@pytest.mark.parametrize('ending, options', [
+    ('.png', {}), ('.bmp', {}), ('.dib', {}), ('.gif', {}), ('.ppm', {}), ('.qoi', {}),
+    ('.jpg', {'quality': 98, 'subsampling': 0}), ('.jpg', {'quality': 98, 'progressive': True}),
+    ('.webp', {'lossless': True}), ('.webp', {'quality': 98}), ('.jp2', {}), ('.j2k', {}),
+    ('.avif', {'quality': 98}), ('.heic', {'quality': 98}),
+    *(('.tiff', {'compression': kind}) for kind in (
+        None, 'tiff_lzw', 'tiff_adobe_deflate', 'packbits', 'jpeg')),
+])
+def test_formats(tmp_path, ending, options):
+    path = save(tmp_path / ('a' + ending), Image.fromarray(quarters()), **options)
+    assert corners_of(path) == near_quarters()
+
+
+@pytest.mark.parametrize('ending', ['.jpg', '.tiff'])
+def test_cmyk(tmp_path, ending):
+    path = save(tmp_path / ('a' + ending), Image.fromarray(quarters()).convert('CMYK'))
+    assert corners_of(path) == near_quarters()
+
+
+# The 8 orientations of EXIF: which corner of the file is where.
+TURNS = {1: (0, 1, 2, 3), 2: (1, 0, 3, 2), 3: (3, 2, 1, 0), 4: (2, 3, 0, 1), 5: (0, 2, 1, 3),
+         6: (2, 0, 3, 1), 7: (3, 1, 2, 0), 8: (1, 3, 0, 2)}
+
+
+@pytest.mark.parametrize('turn', TURNS)
+@pytest.mark.parametrize('ending', ['.jpg', '.png', '.webp', '.tiff', '.avif', '.heic'])
+@pytest.mark.parametrize('mode', ['RGB', 'RGBA'])
+def test_turns_and_mirrors(tmp_path, turn, ending, mode):
+    if (ending, mode) == ('.jpg', 'RGBA'):
+        mode = 'L'
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    image = Image.fromarray(quarters()).convert(mode)
+    path = save(tmp_path / ('a' + ending), image, exif=exif.tobytes(), quality=98)
+    img = images.read_picture(str(path))
+    assert img.shape == ((128, 96, 3) if turn > 4 else (96, 128, 3))
+    expected = near_quarters(TURNS[turn])
+    if mode == 'L':
+        expected = [[pytest.approx(image.getpixel((x, y)), abs=3)] * 3 for x, y in (
+            [(32, 24), (96, 24), (32, 72), (96, 72)][i] for i in TURNS[turn])]
+    assert corners(img) == expected
+
+
+def test_exif_of_webp_may_begin_as_that_of_jpeg(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(quarters()).save(tmp_path / 'a.webp', lossless=True,
+                                     exif=b'Exif\0\0' + exif.tobytes()[6:])
+    assert corners_of(tmp_path / 'a.webp') == near_quarters(TURNS[6])
+
+
+def test_a_damaged_exif_does_not_matter(tmp_path):
+    Image.fromarray(quarters()).save(tmp_path / 'a.jpg', quality=98, exif=b'Exif\0\0II*\0\xff\xff')
+    assert corners_of(tmp_path / 'a.jpg') == near_quarters()
+
+
+# Colours
+
+def matrix_profile(red, green, blue, gamma):
+    """An ICC profile of RGB primaries, as XYZ for D50, and a power."""
+    def tag(kind, data):
+        return kind + bytes(4) + data
+
+    def xyz(values):
+        return tag(b'XYZ ', struct.pack('>3i', *(round(65536 * value) for value in values)))
+
+    curve = tag(b'curv', struct.pack('>IH', 1, round(256 * gamma))) + bytes(2)
+    tags = {b'rXYZ': xyz(red), b'gXYZ': xyz(green), b'bXYZ': xyz(blue),
+            b'wtpt': xyz((.9642, 1, .8249)), b'rTRC': curve, b'gTRC': curve, b'bTRC': curve}
+    table, data = b'', b''
+    for name, content in tags.items():
+        table += name + struct.pack('>II', 132 + 12 * len(tags) + len(data), len(content))
+        data += content
+    body = struct.pack('>I', len(tags)) + table + data
+    header = struct.pack('>I4sI4s4s4s', 128 + len(body), b'lcms', 0x02400000, b'mntr', b'RGB ',
+                         b'XYZ ') + bytes(12) + b'acsp' + bytes(28) + struct.pack(
+                             '>3i', 63190, 65536, 54061) + bytes(48)
+    return header + body
+
+
+P3 = matrix_profile((.5151, .2412, -.0011), (.2920, .6922, .0419), (.1571, .0666, .7841), 2.2)
+ADOBE = matrix_profile((.6097, .3111, .0195), (.2053, .6257, .0609), (.1492, .0632, .7446), 2.2)
+
+
+@pytest.mark.parametrize('profile', [P3, ADOBE], ids=['P3', 'Adobe RGB'])
+@pytest.mark.parametrize('ending', ['.png', '.jpg', '.webp', '.tiff', '.avif', '.heic'])
+@pytest.mark.parametrize('mode', ['RGB', 'RGBA'])
+def test_wide_gamut_becomes_srgb(tmp_path, profile, ending, mode):
+    if (ending, mode) == ('.jpg', 'RGBA'):
+        pytest.skip('JPEG is never transparent')
+    image = Image.fromarray(quarters())
+    expected = ImageCms.profileToProfile(
+        image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile('sRGB'))
+    path = save(tmp_path / ('a' + ending), image.convert(mode), icc_profile=profile, quality=98)
+    read = corners_of(path)
+    tolerance = 5 if ending == '.avif' else 3  # what its coding loses is widened, too
+    assert read == [pytest.approx(colour, abs=tolerance) for colour in corners(
+        np.asarray(expected)[:, :, ::-1])]
+    assert np.abs(np.subtract(read, QUARTERS)).max() > 20
+
+
+def test_adobe_rgb_may_be_named_by_exif_alone(tmp_path):
+    image = Image.fromarray(quarters())
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0xa001] = 65535
+    exif.get_ifd(0x8769)[0xa005] = {1: 'R03'}
+    image.save(tmp_path / 'a.jpg', exif=exif, quality=98)
+    expected = ImageCms.profileToProfile(
+        image, ImageCms.ImageCmsProfile(io.BytesIO(ADOBE)), ImageCms.createProfile('sRGB'))
+    assert corners_of(tmp_path / 'a.jpg') == [pytest.approx(colour, abs=4) for colour in corners(
+        np.asarray(expected)[:, :, ::-1])]
+
+
+@pytest.mark.parametrize('profile', [b'', b'hello', P3[:200], ADOBE[:-20]])
+def test_a_damaged_profile_does_not_matter(tmp_path, profile):
+    Image.fromarray(quarters()).save(tmp_path / 'a.png', icc_profile=profile or None)
+    corners_of(tmp_path / 'a.png')
+
+
+def test_a_profile_of_other_colours_does_not_matter(tmp_path):
+    Image.fromarray(quarters()).convert('L').save(tmp_path / 'a.png', icc_profile=P3)
+    assert corners_of(tmp_path / 'a.png')[3] == [120] * 3
+
+
+# PNG and TIFF of few and of many bits
+
+def png(depth, colour_type, rows, *chunks):
+    def chunk(kind, data):
+        return struct.pack('>I', len(data)) + kind + data + struct.pack(
+            '>I', zlib.crc32(kind + data))
+
+    width = len(rows[0]) * 8 // depth // {0: 1, 2: 3, 4: 2}[colour_type]
+    header = struct.pack('>IIBBBBB', width, len(rows), depth, colour_type, 0, 0, 0)
+    return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header) + b''.join(chunk(*c) for c in chunks)
+            + chunk(b'IDAT', zlib.compress(b''.join(b'\0' + row for row in rows)))
+            + chunk(b'IEND', b''))
+
+
+@pytest.mark.parametrize('depth, row, key, expected', [
+    (1, b'\x55', 1, [0, 255]), (1, b'\x55', 0, [255, 255]),
+    (2, b'\x1b', 1, [0, 255, 170, 255]), (4, b'\x01\x8f', 1, [0, 255, 136, 255]),
+    (8, bytes([0, 10, 200]), 10, [0, 255, 200]),
+    (16, np.array([0, 1000, 1001, 40000], '>u2').tobytes(), 1000, [0, 255, 4, 156]),
+])
+def test_grey_png_with_a_transparent_value(tmp_path, depth, row, key, expected):
+    (tmp_path / 'a.png').write_bytes(png(depth, 0, [row] * 2, (b'tRNS', struct.pack('>H', key))))
+    img = images.read_picture(str(tmp_path / 'a.png'))
+    assert img[0, :len(expected), 1].tolist() == pytest.approx(expected, abs=1)
+
+
+def test_rgb_png_of_16_bits_with_a_transparent_colour(tmp_path):
+    row = np.array([[0, 0, 0], [1000, 2000, 3000], [65535, 0, 128]], '>u2').tobytes()
+    (tmp_path / 'a.png').write_bytes(
+        png(16, 2, [row] * 2, (b'tRNS', struct.pack('>HHH', 1000, 2000, 3000))))
+    img = images.read_picture(str(tmp_path / 'a.png'))
+    assert img[0, :, ::-1].tolist() == [[0, 0, 0], [255, 255, 255], [255, 0, 0]]
+
+
+@pytest.mark.parametrize('values, dtype, expected', [
+    ([0, 30000, 65535], np.uint16, [0, 117, 255]),
+    ([0, .5, 1], np.float32, [0, 128, 255]), ([0, 77, 255], np.float32, [0, 77, 255]),
+    ([0, 30000, 65535], np.int32, [0, 117, 255]),
+])
+def test_deep_grey_tiff(tmp_path, values, dtype, expected):
+    Image.fromarray(np.array([values] * 2, dtype)).save(tmp_path / 'a.tiff')
+    img = images.read_picture(str(tmp_path / 'a.tiff'))
+    assert img[0, :, 0].tolist() == pytest.approx(expected, abs=1)
+
+
+def test_floating_values_without_a_known_range_are_refused(tmp_path):
+    Image.fromarray(np.array([[-3, 1e6]], np.float32)).save(tmp_path / 'a.tiff')
+    with pytest.raises(InputError, match='a.tiff: expected floating values of 0 to 1 or to 255'):
+        images.read_picture(str(tmp_path / 'a.tiff'))

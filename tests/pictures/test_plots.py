@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from picture_ranknet.pictures import plots
+from picture_ranknet.pictures import drawing, plots, strips
 
 
 @pytest.mark.parametrize('picture', [
@@ -28,7 +28,7 @@ def test_strips_of_any_length(tmp_path, n, ratings):
     values = {None: None, 'equal': np.ones(n), 'different': np.arange(n)}[ratings]
     plots.draw_strips(tmp_path / 'a.png', X,
                       [plots.Strip('predicted order', np.arange(n), np.arange(n) / 7)], n, values)
-    lines = -(-n // plots.WIDTH)
+    lines = -(-n // strips.WIDTH)
     image = Image.open(tmp_path / 'a.png')
     dark = (np.asarray(image.convert('L')) < 5).sum()
     assert dark >= 30 * 20 * n
@@ -78,24 +78,29 @@ def test_large_pictures_are_shown_smaller(tmp_path):
     X = np.zeros((2, 3, 1000, 500), 'u1')
     plots.draw_strips(tmp_path / 'a.png', X, [plots.Strip('', [0, 1], [1., 2.])], 2)
     dark = np.asarray(Image.open(tmp_path / 'a.png').convert('L')) < 5
-    assert dark.sum(axis=0).max() == plots.LARGEST
+    assert dark.sum(axis=0).max() == strips.LARGEST
 
 
 def test_captions_have_room_below_the_smallest_pictures():
-    rank = plots._font(15, bold=True).getlength('200')
-    assert rank + plots._font(15).getlength('-9.99') < plots.NARROWEST
+    rank = drawing.font(15, bold=True).getlength('200')
+    assert rank + drawing.font(15).getlength('-9.99') < strips.NARROWEST
 
 
-def test_better_rated_pictures_have_warmer_bars():
-    worst, middle, best = plots._rating_colours(np.array([1, 3, 5]), 1, 5)
+def test_better_rated_pictures_have_warmer_bars(tmp_path):
+    X = np.zeros((3, 3, 80, 80), 'u1')
+    ratings = np.array([1., 3, 5])
+    plots.draw_strips(tmp_path / 'a.png', X, [plots.Strip('', np.arange(3), ratings)], 3, ratings)
+    image = Image.open(tmp_path / 'a.png')
+    y = drawing.MARGIN + drawing.TITLE + 80 + 5
+    worst, _, best = (image.getpixel((drawing.MARGIN + 40 + i * (80 + drawing.GAP), y))
+                      for i in range(3))
     assert best[0] > best[2] and worst[2] > worst[0]
-    assert plots._rating_colours(np.array([2, 2]), 2, 2) == [middle, middle]
 
 
 @pytest.mark.parametrize('value, text', [
     (3., '3'), (3.14159, '3.14'), (-12, '-12'), (.999, '1.00')])
 def test_values_are_short(value, text):
-    assert plots._format_value(value) == text
+    assert drawing.format_value(value) == text
 
 
 def test_curves_have_names_and_the_best_step_is_marked():

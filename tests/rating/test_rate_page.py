@@ -95,6 +95,23 @@ class Rater:
         """Press keys, and wait until other pictures can be answered; returns the first row."""
         return self.changed_by(lambda: [self.page.keyboard.press(key) for key in keys])
 
+    def press_twice(self, key):
+        """Press a key twice, however busy the machine is."""
+        self.page.evaluate('''key => {
+            for (let i = 0; i < 2; i++) {
+                document.body.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}));
+            }
+        }''', key)
+
+    def double_click(self, selector):
+        """Click twice, however busy the machine is."""
+        self.page.evaluate('''selector => {
+            for (const detail of [1, 2]) {
+                document.querySelector(selector).dispatchEvent(
+                    new MouseEvent('click', {detail, bubbles: true}));
+            }
+        }''', selector)
+
     def says(self, text):
         self.page.wait_for_function(
             'text => document.querySelector("#status").textContent.includes(text)', arg=text)
@@ -180,7 +197,7 @@ def test_a_key_rates_the_picture_that_was_on_the_screen_however_slow_the_line(ra
     for key in '12345123':
         rater.page.keyboard.press(key)
         rater.page.wait_for_timeout(333)
-    rater.changed_by(lambda: rater.page.dblclick('.level >> nth=1'))
+    rater.changed_by(lambda: rater.double_click('.level[aria-label="Rate 2"]'))
     pressed = rater.page.evaluate('window.pressed')
     rated = [said for path, said in rater.answers if path == 'rate']
     rows = [said['row'] for said in rated]
@@ -194,16 +211,16 @@ def test_a_key_rates_the_picture_that_was_on_the_screen_however_slow_the_line(ra
 
 def test_what_comes_too_soon_is_not_counted_and_the_page_says_so(rate):
     rater = rate()
-    for key in '44':
-        rater.page.keyboard.press(key)
+    rater.press_twice('4')
     rater.says('Not counted')
     rater.count('1 / 30')
-    rater.changed_by(lambda: rater.page.dblclick('.level >> nth=2'))
+    rater.changed_by(lambda: rater.double_click('.level[aria-label="Rate 3"]'))
     rater.count('2 / 30')
+    rater.changed_by(lambda: rater.page.click('.level >> nth=2'))
     rater.page.keyboard.press('Enter')  # would press the button that was clicked
     rater.page.keyboard.press('ArrowLeft')
     rater.page.wait_for_selector('.badge:visible')
-    rater.count('2 / 30')
+    rater.count('3 / 30')
 
 
 def test_a_picture_that_fails_is_not_rated(rate):
@@ -223,6 +240,10 @@ def test_a_picture_that_fails_is_not_rated(rate):
     rater.page.keyboard.press('4')
     rater.says('there is no picture')
     assert len(rater.answers) == n_rated
+    failed = rater.page.inner_text('.message')
+    rater.page.keyboard.press(' ')
+    rater.page.wait_for_function(
+        'failed => document.querySelector(".message").innerText !== failed', arg=failed)
     rater.page.unroute('**/picture/large/*')
     rater.page.click('text=Try again')
     assert rater.row() not in rows
@@ -618,6 +639,8 @@ def test_axe_finds_nothing_to_mend(rate, is_paired):
     for _ in range(3):
         rater.press('1')
     check()
+    if is_paired:
+        return
     rater.open_list()
     check()
     page.keyboard.press('g')

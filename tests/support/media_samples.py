@@ -64,7 +64,7 @@ def encode_video(path, frames, codec='libx264', rate=25, pix_fmt='yuv420p', opti
         if times:
             stream.codec_context.time_base = Fraction(1, 1000)
         if aspect:
-            stream.codec_context.sample_aspect_ratio = aspect
+            stream.codec_context.sample_aspect_ratio = Fraction(aspect)
         if interlaced:
             stream.codec_context.flags |= 1 << 18 | 1 << 29  # interlaced DCT and motion
         for name, value in (tags or {}).items():
@@ -80,7 +80,8 @@ def encode_video(path, frames, codec='libx264', rate=25, pix_fmt='yuv420p', opti
             frame.pts = times[i] if times else i
             frame.time_base = Fraction(1, 1000) if times else Fraction(1, rate)
             for name, value in (tags or {}).items():
-                setattr(frame, name, value)
+                if hasattr(frame, name):  # the newest of PyAV 15 lacks some
+                    setattr(frame, name, value)
             out.mux(stream.encode(frame))
         out.mux(stream.encode())
     return path

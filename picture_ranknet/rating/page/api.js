@@ -49,6 +49,7 @@ export async function say(path, said) {
   const answer = await post(path, said);
   onTrouble(null);
   setState(answer.state);
+  if (answer.ignored) throw Error('Not counted: this had been answered already.');
   return answer;
 }
 

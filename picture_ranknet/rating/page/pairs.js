@@ -84,7 +84,7 @@ export class Pairs {
   /** Answer the pair that was on the screen when a key or button was pressed. */
   answerSeen(event, answer, options) {
     const seen = this.stage.seen(event, options);
-    const {view} = this.stage;
+    const view = this.stage.hasFailed ? undefined : this.stage.view;
     if (seen?.length) inTurn(() => answer(...seen, view));
     return Boolean(seen?.length);
   }
@@ -129,7 +129,7 @@ export class Pairs {
   }
 
   undone({pair, undone}) {
-    if (!pair) {
+    if (!undone) {
       tell('There is nothing to undo.');
       return;
     }

@@ -96,12 +96,17 @@ export class Stars {
     return state.repeats.includes(row);
   }
 
+  /** Whether a row has still to be answered. */
+  isOpen(row) {
+    return !this.ratings.has(row) || this.isRepeat(row);
+  }
+
   /** The row that comes after the current one; the one that was shown as such stays it. */
   next() {
     const after = this.trail[this.position + 1];
     if (after !== undefined) return after;
     const isNew = row => row !== undefined && row !== this.current && !this.passed.has(row) &&
-      (!this.ratings.has(row) || this.isRepeat(row));
+      this.isOpen(row);
     if (!isNew(this.promised)) {
       this.promised = state.upcoming.find(isNew) ?? this.findAnother(isNew);
     }
@@ -155,7 +160,8 @@ export class Stars {
         el('button', {onclick: () => this.show()}, 'Try again'));
     }
     this.showAnchors();
-    if (this.isRepeat(row)) tell('Shown again, to see how sure you are.');
+    if (this.stage.hasFailed) tell(`Picture ${row} could not be loaded.`);
+    else if (this.isRepeat(row)) tell('Shown again, to see how sure you are.');
   }
 
   showAnchors() {
@@ -192,6 +198,7 @@ export class Stars {
   remember(row, rating) {
     if (rating == null) this.ratings.delete(row);
     else this.ratings.set(row, rating);
+    this.passed.delete(row);
     this.anchors.add(row);
   }
 
@@ -200,7 +207,7 @@ export class Stars {
   /** Answer the picture that was on the screen when a key or button was pressed. */
   answerSeen(event, answer, options) {
     const seen = this.stage.seen(event, options);
-    const {view} = this.stage;
+    const view = this.stage.hasFailed ? undefined : this.stage.view;
     if (seen?.length) inTurn(() => answer(seen[0], view));
     return Boolean(seen?.length);
   }
@@ -221,10 +228,13 @@ export class Stars {
   /** Rate a row; view: of the stage, if it was answered there. */
   async rate(row, rating, view) {
     const repeat = view !== undefined && this.isRepeat(row) || undefined;
+    const hadGoal = state.goal_reached;
     await say('rate', {row, rating, view, repeat});
     this.remember(row, rating);
     if (rating === null && view) this.stage.view += 1;  // the picture stays
-    tell(rating === null ? 'Rating cleared.' : `Rated ${rating}.`);
+    const goal = state.goal_reached && !hadGoal ?
+      ` ${state.goal} ratings are enough for a first model; more still help.` : '';
+    tell(rating === null ? 'Rating cleared.' : `Rated ${rating}.${goal}`);
     this.goOnFrom(row, rating !== null);
   }
 
@@ -249,8 +259,8 @@ export class Stars {
   /** Show the next picture; this one comes again after all others. */
   async goOn() {
     const row = this.current;
-    const isOpen = row !== undefined && !this.ratings.has(row) && this.next() !== undefined;
-    if (isOpen) await say('next', {row, view: this.stage.view});
+    const isLeft = row !== undefined && this.isOpen(row) && this.next() !== undefined;
+    if (isLeft) await say('next', {row});
     this.move(1);
   }
 
@@ -259,7 +269,7 @@ export class Stars {
       this.position = Math.max(0, this.position - 1);
     } else if (this.current !== undefined) {
       const next = this.next();
-      if (!this.ratings.has(this.current)) {
+      if (this.isOpen(this.current)) {
         if (next === undefined) {
           tell('There is no other picture to rate.');
           return;
@@ -304,8 +314,9 @@ export class Stars {
     if (hadDigits && ['undo', 'Escape', 'Delete'].includes(key)) return true;
     if (key === 'Delete') this.clear(event);
     else if (key === 'x') this.answerSeen(event, (...seen) => this.reject(...seen));
-    else if (key === ' ') this.answerSeen(event, (...seen) => this.skip(...seen), {evenIfFailed: true});
-    else if (key === 'ArrowLeft') inTurn(() => this.move(-1));
+    else if (key === ' ') {
+      this.answerSeen(event, (...seen) => this.skip(...seen), {evenIfFailed: true});
+    } else if (key === 'ArrowLeft') inTurn(() => this.move(-1));
     else if (key === 'ArrowRight') inTurn(() => this.goOn());
     else return false;
     return true;

@@ -96,6 +96,7 @@ def test_a_table_names_pictures_beside_it_and_several_boxes_of_each(tmp_path, mo
 def test_a_wrong_row_is_said(tmp_path, row, words):
     save_video(tmp_path / 'a.mp4', count_up(3))
     save(tmp_path / 'a.png', np.zeros((50, 50), np.uint8))
+    (tmp_path / 'a.mp4').write_bytes(b'\0\0\0\x14ftypisom' + bytes(8))
     table = write_table(tmp_path / 't.csv', 'a.png,1,2,30,30', row)
     with pytest.raises(InputError, match=words):
         samples.read_faces([table], (24, 24))

@@ -1,0 +1,71 @@
+"""Whether the compiled kernels can be used on this machine.
+
+They need Numba, and reach into parts of Numba and LLVM that may change from one
+version to the next.  Where they do not work, everything still computes the
+same, by Chainer and NumPy, only slower.
+"""
+import functools
+import importlib
+import warnings
+
+import numpy as np
+
+_switched_on = True
+
+
+def kernels(name: str = 'kernels'):
+    """A module of compiled loops, or None where it cannot be used.
+
+    Without Numba, or with ``NUMBA_DISABLE_JIT``, that is all.  A Numba or LLVM
+    that the loops do not fit gives one ``RuntimeWarning``.
+    """
+    return _find(name) if _switched_on else None
+
+
+def fit(*arrays: np.ndarray) -> bool:
+    """Whether there are kernels here, and these arrays are of a kind that they take."""
+    return (all(type(array) is np.ndarray and array.dtype == np.float32 for array in arrays)
+            and kernels() is not None)
+
+
+def use(on: bool) -> None:
+    """Switch the kernels off, to compare them with Chainer as it is, or on again."""
+    global _switched_on
+    _switched_on = on
+
+
+@functools.cache
+def _find(name):
+    if not _vectors_work():
+        return None
+    try:
+        return importlib.import_module('picture_ranknet.fast.' + name)
+    except Exception as e:  # of whatever kind a changed interface raises
+        _warn(e)
+        return None
+
+
+@functools.cache
+def _vectors_work():
+    try:
+        import numba
+    except ImportError:
+        return False
+    if numba.config.DISABLE_JIT:
+        return False
+    try:
+        from picture_ranknet.fast import vectors
+        vectors.check()
+    except Exception as e:
+        _warn(e)
+        return False
+    return True
+
+
+def _warn(e):
+    import numba
+    reason = str(e).strip().split('\n')[0]
+    warnings.warn(
+        f'the compiled kernels do not work with Numba {numba.__version__} here '
+        f'({type(e).__name__}: {reason}); computing without them, which is slower',
+        RuntimeWarning, stacklevel=2)

@@ -1,0 +1,72 @@
+"""What :mod:`mobile` computes, in plain NumPy: its reference, and in its place without Numba."""
+import numpy as np
+
+
+def run(network, x, keep, side):
+    """The maps, or with a ``side`` their descriptions, as ``mobile.Network`` returns them."""
+    found = {i: [] for i in keep}
+    for picture in x if len(x) else np.zeros((1, *x.shape[1:]), np.float32):
+        for i, y in maps(network, picture):
+            if i in found:
+                found[i].append(describe(y, side) if side else (y,))
+    results = [tuple(np.stack(arrays)[:len(x)] for arrays in zip(*found[i])) for i in keep]
+    return results if side else [y for y, in results]
+
+
+def maps(network, picture):
+    """Yield ``(i, map)`` for each of the maps of a picture ``(H, W, 3)``."""
+    y = relu6(convolve(picture, *network.stem, 2, network.padding))
+    for i, block in enumerate(network.blocks):
+        x = y
+        if block.expand is not None:
+            y = relu6(y @ block.expand[0] + block.expand[1])
+        y = relu6(filter_channels(y, *block.depthwise, block.stride, network.padding))
+        y = y @ block.project[0] + block.project[1]
+        if block.adds_input:
+            y += x
+        yield i, y
+    if network.head is not None:
+        yield len(network.blocks), relu6(y @ network.head[0] + network.head[1])
+
+
+def relu6(x):
+    return np.clip(x, np.float32(0), np.float32(6))
+
+
+def convolve(x, W, b, stride, padding):
+    """Convolution of ``(H, W, C)`` by ``(k, k, C, K)``."""
+    return sum(window @ W[v, u] for v, u, window in windows(x, len(W), stride, padding)) + b
+
+
+def filter_channels(x, W, b, stride, padding):
+    """Depthwise convolution of ``(H, W, C)`` by ``(k, k, C)``."""
+    return sum(window * W[v, u] for v, u, window in windows(x, len(W), stride, padding)) + b
+
+
+def windows(x, kernel, stride, padding):
+    """Yield ``(v, u, what the kernel's number in row v and column u meets)``."""
+    before, sizes = zip(*(fit(n, kernel, stride, padding) for n in x.shape[:2]))
+    padded = np.pad(x, [(b, kernel) for b in before] + [(0, 0)])
+    for v in range(kernel):
+        for u in range(kernel):
+            yield v, u, padded[v:v + stride * sizes[0]:stride, u:u + stride * sizes[1]:stride]
+
+
+def fit(n: int, kernel: int, stride: int, padding: str) -> tuple:
+    """Zeros before a side of ``n`` pixels, and pixels of the output."""
+    size = -(-n // stride)
+    if padding == 'symmetric':
+        return kernel // 2, size
+    return max((size - 1) * stride + kernel - n, 0) // 2, size
+
+
+def describe(y, side):
+    """Means, deviations and grid of a map ``(h, w, K)``."""
+    return y.mean(axis=(0, 1)), y.std(axis=(0, 1)), np.array([[
+        y[cell(v, y.shape[0], side), cell(u, y.shape[1], side)].mean(axis=(0, 1))
+        for u in range(side)] for v in range(side)])
+
+
+def cell(i, n, side):
+    """The part of ``n`` pixels that belongs to a cell of a grid."""
+    return slice(i * n // side, -(-(i + 1) * n // side))

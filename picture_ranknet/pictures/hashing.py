@@ -1,0 +1,32 @@
+"""Perceptual hashes, by which the same picture is found again."""
+import numpy as np
+from PIL import Image
+
+from picture_ranknet.machine.opencv import cv2
+
+HASH_SIZE = 12    # a hash has so many bits, squared
+OVERSAMPLING = 4  # times as many pixels to a side as bits
+
+
+def perceptual_hash(img: np.ndarray, size: int = HASH_SIZE) -> np.ndarray:
+    """Which of the lowest frequencies of a picture are stronger than their median.
+
+    The same bits as ``imagehash.phash(..., hash_size=12)``.
+
+    Args:
+        img (numpy.ndarray): HWC, RGB, ``uint8``.
+        size (int): Frequencies to each side.
+
+    Returns:
+        numpy.ndarray: bool, shape ``(size * size,)``.
+
+    Reference: Zauner, *Implementation and Benchmarking of Perceptual Image
+    Hash Functions*, 2010, section 3.2.1 (the DCT).
+    """
+    side = OVERSAMPLING * size
+    grey = Image.fromarray(np.ascontiguousarray(img)).convert('L').resize(
+        (side, side), Image.Resampling.LANCZOS)
+    low = cv2.dct(np.asarray(grey, np.float64))[:size, :size]
+    low[0] *= 2 ** .5     # a plain cosine transform, in which the mean of the picture
+    low[:, 0] *= 2 ** .5  # counts for more than in OpenCV's orthonormal one
+    return (low > np.median(low)).ravel()
