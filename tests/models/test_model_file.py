@@ -82,11 +82,11 @@ def test_a_model_file_holds_weights_alone(tmp_path, model, pictures):
 
 
 def test_the_same_model_is_the_same_file_in_every_process(tmp_path, root):
-    script = ('import numpy, net; from picture_ranknet.models import model_file;'
+    script = ('import sys, numpy; from picture_ranknet.models import model_file, networks;'
               'numpy.random.seed(0);'
-              'model_file.save("{}", net.RankNet(net.CNN((20, 20)), (20, 20), 1 / 255))')
+              'model_file.save(sys.argv[1], networks.make("deep", (20, 20), 1 / 255))')
     for seed in '123':  # of the order of sets
-        subprocess.run([sys.executable, '-c', script.format(seed)], cwd=tmp_path, check=True,
+        subprocess.run([sys.executable, '-c', script, seed], cwd=tmp_path, check=True,
                        env=dict(os.environ, PYTHONPATH=str(root), PYTHONHASHSEED=seed))
     assert len({(tmp_path / seed).read_bytes() for seed in '123'}) == 1
 
@@ -96,7 +96,7 @@ import pickle, sys
 import numpy
 with open('model.pkl', 'rb') as f:
     model = pickle.load(f)
-features = numpy.load('F.npy') if {n_features} else None
+features = numpy.load('F.npy') if model.predictor.n_features else None
 numpy.save('scores.npy', model.score(numpy.load('X.npy'), None, features))
 """
 
@@ -108,26 +108,29 @@ def test_plain_pickle_reads_a_model_file_where_net_is_importable(tmp_path, pictu
     model_file.save(tmp_path / 'model.pkl', model)
     np.save(tmp_path / 'X.npy', pictures)
     np.save(tmp_path / 'F.npy', np.float32(0) if features is None else features)
-    subprocess.run([sys.executable, '-c', PLAIN_PICKLE.format(n_features=n_features)],
+    subprocess.run([sys.executable, '-c', PLAIN_PICKLE],
                    cwd=tmp_path, check=True, env=dict(os.environ, PYTHONPATH=str(root)))
     np.testing.assert_array_equal(np.load(tmp_path / 'scores.npy'),
                                   model.score(pictures, None, features))
 
 
 @pytest.mark.parametrize('protocol', range(6))
-def test_models_pickled_as_they_are_load_in_every_protocol(tmp_path, model, pictures, protocol):
-    model_samples.train_a_step(model)
+@EVERY_KIND
+def test_models_pickled_as_they_are_load_in_every_protocol(tmp_path, pictures, arch, n_features,
+                                                           protocol):
+    model, features = trained(arch, n_features)
     model.loss = chainer.Variable(np.float32([[1]]))  # the article's RankNet keeps it
     with open(tmp_path / 'model.pkl', 'wb') as f:
         pickle.dump(model, f, protocol)
     loaded = model_file.load(tmp_path / 'model.pkl')
-    np.testing.assert_array_equal(loaded.score(pictures), model.score(pictures))
+    np.testing.assert_array_equal(loaded.score(pictures, None, features),
+                                  model.score(pictures, None, features))
 
 
 def test_a_model_of_the_articles_own_script_loads(tmp_path):
     # Made by the article's net.py and train.py with Chainer 1.18 and NumPy
-    # 1.11 on Python 3.6; afterwards its weights were set to a short pattern,
-    # so that the file packs well, and that Chainer scored the pictures below.
+    # 1.11 on Python 3.6.  Then its weights were replaced by a short pattern,
+    # so that the file compresses well, and that Chainer scored the pictures.
     with lzma.open(DATA / 'article_chainer1.pkl.xz') as f:
         (tmp_path / 'model.pkl').write_bytes(f.read())
     model = model_file.load(tmp_path / 'model.pkl')
@@ -138,9 +141,9 @@ def test_a_model_of_the_articles_own_script_loads(tmp_path):
         model.score(X), [87.60899353027344, 87.87753295898438, 87.73828887939453], rtol=1e-5)
 
 
-# Made by train.py of the first commit and of release 0.1, with --arch and
-# --features as they are called; afterwards their weights were set to a short
-# pattern, and that train.py's own code scored the pictures below.
+# Made by earlier versions of train.py with the --arch and --features of their
+# names.  Then their weights were replaced by a short pattern, and the code of
+# that time scored the pictures.
 @pytest.mark.parametrize('name, n_features, expected', [
     ('first_release_cnn', 0, [13.924168586730957, 14.226454734802246, 14.057780265808105]),
     ('release_0_1_cnn', 0, [13.924168586730957, 14.22645378112793, 14.05777359008789]),
@@ -148,7 +151,7 @@ def test_a_model_of_the_articles_own_script_loads(tmp_path):
     ('release_0_1_cnn_features', 2, [13.935145378112793, 14.184959411621094, 14.236540794372559]),
     ('release_0_1_deep_features', 2, [0.2190587818622589, 0.22272610664367676, 0.4397524297237396]),
 ])
-def test_models_of_every_release_load(tmp_path, name, n_features, expected):
+def test_models_that_name_net_cnn_deepcnn_and_features_load(tmp_path, name, n_features, expected):
     with lzma.open(DATA / (name + '.pkl.xz')) as f:
         (tmp_path / 'model.pkl').write_bytes(f.read())
     model = model_file.load(tmp_path / 'model.pkl')
@@ -171,7 +174,7 @@ def test_a_loaded_model_is_saved_as_it_was(tmp_path):
 
 
 def fast(model, protocol=2):
-    """Without a memo: what occurs twice is pickled twice."""
+    """Without a memo: repeated objects are pickled again."""
     f = io.BytesIO()
     pickler = pickle.Pickler(f, protocol)
     pickler.fast = True
@@ -289,7 +292,7 @@ def test_no_known_attack_does_anything(tmp_path, root):
     (tmp_path / 'attacks').mkdir()
     attacks = {**hostile.CALLS, **hostile.PROGRAMS, **hostile.SIZES}
     for number, content in enumerate(attacks.values()):
-        (tmp_path / 'attacks' / '{:03}'.format(number)).write_bytes(content)
+        (tmp_path / 'attacks' / f'{number:03}').write_bytes(content)
     done = subprocess.run([sys.executable, '-c', ATTACKS], cwd=tmp_path, capture_output=True,
                           text=True, env=dict(os.environ, PYTHONPATH=str(root)))
     assert not done.stderr and int(done.stdout) < 200  # MiB
@@ -326,7 +329,7 @@ def test_a_model_with_laughs_in_it_loads(tmp_path):
 
 
 def claim(true_features=0, **claims):
-    """A small file of a model that says it is large."""
+    """A small file that claims to hold a large model."""
     model = model_samples.model('cnn', true_features)
     for name, value in claims.items():
         setattr(model if name == 'image_size' else model.predictor, name, value)
@@ -364,7 +367,7 @@ def test_forged_pointers_are_not_followed(tmp_path, model, root):
             vars(hiding)['image_scale' if place == 'in a set' else place] = (
                 Call(set, [forged]) if place == 'in a set' else forged)
             for protocol in 2, 4:
-                path = tmp_path / '{} {} {}.pkl'.format(number, place, protocol)
+                path = tmp_path / f'{number} {place} {protocol}.pkl'
                 path.write_bytes(pickle.dumps(hiding, protocol))
     script = ('import glob\nfrom picture_ranknet.models import model_file\n'
               'for path in glob.glob("*.pkl"):\n'

@@ -24,7 +24,8 @@ def test_a_loaded_model_scores_as_it_did(tmp_path, pictures):
 
 
 @pytest.mark.parametrize('of_the_model, of_the_user, expected, is_noted', [
-    (.01, None, .01, False), (.01, .5, .5, False), (None, .5, .5, False), (None, None, 1 / 255, True),
+    (.01, None, .01, False), (.01, .5, .5, False), (None, .5, .5, False),
+    (None, None, 1 / 255, True),
 ])
 def test_the_scale_is_the_users_or_the_models_or_the_articles(tmp_path, of_the_model, of_the_user,
                                                               expected, is_noted):
