@@ -410,11 +410,11 @@ def test_damaged_models_are_refused(tmp_path, model):
      'its weights /predictor/l2/W do not have the shape 1 x 500'),
     (lambda m: m.predictor.l2.b.array.fill(np.nan), 'weights /predictor/l2/b hold nan or inf'),
     (lambda m: setattr(m.predictor.l2.b, 'array', np.zeros(1, 'i4')),
-     'its weights /predictor/l2/b are no floating-point numbers'),
+     'its weights /predictor/l2/b are not floating-point numbers'),
     (lambda m: delattr(m.predictor, 'conv2'), 'it has no /predictor/conv2'),
     (lambda m: setattr(m, 'predictor', net.RankNet(None)), 'its predictor is none of CNN'),
-    (lambda m: setattr(m, 'image_scale', -1.), 'its image scale is no number above 0'),
-    (lambda m: setattr(m, 'image_size', (20, 10 ** 9)), 'its image size is no pair'),
+    (lambda m: setattr(m, 'image_scale', -1.), 'its image scale is not a number above 0'),
+    (lambda m: setattr(m, 'image_size', (20, 10 ** 9)), 'its image size is not a pair'),
 ])
 def test_what_comes_out_is_checked(tmp_path, model, change, words):
     change(model)
