@@ -282,7 +282,7 @@ def test_what_cannot_be_scored_is_said_in_one_line(run, trained_files, pictures,
     (['-o', 'X.npy'], 'X.npy: --output would overwrite what X_test_npy reads'),
     (['--csv', 'X.csv'], 'X.csv: --csv would overwrite what X_test_npy reads'),
     (['--csv', './X.csv'], './X.csv: --csv would overwrite what X_test_npy reads'),
-    (['--strip', 'a.png', '--explain', 'a.png'], 'a.png: --strip and --explain would write to this'),
+    (['--strip', 'a.png', '--explain', 'a.png'], 'a.png: --strip and --explain would write'),
     (['-o', 'a.png', '--strip', 'sub/../a.png'], 'a.png: --output and --strip would write'),
     (['-o', 'a.csv', '--csv', 'a.csv'], 'a.csv: --output and --csv would write to this'),
 ])

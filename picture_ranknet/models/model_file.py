@@ -158,7 +158,7 @@ def _build_model(record) -> net.RankNet:
     for prefix, link in sorted(model.namedlinks()):
         for name in sorted(link._params | link._persistent):
             value = getattr(link, name)
-            if isinstance(chainer.as_array(value), np.ndarray):  # not BatchNormalization's count of batches
+            if isinstance(chainer.as_array(value), np.ndarray):  # not a count of batches
                 path = prefix + '/' + name
                 weights = _find_weights(record, path, _expected_shape(model, path, value.shape))
                 if name in link._params:
@@ -170,7 +170,7 @@ def _build_model(record) -> net.RankNet:
 
 
 def _make_small_model(predictor, image_size, image_scale, n_features):
-    """A model without its large arrays: memory for these is taken once the file is seen to have them."""
+    """A model with small arrays: large ones are created once the file is seen to hold them."""
     model = net.RankNet(predictor((SMALLEST, SMALLEST)), image_size, image_scale)
     if n_features:
         model.predictor.add_features(1)
