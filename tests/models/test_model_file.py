@@ -405,6 +405,18 @@ def test_damaged_models_are_refused(tmp_path, model):
         error_of(path)
 
 
+@pytest.mark.parametrize('n_bytes', [0, 3, 5, 8])
+def test_weights_of_too_many_or_too_few_bytes_are_refused(tmp_path, model, n_bytes):
+    model.predictor.l2.b.array[...] = 1234.5
+    data = np.float32(1234.5).tobytes()
+    content = pickle.dumps(model)
+    assert content.count(b'C\4' + data) == 1
+    (tmp_path / 'model.pkl').write_bytes(content.replace(
+        b'C\4' + data, b'C' + bytes([n_bytes]) + (2 * data)[:n_bytes] + b'N0' * 4))
+    assert 'weights /predictor/l2/b have too many or too few bytes' in error_of(
+        tmp_path / 'model.pkl')
+
+
 @pytest.mark.parametrize('change, words', [
     (lambda m: setattr(m.predictor.l2.W, 'array', np.zeros((2, 500), 'f')),
      'its weights /predictor/l2/W do not have the shape 1 x 500'),
