@@ -14,6 +14,7 @@ import math
 import mmap
 import os
 import pickle
+import re
 import stat
 from typing import Optional, Union
 
@@ -24,14 +25,16 @@ import chainer
 
 import net
 from picture_ranknet.errors import InputError
-from picture_ranknet.models import networks
+from picture_ranknet.models import networks, sight
 from picture_ranknet.models.predictor import SMALLEST
+from picture_ranknet.models.pretrained import Pretrained
 from picture_ranknet.storage import arrays, atomic, pickle_reader
 from picture_ranknet.storage.pickle_reader import CLASS, MENTIONED, LongText, Record, Use
 
 PROTOCOL = 4  # the default of pickle.dump on Python 3.8 to 3.13
 
-PREDICTORS = {predictor.__name__: predictor for predictor in networks.ARCHITECTURES.values()}
+PREDICTORS = {predictor.__name__: predictor
+              for predictor in (*networks.ARCHITECTURES.values(), Pretrained)}
 
 MOST_BYTES = 2 ** 32       # of a file: a model for pictures of 800 x 800
 MOST_PIPED_BYTES = 2 ** 28  # from a pipe, which has to be read into memory
@@ -42,6 +45,7 @@ _NAMES = {
     **dict.fromkeys([
         ('net', 'RankNet'), ('net', 'CNN'), ('net', 'DeepCNN'), ('net', 'Features'),
         ('picture_ranknet.models.networks', 'DeepCNN'),
+        ('picture_ranknet.models.pretrained', 'Pretrained'),
         ('picture_ranknet.models.predictor', 'Features'),
         ('picture_ranknet.models.batch_normalization', 'BatchNormalization'),
         ('__main__', 'RankNet'), ('__main__', 'CNN'),
@@ -124,7 +128,10 @@ def load(path: str) -> net.RankNet:
     with open(path, 'rb') as f:
         try:
             content = _map(f)
-            return _build_model(pickle_reader.read(content, _NAMES))
+            model = _build_model(pickle_reader.read(content, _NAMES))
+            return _check_network(path, model)
+        except InputError:
+            raise
         except ValueError as e:
             reason = str(e)
         except Exception as e:  # a damaged pickle can raise anything
@@ -154,7 +161,11 @@ def _build_model(record) -> net.RankNet:
     image_size = _check_image_size(ranknet.get('image_size'))
     image_scale = _check_image_scale(ranknet.get('image_scale'))
     n_features = _check_n_features(_state_of(predictor).get('n_features', 0))
-    model = _make_small_model(PREDICTORS[predictor.name], image_size, image_scale, n_features)
+    if predictor.name == Pretrained.__name__:
+        digest = _check_digest(_state_of(predictor).get('digest'))
+        model = net.RankNet(Pretrained(digest, n_features), image_size, image_scale)
+    else:
+        model = _make_small_model(PREDICTORS[predictor.name], image_size, image_scale, n_features)
     for prefix, link in sorted(model.namedlinks()):
         for name in sorted(link._params | link._persistent):
             value = getattr(link, name)
@@ -167,6 +178,22 @@ def _build_model(record) -> net.RankNet:
                 else:
                     setattr(link, name, weights)
     return model
+
+
+def _check_network(path, model):
+    """Return a model, if the network that it was trained with is installed."""
+    if isinstance(model.predictor, Pretrained):
+        try:
+            sight.get(model.predictor.digest)
+        except InputError as e:
+            raise ModelFileError(f'{path}: {e}') from e
+    return model
+
+
+def _check_digest(digest):
+    if type(digest) is not str or not re.fullmatch('([0-9a-f]{64})?', digest):
+        raise ValueError('its digest of the network is none')
+    return digest
 
 
 def _make_small_model(predictor, image_size, image_scale, n_features):
