@@ -11,11 +11,46 @@ from picture_ranknet.machine.opencv import check_opencv
 from picture_ranknet.storage import arrays, atomic, ratings_txt, tables
 
 
-def load_models(args, device):
-    """The trained models and the pictures that they are for."""
+def build_parser():
+    parser = options.parser('predict.py', 'Score and rank pictures with a trained model.')
+    parser.add_argument('model_pkl', help='a model made by train.py')
+    parser.add_argument('X_test_npy', help='pictures, N x 3 x H x W')
+    parser.add_argument('--output', '-o', metavar='TXT', default='pred.txt',
+                        help='scores of the pictures, one a line, in input order')
+    parser.add_argument('--features', metavar='NPY',
+                        help='further numbers about each picture, N x D, for a model trained '
+                             'with them')
+    parser.add_argument('--image_scale', metavar='FACTOR', type=options.positive_float,
+                        help='what pixel values are multiplied by (default: as in training; 1/255 '
+                             "for models of the article's own script)")
+    parser.add_argument('--mirror', action='store_true',
+                        help='score each picture and its mirror image, and take the mean')
+    parser.add_argument('--ensemble', metavar='PKL', nargs='+', default=[],
+                        help='further models; scores are the mean of all')
+    parser.add_argument('--strip', metavar='PNG', type=options.file_ending('.png'),
+                        help='draw the pictures from best to worst')
+    parser.add_argument('--strip_n', metavar='N', type=options.positive_int, default=200,
+                        help='draw only the N best')
+    parser.add_argument('--explain', metavar='PNG', type=options.file_ending('.png'),
+                        help='draw which parts of the best pictures raised their scores')
+    parser.add_argument('--explain_n', metavar='N', type=options.positive_int, default=12,
+                        help='explain the N best')
+    parser.add_argument('--csv', metavar='CSV', type=options.file_ending('.csv'),
+                        help='table of rank, score, row and source')
+    parser.add_argument('--ratings', metavar='TXT',
+                        help='your own ratings of these pictures, to compare with')
+    parser.add_argument('--ndcg_k', metavar='K', type=options.positive_int, default=100,
+                        help='NDCG counts the first K positions')
+    parser.add_argument('--batchsize', '-b', metavar='N', type=options.positive_int, default=64,
+                        help='pictures in a forward pass')
+    options.add_device_arguments(parser)
+    return parser
+
+
+def load_models(args, X, device):
+    """The trained models, on the device, checked against pictures and options."""
     from picture_ranknet.models import scoring  # here, so that --help does not wait for Chainer
 
-    X = arrays.read_pictures(args.X_test_npy)
     models = []
     for path in args.model_pkl, *args.ensemble:
         model = scoring.load(path, args.image_scale, messages.note)
@@ -24,11 +59,11 @@ def load_models(args, device):
         scoring.warn_if_odd_scale(args.X_test_npy, X, model.image_scale, messages.note)
         model.to_device(device)
         models.append(model)
-    return models, X
+    return models
 
 
 def read_features(path, n, models, model_path):
-    """Read the features of ``n`` pictures, as many of each as the models need."""
+    """The features of ``n`` pictures, as many of each as the models need; or ``None``."""
     needed = [model.predictor.n_features for model in models if model.predictor.n_features]
     if path and not needed:
         raise InputError(f'{model_path}: was trained without features; leave --features out')
@@ -36,17 +71,8 @@ def read_features(path, n, models, model_path):
     return features[0] if features else None
 
 
-def print_agreement(ratings, scores, k):
-    """Print how well the scores agree with the person's own ratings."""
-    rated = ~np.isnan(ratings)
-    ratings, scores = ratings[rated], scores[rated]
-    print(f'NDCG@{k}: {metrics.ndcg(ratings, scores, k):.4f}'
-          f' | pair accuracy: {metrics.pair_accuracy(ratings, scores):.4f}'
-          f' | Kendall tau: {metrics.kendall_tau(ratings, scores):.4f}')
-
-
 def read_ratings(path, n):
-    """Read the person's own ratings of the pictures; there must be at least one."""
+    """The person's own ratings of the pictures, at least one."""
     ratings = ratings_txt.read_ratings(path, n)
     if np.isnan(ratings).all():
         raise InputError(f'{path}: expected at least one rating to compare with, got none; rate '
@@ -61,71 +87,32 @@ def read_sources(X_path, n):
 
 
 def write_ranking(path, scores, columns, rows):
-    """Write a table of the pictures, best first, with the columns of their table."""
+    """Write a table of the pictures, best first, with the columns of their own table."""
     kept = [c for c, column in enumerate(columns) if column not in ('rank', 'score', 'row')]
     tables.write_table(
-        path, ['rank', 'score', 'row'] + [columns[c] for c in kept],
-        ([position, scores[row], row] + [rows[row][c] for c in kept]
+        path, ['rank', 'score', 'row', *(columns[c] for c in kept)],
+        ([position, scores[row], row, *(rows[row][c] for c in kept)]
          for position, row in enumerate(metrics.rank(scores), 1)))
 
 
-def draw_strip(path, X, scores, ratings, n):
-    """Draw the ``n`` best pictures, under the person's own order if known."""
-    from picture_ranknet.pictures import plots
+def print_agreement(ratings, scores, k):
+    """Print how well the scores agree with the person's own ratings."""
+    rated = ~np.isnan(ratings)
+    ratings, scores = ratings[rated], scores[rated]
+    print(f'NDCG@{k}: {metrics.ndcg(ratings, scores, k):.4f}'
+          f' | pair accuracy: {metrics.pair_accuracy(ratings, scores):.4f}'
+          f' | Kendall tau: {metrics.kendall_tau(ratings, scores):.4f}')
 
-    rated = np.arange(len(X)) if ratings is None else np.flatnonzero(~np.isnan(ratings))
-    plots.draw_ranking(path, X, rated, scores, ratings, n)
 
-
-def draw_explanations(path, ensemble, X, features, scores, n, mirror):
-    """Draw the ``n`` best pictures with what raised their scores."""
+def draw_explanations(args, ensemble, X, features, scores):
+    """Draw the best pictures with what raised their scores."""
     from picture_ranknet.models import explain
     from picture_ranknet.pictures import plots
 
-    order = metrics.rank(scores)[:n]
-    with messages.progress(len(order), 'pictures', 'explaining') as bar:
-        maps = []
-        for row in order:
-            known = None if features is None else features[row]
-            maps.append(explain.occlude(ensemble, X[row], known, mirror))
-            bar.update()
-    plots.draw_explanations(path, X, order, scores, maps)
-
-
-def build_parser():
-    parser = options.parser('predict.py', 'Score and rank pictures with a trained model.')
-    parser.add_argument('model_pkl', help='a model made by train.py')
-    parser.add_argument('X_test_npy', help='pictures, N x 3 x 80 x 80')
-    parser.add_argument('--output', '-o', default='pred.txt',
-                        help='scores of the pictures, one a line, in input order')
-    parser.add_argument('--features', metavar='NPY',
-                        help='further numbers about each picture, N x D, for a model trained '
-                             'with them')
-    parser.add_argument('--image_scale', type=options.positive_float,
-                        help='what pixel values are multiplied by (default: as in training, 1/255 '
-                             "for models of the article's own script)")
-    parser.add_argument('--mirror', action='store_true',
-                        help='score each picture and its mirror image, and take the mean')
-    parser.add_argument('--ensemble', metavar='PKL', nargs='+', default=[],
-                        help='further models; scores are the mean of all')
-    parser.add_argument('--strip', metavar='PNG', type=options.file_ending('.png'),
-                        help='draw the pictures from best to worst')
-    parser.add_argument('--strip_n', type=options.positive_int, default=200,
-                        help='draw only this many, the best')
-    parser.add_argument('--explain', metavar='PNG', type=options.file_ending('.png'),
-                        help='draw which parts of the best pictures raised their scores')
-    parser.add_argument('--explain_n', type=options.positive_int, default=12,
-                        help='explain this many, the best')
-    parser.add_argument('--csv', metavar='CSV', type=options.file_ending('.csv'),
-                        help='table of rank, score, row and source')
-    parser.add_argument('--ratings', metavar='TXT',
-                        help='your own ratings of these pictures, to compare with')
-    parser.add_argument('--ndcg_k', type=options.positive_int, default=100,
-                        help='positions that NDCG counts')
-    parser.add_argument('--batchsize', '-b', type=options.positive_int, default=64,
-                        help='pictures to a forward pass')
-    options.add_device_arguments(parser)
-    return parser
+    best = metrics.rank(scores)[:args.explain_n]
+    with messages.progress(len(best), 'pictures', 'explaining') as bar:
+        maps = explain.occlude_rows(ensemble, X, best, features, args.mirror, bar.update)
+    plots.draw_explanations(args.explain, X, best, scores, maps)
 
 
 @shared_command
@@ -134,8 +121,8 @@ def main(argv=None):
     atomic.check_outputs(
         {'--output': args.output, '--strip': args.strip, '--explain': args.explain,
          '--csv': args.csv},
-        {'model_pkl': args.model_pkl, '--ensemble': args.ensemble, 'X_test_npy': args.X_test_npy,
-         'its table': tables.table_path(args.X_test_npy), '--ratings': args.ratings,
+        {'model_pkl': args.model_pkl, '--ensemble': args.ensemble, '--ratings': args.ratings,
+         'X_test_npy': [args.X_test_npy, tables.table_path(args.X_test_npy)],
          '--features': args.features})
     if args.explain:
         check_opencv()
@@ -144,7 +131,8 @@ def main(argv=None):
 
     device = devices.use_device(args.device, args.threads, messages.note)
     devices.announce_compilation(messages.note)
-    models, X = load_models(args, device)
+    X = arrays.read_pictures(args.X_test_npy)
+    models = load_models(args, X, device)
     features = read_features(args.features, len(X), models, args.model_pkl)
     ratings = read_ratings(args.ratings, len(X)) if args.ratings else None
     sources = read_sources(args.X_test_npy, len(X)) if args.csv else None
@@ -162,9 +150,11 @@ def main(argv=None):
     if ratings is not None:
         print_agreement(ratings, scores, args.ndcg_k)
     if args.strip:
-        draw_strip(args.strip, X, scores, ratings, args.strip_n)
+        from picture_ranknet.pictures import plots
+        rated = np.arange(len(X)) if ratings is None else np.flatnonzero(~np.isnan(ratings))
+        plots.draw_ranking(args.strip, X, rated, scores, ratings, args.strip_n)
     if args.explain:
-        draw_explanations(args.explain, ensemble, X, features, scores, args.explain_n, args.mirror)
+        draw_explanations(args, ensemble, X, features, scores)
 
 
 if __name__ == '__main__':
