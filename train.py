@@ -170,10 +170,21 @@ def learn(args):
         return
     scoring.warn_if_collapsed(scores, messages.note)
     ratings_txt.write_scores(args.output_pred, scores)
+    remember(args, model, train, valid, held_out)
     model_file.save(args.output_model, model)
     rows = report.write(args.out, train, valid, scores[train.rows], held_out, args.ndcg_k,
                         messages.note)
     report.warn_if_fallen(log, rows, messages.note)
+
+
+def remember(args, model, train, valid, held_out):
+    """Let the model say how its pictures were cut, and what it makes of those held out."""
+    from picture_ranknet.models import model_file
+    from picture_ranknet.storage import picture_set
+
+    preparation = picture_set.read_preparation(args.X_train_npy, len(train.X))
+    known = (held_out, valid.ratings[valid.rows]) if valid else ()
+    model_file.remember(model, preparation, *known)
 
 
 @shared_command

@@ -28,12 +28,14 @@ from picture_ranknet.models import networks
 from picture_ranknet.models.predictor import SMALLEST
 from picture_ranknet.storage import arrays, atomic, pickle_reader
 from picture_ranknet.storage.pickle_reader import CLASS, MENTIONED, LongText, Record, Use
+from picture_ranknet.storage.picture_set import FACE, MOST_MARGIN, PICTURE
 
 PROTOCOL = 4  # what pickle.dump takes by default on Python 3.8 to 3.13
 
 PREDICTORS = {predictor.__name__: predictor for predictor in networks.ARCHITECTURES.values()}
 
 MOST_BYTES = 2 ** 32       # of a file: a model for pictures of 800 x 800
+MOST_HELD_OUT = 5000       # pictures whose scores and ratings are kept
 MOST_PIPED_BYTES = 2 ** 28  # of what is no file, which has to be read at once
 
 _ARRAYS = '_reconstruct', '_frombuffer'  # how NumPy pickles them
@@ -96,6 +98,25 @@ def save(path, model):
         _Pickler(f, PROTOCOL).dump(model)
 
 
+def remember(model, preparation=None, scores=(), ratings=(), seed=0):
+    """Let a model say how its pictures were cut, and how held-out pictures were scored and rated.
+
+    Args:
+        model (net.RankNet): Its ``preparation`` and ``held_out`` are set.
+        preparation (Preparation): ``None`` if nobody knows.
+        scores, ratings (numpy.ndarray): Of pictures that the model has not
+            learnt from, shape ``(N,)``; of more than ``MOST_HELD_OUT``, some are
+            drawn.
+        seed (int): Of the draw.
+    """
+    model.preparation = preparation and (str(preparation.kind), float(preparation.margin))
+    model.held_out = None
+    if len(scores):
+        rows = np.sort(np.random.default_rng(seed).permutation(len(scores))[:MOST_HELD_OUT])
+        model.held_out = tuple(tuple(np.asarray(values, float)[rows].tolist())
+                               for values in (scores, ratings))
+
+
 class _Pickler(pickle._Pickler):
 
     """Python's, but sets come in order: the same model is then the same file, to the byte."""
@@ -155,6 +176,8 @@ def _build_model(record):
     image_scale = _check_image_scale(ranknet.get('image_scale'))
     n_features = _check_n_features(_state_of(predictor).get('n_features', 0))
     model = _make_small_model(PREDICTORS[predictor.name], image_size, image_scale, n_features)
+    model.preparation = _check_preparation(ranknet.get('preparation'))
+    model.held_out = _check_held_out(ranknet.get('held_out'))
     for prefix, link in sorted(model.namedlinks()):
         for name in sorted(link._params | link._persistent):
             value = getattr(link, name)
@@ -214,6 +237,27 @@ def _check_n_features(n):
     if not (type(n) is int and 0 <= n <= arrays.MOST_FEATURES):
         raise ValueError('its number of features is none')
     return n
+
+
+def _check_preparation(preparation):
+    if preparation is None:
+        return None
+    if not (type(preparation) is tuple and len(preparation) == 2
+            and preparation[0] in (FACE, PICTURE) and type(preparation[1]) is float
+            and 0 <= preparation[1] <= MOST_MARGIN):
+        raise ValueError('how its pictures were cut is not faces or pictures and a margin')
+    return preparation
+
+
+def _check_held_out(held_out):
+    if held_out is None:
+        return None
+    if not (type(held_out) is tuple and len(held_out) == 2
+            and all(type(numbers) is tuple for numbers in held_out)
+            and 0 < len(held_out[0]) == len(held_out[1]) <= MOST_HELD_OUT
+            and all(type(x) is float and math.isfinite(x) for part in held_out for x in part)):
+        raise ValueError('its held-out scores and ratings are not two lists of finite numbers')
+    return held_out
 
 
 def _find_weights(record, path, shape):
