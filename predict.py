@@ -1,5 +1,11 @@
-"""Score and rank pictures that nobody has rated yet, with a trained model."""
+"""Score and rank pictures that nobody has rated yet, with a trained model.
+
+They are those of an ``X.npy``, or pictures, videos and folders, which are
+prepared as the model's own were (:mod:`picture_ranknet.ranking.library`).
+"""
+import argparse
 import os
+import time
 
 import numpy as np
 
@@ -9,22 +15,25 @@ from picture_ranknet.console.command import shared_command
 from picture_ranknet.errors import InputError
 from picture_ranknet.machine.opencv import check_opencv
 from picture_ranknet.storage import arrays, atomic, ratings_txt, tables
+from picture_ranknet.text import count
 
 
-def load_models(args, device):
-    """The trained models and the pictures that they are for."""
+def load_models(args, device, X_path=None, X=None):
+    """The trained models; checked against the pictures ``X``, if there are any yet."""
     from picture_ranknet.models import scoring  # here, so that --help does not wait for Chainer
 
-    X = arrays.read_pictures(args.X_test_npy)
     models = []
     for path in args.model_pkl, *args.ensemble:
         model = scoring.load(path, args.image_scale, messages.note)
-        scoring.check_image_size(model, path, X)
+        if X is not None:
+            scoring.check_image_size(model, path, X)
+            scoring.warn_if_odd_scale(X_path, X, model.image_scale, messages.note)
+        elif models and model.image_size != models[0].image_size:
+            raise InputError(f'{path}: is for pictures of another size than {args.model_pkl}')
         scoring.check_features(model, path, args.features)
-        scoring.warn_if_odd_scale(args.X_test_npy, X, model.image_scale, messages.note)
         model.to_device(device)
         models.append(model)
-    return models, X
+    return models
 
 
 def read_features(path, n, models, model_path):
@@ -60,12 +69,13 @@ def read_sources(X_path, n):
     return tables.read_table(table, n) if os.path.exists(table) else ([], [[]] * n)
 
 
-def write_ranking(path, scores, columns, rows):
+def write_ranking(path, scores, columns, rows, marks):
     """Write a table of the pictures, best first, with the columns of their table."""
-    kept = [c for c, column in enumerate(columns) if column not in ('rank', 'score', 'row')]
+    first = ['rank', 'score', *marks[0], 'row']
+    kept = [c for c, column in enumerate(columns) if column not in first]
     tables.write_table(
-        path, ['rank', 'score', 'row'] + [columns[c] for c in kept],
-        ([position, scores[row], row] + [rows[row][c] for c in kept]
+        path, first + [columns[c] for c in kept],
+        ([position, scores[row], *marks[1][row], row] + [rows[row][c] for c in kept]
          for position, row in enumerate(metrics.rank(scores), 1)))
 
 
@@ -93,11 +103,19 @@ def draw_explanations(path, ensemble, X, features, scores, n, mirror):
 
 
 def build_parser():
-    parser = options.parser('predict.py', 'Score and rank pictures with a trained model.')
+    parser = options.parser(
+        'predict.py', 'Score and rank pictures with a trained model: those of an X.npy, or '
+                      'pictures, videos and folders of them.')
     parser.add_argument('model_pkl', help='a model made by train.py')
-    parser.add_argument('X_test_npy', help='pictures, N x 3 x 80 x 80')
+    parser.add_argument('pictures', nargs='+',
+                        help='one X.npy, N x 3 x 80 x 80; or pictures, videos and folders, which '
+                             'are prepared as the pictures that the model was trained on')
     parser.add_argument('--output', '-o', default='pred.txt',
-                        help='scores of the pictures, one a line, in input order')
+                        help='scores, one a line: of the pictures in the order of X.npy, or of the '
+                             'files as listed, each that of its best face, nan where there is none')
+    parser.add_argument('--csv', metavar='CSV', type=options.file_ending('.csv'),
+                        help='table of rank, score and source, best first (default for files: '
+                             'beside --output)')
     parser.add_argument('--features', metavar='NPY',
                         help='further numbers about each picture, N x D, for a model trained '
                              'with them')
@@ -108,63 +126,255 @@ def build_parser():
                         help='score each picture and its mirror image, and take the mean')
     parser.add_argument('--ensemble', metavar='PKL', nargs='+', default=[],
                         help='further models; scores are the mean of all')
-    parser.add_argument('--strip', metavar='PNG', type=options.file_ending('.png'),
-                        help='draw the pictures from best to worst')
-    parser.add_argument('--strip_n', type=options.positive_int, default=200,
-                        help='draw only this many, the best')
-    parser.add_argument('--explain', metavar='PNG', type=options.file_ending('.png'),
-                        help='draw which parts of the best pictures raised their scores')
-    parser.add_argument('--explain_n', type=options.positive_int, default=12,
-                        help='explain this many, the best')
-    parser.add_argument('--csv', metavar='CSV', type=options.file_ending('.csv'),
-                        help='table of rank, score, row and source')
-    parser.add_argument('--ratings', metavar='TXT',
-                        help='your own ratings of these pictures, to compare with')
-    parser.add_argument('--ndcg_k', type=options.positive_int, default=100,
-                        help='positions that NDCG counts')
     parser.add_argument('--batchsize', '-b', type=options.positive_int, default=64,
                         help='pictures to a forward pass')
     options.add_device_arguments(parser)
+    add_file_arguments(parser)
+
+    group = parser.add_argument_group('look')
+    group.add_argument('--strip', metavar='PNG', type=options.file_ending('.png'),
+                       help='draw the pictures from best to worst')
+    group.add_argument('--strip_n', type=options.positive_int, default=200,
+                       help='draw only this many, the best')
+    group.add_argument('--explain', metavar='PNG', type=options.file_ending('.png'),
+                       help='draw which parts of the best pictures raised their scores')
+    group.add_argument('--explain_n', type=options.positive_int, default=12,
+                       help='explain this many, the best')
+    group.add_argument('--ratings', metavar='TXT',
+                       help='your own ratings of the pictures of X.npy, to compare with')
+    group.add_argument('--ndcg_k', type=options.positive_int, default=100,
+                       help='positions that NDCG counts')
     return parser
 
 
-@shared_command
-def main(argv=None):
-    args = build_parser().parse_args(argv)
-    atomic.check_outputs(
-        {'--output': args.output, '--strip': args.strip, '--explain': args.explain,
-         '--csv': args.csv},
-        {'model_pkl': args.model_pkl, '--ensemble': args.ensemble, 'X_test_npy': args.X_test_npy,
-         'its table': tables.table_path(args.X_test_npy), '--ratings': args.ratings,
-         '--features': args.features})
-    if args.explain:
-        check_opencv()
-    from picture_ranknet.machine import devices, ranks
-    from picture_ranknet.models import scoring
+def add_file_arguments(parser):
+    prepared = parser.add_argument_group(
+        'pictures, videos and folders', 'Only needed if the model does not say it.')
+    cut = prepared.add_mutually_exclusive_group()
+    cut.add_argument('--whole', action='store_true',
+                     help='the model knows whole pictures (--no_faces of crop_faces.py)')
+    cut.add_argument('--margin', type=options.natural_float, metavar='M',
+                     help='the model knows faces with this margin')
 
-    device = devices.use_device(args.device, args.threads, messages.note)
-    devices.announce_compilation(messages.note)
-    models, X = load_models(args, device)
+    done = parser.add_argument_group('do something with the files')
+    done.add_argument('--gallery', metavar='DIR',
+                      help='a page with all pictures, best first: DIR/index.html')
+    done.add_argument('--keep', type=options.ratio, metavar='SHARE',
+                      help='say from which score on this share would be rated 4 or better, such '
+                           'as 0.8')
+    done.add_argument('--xmp', action='store_true',
+                      help="write stars into sidecars, name.jpg.xmp, beside the files; a person's "
+                           'own stars stay')
+    done.add_argument('--sort_into', metavar='DIR',
+                      help='link the files into a new folder, by stars: 1-star to 5-star')
+    way = done.add_mutually_exclusive_group()
+    way.add_argument('--copy', dest='way', action='store_const', const='copy', default='link',
+                     help='copy them instead')
+    way.add_argument('--move', dest='way', action='store_const', const='move',
+                     help='move them instead; see --undo_move')
+    done.add_argument('--by_rank', action='store_true',
+                      help='all in one folder instead, as 0001_name.jpg')
+    done.add_argument('--undo_move', metavar='DIR', action=UndoMove,
+                      help='put back what --move has moved into DIR; goes alone')
+
+
+class UndoMove(argparse.Action):
+
+    """Like ``--help``, it does its work and ends the command."""
+
+    def __call__(self, parser, namespace, folder, option_string=None):
+        from picture_ranknet.storage import sorting
+
+        n = sorting.undo_move(folder)
+        print(f'{count(n, "file")} moved back')
+        parser.exit()
+
+
+def parse_args(argv):
+    """Parse the options, and check those that go together."""
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    args.is_set = len(args.pictures) == 1 and args.pictures[0].lower().endswith('.npy')
+    if args.is_set and (args.whole or args.margin is not None):
+        parser.error('--whole and --margin: go with pictures, videos and folders, not with an '
+                     'X.npy')
+    for name in () if args.is_set else ('features', 'ratings', 'strip', 'explain'):
+        if getattr(args, name):
+            parser.error(f'--{name}: goes with an X.npy')
+    if not args.sort_into and (args.by_rank or args.way != 'link'):
+        parser.error('--by_rank, --copy and --move: go with --sort_into')
+    return args
+
+
+def check_folders(args):
+    """Refuse folders that hold something else, before anything is read."""
+    from picture_ranknet.pictures import gallery
+    from picture_ranknet.storage import sorting
+
+    if args.gallery:
+        gallery.check_folder(args.gallery)
+    if args.sort_into:
+        sorting.check_folder(args.sort_into)
+
+
+def rank_set(args, device):
+    """Score the pictures of an X.npy; write what the options say."""
+    from picture_ranknet.machine import ranks
+    from picture_ranknet.models import scoring
+    from picture_ranknet.ranking import items, marks
+
+    X_path = args.pictures[0]
+    X = arrays.read_pictures(X_path)
+    models = load_models(args, device, X_path, X)
     features = read_features(args.features, len(X), models, args.model_pkl)
     ratings = read_ratings(args.ratings, len(X)) if args.ratings else None
-    sources = read_sources(args.X_test_npy, len(X)) if args.csv else None
+    sources = read_sources(X_path, len(X)) if args.csv else None
+    scale = find_scale(args, models[0])
 
     ensemble = scoring.Ensemble(models)
     with messages.progress(scoring.n_to_score(X, len(models)), 'pictures') as bar:
-        scores = scoring.score_set(ensemble, X, args.X_test_npy, features, args.batchsize,
+        scores = scoring.score_set(ensemble, X, X_path, features, args.batchsize,
                                    args.mirror, bar.update)
     if not ranks.is_first():
         return
     scoring.warn_if_collapsed(scores, messages.note)
     ratings_txt.write_scores(args.output, scores)
+    threshold = find_threshold(args, scale, scores)
     if args.csv:
-        write_ranking(args.csv, scores, *sources)
+        write_ranking(args.csv, scores, *sources, marks.marks(scale, threshold, scores))
     if ratings is not None:
         print_agreement(ratings, scores, args.ndcg_k)
     if args.strip:
         draw_strip(args.strip, X, scores, ratings, args.strip_n)
     if args.explain:
         draw_explanations(args.explain, ensemble, X, features, scores, args.explain_n, args.mirror)
+    if args.gallery or args.sort_into or args.xmp:
+        ranked = items.of_set(X_path, scores)
+        if not ranked:
+            raise InputError(f'{X_path}: --gallery, --sort_into and --xmp need the files that the '
+                             'pictures were cut from; its table names none that is there')
+        use(args, ranked, X, scale)
+
+
+def rank_files(args, device):
+    """Score pictures, videos and folders; write what the options say."""
+    from picture_ranknet.machine import ranks
+    from picture_ranknet.models import scoring
+    from picture_ranknet.pictures.sources import find_sources
+    from picture_ranknet.ranking import items, library, marks
+
+    if ranks.size() > 1:
+        raise InputError('predict.py: prepares files with all cores of one process; leave out '
+                         'mpiexec')
+    check_opencv()
+    start = time.monotonic()
+    root = os.path.splitext(args.output)[0]
+    csv, folder = args.csv or root + '.csv', root + '.library'
+    models = load_models(args, device)
+    scale = find_scale(args, models[0])
+    size, width = models[0].image_size
+    if size != width:
+        raise InputError(f'{args.model_pkl}: expected a model of square pictures, got {width} x '
+                         f'{size}; prepare an X.npy')
+    preparation = library.preparation_of(models[0].preparation, args.whole, args.margin,
+                                         args.model_pkl)
+    listed, n_others = find_sources(args.pictures, leave_out=[
+        folder, args.gallery, args.sort_into, args.output, csv, args.model_pkl, *args.ensemble])
+    paths = list({os.path.abspath(path): path for path in listed}.values())
+    atomic.check_outputs({'--output': args.output, '--csv': csv}, {'pictures': paths})
+    with library.Library(folder, preparation, size, messages.note) as prepared:
+        with messages.progress(len(paths), 'files', 'preparing') as bar:
+            files = prepared.prepare(paths, messages.follow(bar))
+        missing = library.describe_missing(files, preparation)
+        rows = np.array(sorted({row for rows in files.rows for row in rows or ()}), int)
+        if not len(rows):
+            raise InputError(f'{", ".join(args.pictures)}: nothing to score: {missing}')
+        X = arrays.read_pictures(prepared.pictures_path)
+        with messages.progress(len(rows) * len(models), 'pictures', 'scoring') as bar:
+            scores = scoring.score_set(scoring.Ensemble(models), X, prepared.pictures_path, None,
+                                       args.batchsize, args.mirror, bar.update, rows)
+        scoring.warn_if_collapsed(scores, messages.note)
+        ranked = items.of_files(files, prepared.pictures_path, len(X), dict(zip(rows, scores)))
+        ratings_txt.write_scores(args.output, items.scores_of(paths, ranked))
+        threshold = find_threshold(args, scale, list(items.best_of_files(ranked).values()))
+        items.write_table(csv, ranked, marks.marks(scale, threshold, [i.score for i in ranked]))
+        if n_others:
+            messages.note(f'{count(n_others, "file")} skipped: neither pictures nor videos')
+        noun = 'face' if preparation.kind == 'face' else 'picture'
+        print(f'{count(len(ranked), noun)} in {count(len(paths), "file")}, {files.n_new:,} of them '
+              f'new, in {time.monotonic() - start:.0f} s -> {args.output}, {csv}')
+        if missing:
+            print(f'no score (nan): {missing}')
+        use(args, ranked, X, scale)
+
+
+def find_scale(args, model):
+    """The person's scale, where the model has one; none for the mean of several models."""
+    from picture_ranknet.ranking import marks
+
+    scale = None if args.ensemble else marks.scale_of(model)
+    if args.ensemble and (args.keep or args.xmp or args.sort_into and not args.by_rank):
+        raise InputError('--ensemble: the mean of several models has no stars; leave out --keep '
+                         'and --xmp, and sort --by_rank')
+    for option, is_needed in {'--keep': args.keep, '--xmp': args.xmp, '--sort_into without '
+                              '--by_rank': args.sort_into and not args.by_rank}.items():
+        if is_needed:
+            marks.check_scale(scale, args.model_pkl, option)
+    return scale
+
+
+def find_threshold(args, scale, scored):
+    """The score from which on --keep keeps; prints what it means."""
+    from picture_ranknet.ranking import marks
+
+    if not args.keep:
+        return None
+    scores = [getattr(item, 'score', item) for item in scored]
+    threshold = scale.keep(args.keep)
+    print(marks.describe_keep(scale, args.keep, threshold, scores))
+    return threshold
+
+
+def use(args, ranked, X, scale):
+    """Do with ranked files what the options say: sidecars, folders, a gallery."""
+    from picture_ranknet.ranking import results
+
+    if args.gallery:
+        with messages.progress(len(ranked), 'thumbnails') as bar:
+            thumbnails = results.thumbnails_of(ranked, bar.update)
+    if args.xmp:
+        n_written, n_rated, n_failed = results.write_sidecars(ranked, scale, messages.note)
+        print(f'{count(n_written, "sidecar")} written'
+              + (f', {n_rated:,} rated by a person left as they are' if n_rated else '')
+              + (f', {n_failed:,} failed' if n_failed else ''))
+    moved = {}
+    if args.sort_into:
+        moved = results.sort_files(args.sort_into, ranked, scale, args.way, args.by_rank)
+        print(f'{count(sum(item.is_best for item in ranked), "file")} -> {args.sort_into}')
+    if args.gallery:
+        title = f'{count(len(ranked), "picture")} by {os.path.basename(args.model_pkl)}'
+        results.write_gallery(args.gallery, ranked, thumbnails, X, scale, title, moved)
+        print(f'gallery: {os.path.join(args.gallery, "index.html")}')
+
+
+@shared_command
+def main(argv=None):
+    args = parse_args(argv)
+    inputs = {'model_pkl': args.model_pkl, '--ensemble': args.ensemble,
+              '--ratings': args.ratings, '--features': args.features}
+    if args.is_set:
+        inputs.update({'X.npy': args.pictures[0], 'its table': tables.table_path(args.pictures[0])})
+    atomic.check_outputs(
+        {'--output': args.output, '--strip': args.strip, '--explain': args.explain,
+         '--csv': args.csv}, inputs)
+    check_folders(args)
+    if args.explain:
+        check_opencv()
+    from picture_ranknet.machine import devices
+
+    device = devices.use_device(args.device, args.threads, messages.note)
+    devices.announce_compilation(messages.note)
+    (rank_set if args.is_set else rank_files)(args, device)
 
 
 if __name__ == '__main__':
