@@ -25,8 +25,10 @@ def build_parser():
     parser.add_argument('--out', '-o', default='result', help='folder for log, plots, snapshot')
 
     learning = parser.add_argument_group('how to learn')
-    learning.add_argument('--arch', choices=['cnn', 'deep'],
-                          help="the network (default: cnn, the article's, or that of --initmodel)")
+    learning.add_argument('--arch', choices=['cnn', 'deep', 'pretrained'],
+                          help="the network (default: cnn, the article's, or that of --initmodel); "
+                               'pretrained: a linear layer on EfficientNet-Lite0, solved exactly '
+                               'in seconds, so options about steps do not apply')
     learning.add_argument('--image_scale', type=options.positive_float,
                           help='what pixel values are multiplied by (default: 1/255, or as in '
                                '--initmodel)')
@@ -79,6 +81,10 @@ def build_parser():
 def parse_args(argv):
     parser = build_parser()
     args = parser.parse_args(argv)
+    if args.arch == 'pretrained' and (args.unrated or args.freeze or args.resume or args.patience
+                                      or args.loss != 'ranknet'):
+        parser.error('--arch pretrained: has no steps; leave out --unrated, --freeze, --resume, '
+                     '--patience and --loss')
     if args.freeze and not (args.initmodel or args.unrated):
         parser.error('--freeze: nothing is trained yet; use --initmodel or --unrated')
     if args.patience and not (args.valid or args.valid_ratio):
@@ -102,10 +108,11 @@ def check_files(args):
 def load_initial(args):
     """The model of --initmodel, to start from."""
     from picture_ranknet.errors import InputError
-    from picture_ranknet.models import networks, scoring
+    from picture_ranknet.models import networks, pretrained, scoring
 
     model = scoring.load(args.initmodel, args.image_scale)
-    if args.arch and type(model.predictor) is not networks.ARCHITECTURES[args.arch]:
+    architectures = {**networks.ARCHITECTURES, 'pretrained': pretrained.Pretrained}
+    if args.arch and type(model.predictor) is not architectures[args.arch]:
         raise InputError(f'{args.initmodel}: expected a model of --arch {args.arch}, got '
                          f'{type(model.predictor).__name__}; leave --arch out')
     scoring.check_features(model, args.initmodel, args.features)
@@ -131,11 +138,10 @@ def load_pictures(args, model):
 
 def learn(args):
     """Train a model as the options say, and write the results."""
-    from picture_ranknet.learning import loop, monitor, parallel, pretext, rated, report
+    from picture_ranknet.learning import loop, parallel, pretext, rated, report, taste
     from picture_ranknet.learning.recipe import Recipe
-    from picture_ranknet.machine import devices, ranks
-    from picture_ranknet.models import model_file, networks, scoring
-    from picture_ranknet.storage import ratings_txt
+    from picture_ranknet.machine import devices
+    from picture_ranknet.models import networks, scoring
 
     device = devices.use_device(args.device, args.threads, messages.note)
     communicator = parallel.connect(args.communicator, device)
@@ -143,6 +149,10 @@ def learn(args):
     np.random.seed(args.seed)  # initial weights follow from it
     model = load_initial(args) if args.initmodel else None
     train, valid = load_pictures(args, model)
+    if args.arch == 'pretrained' or model and taste.is_pretrained(model):
+        return learn_exactly(args, train, valid, model)
+    if not (args.arch or model or args.unrated) and len(train.rows) < taste.ENOUGH:
+        messages.note('--arch pretrained usually ranks unseen pictures better, in seconds')
     model = model or networks.make(args.arch or 'cnn', train.X.shape[2:],
                                    args.image_scale or scoring.ARTICLE_SCALE)
     model.to_device(device)
@@ -163,18 +173,50 @@ def learn(args):
     with messages.progress(args.n_iter, 'steps') as bar:
         log = loop.train(model, train, valid, recipe, args.monitor_step, args.ndcg_k, args.out,
                          args.resume, communicator, messages.say, messages.note, bar.update)
+    rows = write(args, model, train, valid)
+    if rows:
+        report.warn_if_fallen(log, rows, messages.note)
+
+
+def learn_exactly(args, train, valid, start):
+    """Train --arch pretrained, from a model of this kind if there is one; write the results."""
+    from picture_ranknet.learning import rated, report, taste
+    from picture_ranknet.models import scoring
+
+    report.warn_of_confounders(args.X_train_npy, train, messages.note)
+    scale = args.image_scale or (start.image_scale if start else scoring.ARTICLE_SCALE)
+    model = taste.make(train.X.shape[2:], scale,
+                       train.features.shape[1] if args.features else 0, messages.note)
+    if start:
+        taste.check_start(start, args.initmodel, model)
+    scoring.warn_if_odd_scale(args.X_train_npy, train.X, scale, messages.note)
+    with messages.progress(len(train.X), 'pictures', 'looking') as bar:
+        taste.learn(model, train.X, train.rows, train.ratings[train.rows], train.features,
+                    rated.read_groups(args.X_train_npy, len(train.X)), args.seed, start, bar.update)
+    rows = write(args, model, train, valid)
+    values = {row.pictures: row.value for row in rows if row.metric == f'NDCG@{args.ndcg_k}'}
+    messages.say(f'NDCG@{args.ndcg_k} | ' + ' | '.join(
+        f'{name}: {value:.4f}' for name, value in values.items()))
+
+
+def write(args, model, train, valid):
+    """Score all pictures with the trained model; write scores, model and, as returned, metrics."""
+    from picture_ranknet.learning import monitor, report
+    from picture_ranknet.machine import ranks
+    from picture_ranknet.models import model_file, scoring
+    from picture_ranknet.storage import ratings_txt
+
     with messages.progress(scoring.n_to_score(train.X), 'pictures', 'scoring') as bar:
         scores = monitor.score_pictures(model, train, progress=bar.update)
     held_out = valid and monitor.score_pictures(model, valid, valid.rows)
     if not ranks.is_first():
-        return
+        return []
     scoring.warn_if_collapsed(scores, messages.note)
     ratings_txt.write_scores(args.output_pred, scores)
     remember(args, model, train, valid, held_out)
     model_file.save(args.output_model, model)
-    rows = report.write(args.out, train, valid, scores[train.rows], held_out, args.ndcg_k,
+    return report.write(args.out, train, valid, scores[train.rows], held_out, args.ndcg_k,
                         messages.note)
-    report.warn_if_fallen(log, rows, messages.note)
 
 
 def remember(args, model, train, valid, held_out):

@@ -8,8 +8,12 @@ out, as a user would run them.  The floor is a ridge regression on histograms
 of oriented gradients and colours.  What has been measured is kept in
 ``--store`` and not measured again, so a long benchmark can be interrupted.
 
-The sets: ``faces`` (photographs, mean ratings of 60 people, of which ``--data``
-has ``ratings.csv`` with the columns ``file``, ``group`` and ``mean_rating``);
+The sets: ``one_person`` (photographs of faces, each rated by some of 15 single
+people, whom the seed numbers; ``--data`` has ``ratings.csv`` with the columns
+``file`` and ``p01`` to ``p15``; so many of a person's ratings are learnt from,
+and the person's other pictures are held out); ``faces`` (photographs, mean
+ratings of 60 people, of which ``--data`` has ``ratings.csv`` with the columns
+``file``, ``group`` and ``mean_rating``);
 ``cast`` (the demo's characters, drawn here); ``words`` (these again, but the
 ratings depend as much on what each says, which no picture shows);
 ``group`` (the ``faces`` of one group of people, where others were rated before).
@@ -27,18 +31,18 @@ import threading
 import time
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / 'benchmarks')]
 
-import bench_training
-
 import metrics
-from picture_ranknet.learning import pretext
+from picture_ranknet.pictures import descriptor
 
 PYTHON = sys.executable
-EVERYWHERE = {'faces': (100, 277, 1000, 0), 'cast': (100, 0)}  # numbers of ratings; 0: all
+PEOPLE = {'one_person': (30, 100, 277)}  # numbers of ratings; 0: all
+EVERYWHERE = {'faces': (100, 277, 1000, 0), 'cast': (100, 0), **PEOPLE}
 FEW = {'faces': (100, 277)}
 ALL = {'faces': (0,)}
 LEVERS = {'faces': (277,)}
@@ -62,6 +66,8 @@ METHODS = {
     'ridge': None,
     "the article's": Method('-b 2 --schedule constant --augment 0 --no_mirror'),
     'ours': Method(where=dict(EVERYWHERE, words=(0,), group=(100,))),
+    'pretrained': Method('--arch pretrained'),
+    'pretrained, --initmodel': Method('--arch pretrained --initmodel crowd.pkl', where=PEOPLE),
     'ours, --loss magnitude': Method('--loss magnitude', where={'faces': (277, 1000)}),
     'ours, --unrated': Method('--unrated X_more.npy', where=FEW),
     'ours, --n_iter 400': Method('--n_iter 400', where={'faces': (100,)}),
@@ -91,14 +97,56 @@ MEASURES = {
 PENALTIES = 10. ** np.arange(-1, 4.5, .5)
 LEAST_DEVIATION = .02  # what varies less is not worth more to the ridge regression
 N_WORDS = 12
+N_PEOPLE = 15
 KEY = 'set', 'ratings', 'method', 'seed'
 
 
 def load_faces(data):
     """Pictures, shape ``(N, 3, 80, 80)``, RGB, their ratings, and the groups of people."""
+    import bench_training  # here: it imports Chainer
+
     with open(data / 'rated_faces' / 'ratings.csv', newline='', encoding='utf-8') as f:
         groups = [row['group'] for row in csv.DictReader(f)]
     return (*bench_training.load_rated_faces(data / 'rated_faces'), np.array(groups))
+
+
+def load_people(data):
+    """Pictures, shape ``(N, 3, 80, 80)``, and ratings of single people and of a crowd by column."""
+    with open(data / 'one_person' / 'ratings.csv', newline='', encoding='utf-8') as f:
+        rows = list(csv.DictReader(f))
+    X = np.stack([cv2.resize(cv2.imread(str(data / 'one_person' / row['file'])), (80, 80),
+                             interpolation=cv2.INTER_AREA)[:, :, ::-1].transpose(2, 0, 1)
+                  for row in rows])
+    return X, {name: np.array([float(row[name] or 'nan') for row in rows])
+               for name in rows[0] if name != 'file'}
+
+
+def measure_person(task, sources):
+    """Measure a task of the set ``one_person``: a person's own pictures are the unseen ones."""
+    _, n, name, person = task
+    X, people = sources['people']
+    ratings = people[f'p{person + 1:02}']
+    rated = np.flatnonzero(~np.isnan(ratings))
+    rows = np.random.default_rng(person).permutation(rated)[:n]
+    unseen = np.setdiff1d(rated, rows)
+    start = time.perf_counter()
+    if METHODS[name] is None:
+        scores = learn_ridge((X[rows], ratings[rows]), (X[unseen],))
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            shared = sources['folder'] / 'X.npy'  # what is seen of it is kept beside it
+            own = np.full(len(X), np.nan)
+            own[rows] = ratings[rows]
+            np.savetxt(os.path.join(folder, 'r.txt'), own)
+            if '--initmodel' in METHODS[name].train:  # of others, who did not see these pictures
+                crowd = np.where(np.isnan(ratings), people['crowd'], np.nan)
+                np.savetxt(os.path.join(folder, 'crowd.txt'), crowd)
+                run(folder, ROOT / 'train.py', shared, 'crowd.txt', '-om', 'crowd.pkl',
+                    '--arch', 'pretrained')
+            run(folder, ROOT / 'train.py', shared, 'r.txt', '--monitor_step', 10 ** 6,
+                *METHODS[name].train.split())
+            scores = np.loadtxt(os.path.join(folder, 'pred.txt'))[unseen]
+    return describe(task, time.perf_counter() - start, ratings[unseen], scores)
 
 
 def load_cast():
@@ -169,7 +217,7 @@ def say_words(X, ratings, likes, rng):
 
 def learn_ridge(train, test):
     """Scores of a ridge regression, its penalty chosen by leaving ratings out one at a time."""
-    seen, unseen = (pretext.describe(X).astype(float) for X in (train[0], test[0]))
+    seen, unseen = (descriptor.describe(X).astype(float) for X in (train[0], test[0]))
     mean, deviation = seen.mean(axis=0), np.maximum(seen.std(axis=0), LEAST_DEVIATION)
     seen, unseen = (seen - mean) / deviation, (unseen - mean) / deviation
     y = train[1] - train[1].mean()
@@ -225,6 +273,8 @@ def learn_others(seed, others):
 def measure(task, sources):
     """Measure one task, a tuple (set, number of ratings, method, seed); returns a row to keep."""
     set_name, n, method, seed = task
+    if set_name == 'one_person':
+        return measure_person(task, sources)
     train, more, test, others = split(set_name, n, seed, sources)
     start = time.perf_counter()
     scores = (learn_ridge(train, test) if METHODS[method] is None
@@ -258,8 +308,8 @@ def average_members(rows, sources, seeds):
 
 def plan(args):
     """The tasks to measure, those of one seed after the other."""
-    for seed in range(args.seeds):
-        for set_name in args.sets:
+    for set_name in args.sets:
+        for seed in range(N_PEOPLE if set_name == 'one_person' else args.seeds):
             for n in args.ratings:
                 for name in args.methods:
                     if isinstance(METHODS[name], Ensemble):
@@ -276,7 +326,8 @@ def print_table(rows, args):
                    for r in rows})
     for set_name, n, index in keys:
         found = [r for r in rows if (r['set'], r['ratings'] or 10 ** 9, r['method'])
-                 == (set_name, n, list(METHODS)[index]) and r['seed'] < args.seeds]
+                 == (set_name, n, list(METHODS)[index])
+                 and r['seed'] < (N_PEOPLE if set_name == 'one_person' else args.seeds)]
         if found:
             print('| {} | {} | {} | {} |'.format(
                 set_name, 'all' if n == 10 ** 9 else n, list(METHODS)[index], ' | '.join(
@@ -290,10 +341,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--data', type=pathlib.Path, default=pathlib.Path(
         os.environ.get('RANKNET_DATA', ROOT.parent / 'shared' / 'data')))
-    parser.add_argument('--sets', nargs='+', default=['faces', 'cast', 'words', 'group'])
+    parser.add_argument('--sets', nargs='+',
+                        default=['one_person', 'faces', 'cast', 'words', 'group'])
     parser.add_argument('--methods', nargs='+', default=list(METHODS), choices=METHODS,
                         metavar='METHOD', help='of {}'.format(', '.join(map(repr, METHODS))))
-    parser.add_argument('--ratings', type=int, nargs='+', default=[100, 277, 1000, 0],
+    parser.add_argument('--ratings', type=int, nargs='+', default=[30, 100, 277, 1000, 0],
                         help='0: all')
     parser.add_argument('--seeds', type=int, default=5)
     parser.add_argument('--jobs', type=int, default=os.cpu_count(), help='at once')
@@ -306,6 +358,10 @@ def main():
     done = {tuple(row[k] for k in KEY) for row in rows}
     tasks = [task for task in plan(args) if task not in done]
     sources = {}
+    if 'one_person' in args.sets:
+        sources['people'] = load_people(args.data)
+        sources['folder'] = args.store.resolve().parent
+        np.save(sources['folder'] / 'X.npy', sources['people'][0])
     if 'faces' in args.sets or 'group' in args.sets:
         sources['faces'] = load_faces(args.data)
     if any(task[0] in ('cast', 'words') for task in tasks):

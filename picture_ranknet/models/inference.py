@@ -51,12 +51,16 @@ def score(model, X: np.ndarray, rows: np.ndarray = None, features: np.ndarray = 
     Returns:
         numpy.ndarray: A score for each row, shape ``(len(rows),)``, float32.
     """
+    known = features if features is None or rows is None else features[rows]
+    score_set = getattr(getattr(model, 'predictor', None), 'score_set', None)
+    if score_set and ranks.size() == 1:  # it keeps what it has seen of a file of pictures
+        return score_set(X, model.image_scale, rows, known, progress or (lambda n: None))
+
     def predict(x, part):
         f = known if known is None else model.device.send(known[part])
         scores = model.predict(x, f)
         return (scores + model.predict(x[..., ::-1], f)) / 2 if mirror else scores
 
-    known = features if features is None or rows is None else features[rows]
     return _apply(model, predict, X, rows, batchsize, progress, is_shared).ravel()
 
 

@@ -15,6 +15,7 @@ import math
 import mmap
 import os
 import pickle
+import re
 import stat
 
 import numpy as np
@@ -24,15 +25,17 @@ import chainer
 
 import net
 from picture_ranknet.errors import InputError
-from picture_ranknet.models import networks
+from picture_ranknet.models import networks, sight
 from picture_ranknet.models.predictor import SMALLEST
+from picture_ranknet.models.pretrained import Pretrained
 from picture_ranknet.storage import arrays, atomic, pickle_reader
 from picture_ranknet.storage.pickle_reader import CLASS, MENTIONED, LongText, Record, Use
 from picture_ranknet.storage.picture_set import FACE, MOST_MARGIN, PICTURE
 
 PROTOCOL = 4  # what pickle.dump takes by default on Python 3.8 to 3.13
 
-PREDICTORS = {predictor.__name__: predictor for predictor in networks.ARCHITECTURES.values()}
+PREDICTORS = {predictor.__name__: predictor
+              for predictor in (*networks.ARCHITECTURES.values(), Pretrained)}
 
 MOST_BYTES = 2 ** 32       # of a file: a model for pictures of 800 x 800
 MOST_HELD_OUT = 5000       # pictures whose scores and ratings are kept
@@ -44,6 +47,7 @@ _NAMES = {
     **dict.fromkeys([
         ('net', 'RankNet'), ('net', 'CNN'), ('net', 'DeepCNN'), ('net', 'Features'),
         ('picture_ranknet.models.networks', 'DeepCNN'),
+        ('picture_ranknet.models.pretrained', 'Pretrained'),
         ('picture_ranknet.models.predictor', 'Features'),
         ('picture_ranknet.models.batch_normalization', 'BatchNormalization'),
         ('__main__', 'RankNet'), ('__main__', 'CNN'),
@@ -145,7 +149,10 @@ def load(path):
     with open(path, 'rb') as f:
         try:
             content = _map(f)
-            return _build_model(pickle_reader.read(content, _NAMES))
+            model = _build_model(pickle_reader.read(content, _NAMES))
+            return _check_network(path, model)
+        except InputError:
+            raise
         except ValueError as e:
             reason = str(e)
         except Exception as e:  # a damaged pickle can raise anything
@@ -175,7 +182,11 @@ def _build_model(record):
     image_size = _check_image_size(ranknet.get('image_size'))
     image_scale = _check_image_scale(ranknet.get('image_scale'))
     n_features = _check_n_features(_state_of(predictor).get('n_features', 0))
-    model = _make_small_model(PREDICTORS[predictor.name], image_size, image_scale, n_features)
+    if predictor.name == Pretrained.__name__:
+        digest = _check_digest(_state_of(predictor).get('digest'))
+        model = net.RankNet(Pretrained(digest, n_features), image_size, image_scale)
+    else:
+        model = _make_small_model(PREDICTORS[predictor.name], image_size, image_scale, n_features)
     model.preparation = _check_preparation(ranknet.get('preparation'))
     model.held_out = _check_held_out(ranknet.get('held_out'))
     for prefix, link in sorted(model.namedlinks()):
@@ -190,6 +201,22 @@ def _build_model(record):
                 else:
                     setattr(link, name, weights)
     return model
+
+
+def _check_network(path, model):
+    """Return a model, if the network that it was trained with is installed."""
+    if isinstance(model.predictor, Pretrained):
+        try:
+            sight.get(model.predictor.digest)
+        except InputError as e:
+            raise ModelFileError(f'{path}: {e}') from e
+    return model
+
+
+def _check_digest(digest):
+    if type(digest) is not str or not re.fullmatch('([0-9a-f]{64})?', digest):
+        raise ValueError('its digest of the network is none')
+    return digest
 
 
 def _make_small_model(predictor, image_size, image_scale, n_features):

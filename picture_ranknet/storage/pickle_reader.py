@@ -72,23 +72,39 @@ def read(content: Union[bytes, mmap.mmap], names: dict):
     Raises:
         ReadError: If it is damaged, or contains anything else.
     """
-    reader = _Reader(content, {**_BUILT_IN, **names})
-    for _ in range(MOST_OPCODES):
-        if reader.step():
-            return reader.result()
-    raise ReadError(f'it has more than {MOST_OPCODES:,} opcodes')
+    reader = Reader(content, names)
+    value = reader.run()
+    if reader.at != len(content):
+        raise ReadError('there is more after its end')
+    return value
 
 
-class _Reader:
+class Reader:
 
-    def __init__(self, content, names):
+    """Reads one pickle of a file that may hold more.
+
+    Args:
+        content (bytes or mmap.mmap): The file.
+        names (dict): As for :func:`read`.
+        at (int): The byte at which the pickle begins; :meth:`run` moves it
+            behind its end.
+    """
+
+    def __init__(self, content, names, at=0):
         self.content = content
         self.bytes = memoryview(content)
-        self.names = names
-        self.at = 0
+        self.names = {**_BUILT_IN, **names}
+        self.at = at
         self.stack = []
         self.below = []  # the stack beneath each mark
         self.memo = {}
+
+    def run(self):
+        """What the pickle holds; see :func:`read`."""
+        for _ in range(MOST_OPCODES):
+            if self.step():
+                return self.result()
+        raise ReadError(f'it has more than {MOST_OPCODES:,} opcodes')
 
     def step(self):
         """Interpret one opcode; return whether it was the last."""
@@ -104,8 +120,6 @@ class _Reader:
     def result(self):
         if self.below or len(self.stack) != 1:
             raise ReadError('it ends in the middle')
-        if self.at != len(self.bytes):
-            raise ReadError('there is more after its end')
         return self.stack[0]
 
     # Arguments of an opcode
@@ -271,7 +285,7 @@ def _int(line):
 def _opcodes():
     """What each opcode does, by its code."""
     p = pickle
-    r = _Reader
+    r = Reader
     pushed = {
         p.NONE: lambda r: None,
         p.NEWTRUE: lambda r: True,

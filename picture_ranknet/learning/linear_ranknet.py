@@ -1,0 +1,217 @@
+"""RankNet over features that stay as they are: its loss of all pairs, minimised exactly.
+
+Where only a linear layer is learnt, RankNet's loss is convex and needs no
+random steps.  The features come in groups.  How much each group counts, and how
+strongly the layer is regularised, is learnt from the ratings: by how well each
+is predicted when it is left out together with its near-twins, which a Gaussian
+process says in closed form (Rasmussen and Williams, *Gaussian Processes for
+Machine Learning*, 2006, section 5.4.2).  Choices that predict about equally well
+are averaged, and few ratings leave the result near a prior.
+"""
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+STRENGTHS = 10. ** np.arange(-1.5, 2.1, .25)  # variance of the noise over that of the scores
+USUAL_STRENGTH, SPREAD = 3., 1.  # their prior is log-normal
+LOGIT = 1.2            # a logistic function of this slope is about a normal one
+WEIGHT = 1.4           # of a picture's pairs, so that their curvature is that of one rating
+MOST_COMPARED = 1000   # ratings that choose between the groups of features
+MOST_LANDMARKS = 2000  # ratings whose span holds the solution
+MOST_AT_ONCE = 512     # pictures whose features are in memory at once
+ALL_PAIRS = 1500       # pictures up to which all pairs count
+MOST_PAIRS = 2 ** 21   # pairs where not all do, but at least 100 partners a picture
+TWIN = .2              # of the mean squared distance; pictures that are nearer are near-twins
+
+
+class Choice(NamedTuple):
+
+    """Shares of the groups of features, and how likely they are before a rating is seen."""
+
+    shares: tuple
+    prior: float
+
+
+def learn(features: Sequence, ratings: np.ndarray, choices: Sequence, groups: Sequence = None,
+          seed: int = 0) -> list:
+    """Learn linear weights of each group of features.
+
+    Args:
+        features: A function for each group, which returns the features of some
+            rows, shape ``(len(rows), D)``, mean 0 and mean squared norm 1.
+        ratings: Shape ``(n,)``, at least two different ones.
+        choices: Among which to weigh; see :class:`Choice`.
+        groups: Which pictures show the same: they are left out together.
+            ``None``: those whose features are much alike.
+        seed: Of the ratings that are drawn where there are too many.
+
+    Returns:
+        list: Weights of each group, shape ``(D,)``.
+    """
+    n = len(ratings)
+    order = np.random.default_rng(seed).permutation(n)
+    landmarks = np.sort(order[:MOST_LANDMARKS])
+    compared = np.arange(len(landmarks))[:MOST_COMPARED] if n <= MOST_COMPARED else np.sort(
+        np.random.default_rng(seed).permutation(len(landmarks))[:MOST_COMPARED])
+    at_landmarks = [f(landmarks) for f in features]
+    kernels = [h[compared] @ h[compared].T for h in at_landmarks]
+    members = (near_twins(sum(kernels)) if groups is None else
+               _members([groups[landmarks[i]] for i in compared]))
+    variances = weigh_groups(kernels, ratings[landmarks[compared]], members, choices)
+    scaled = [np.sqrt(variance) * h for variance, h in zip(variances, at_landmarks)]
+    values, vectors = np.linalg.eigh(sum(h @ h.T for h in scaled))
+    kept = values > 1e-6 * max(values[-1], 1e-9)
+    if not kept.any():  # all pictures are the same
+        return [np.zeros(h.shape[1]) for h in scaled]
+    to_span = vectors[:, kept] / np.sqrt(values[kept])        # (landmarks, r)
+    Z = np.empty((n, to_span.shape[1]))
+    for start in range(0, n, MOST_AT_ONCE):
+        rows = np.arange(start, min(start + MOST_AT_ONCE, n))
+        Z[rows] = sum(np.sqrt(variance) * f(rows) @ h.T for variance, f, h in zip(
+            variances, features, scaled)) @ to_span
+    Z -= Z.mean(axis=0)
+    values, vectors = np.linalg.eigh(Z.T @ Z)
+    kept = values > 1e-6 * values[-1]
+    dual = to_span @ (vectors[:, kept] @ solve(Z @ vectors[:, kept], ratings))
+    return [np.sqrt(variance) * (h.T @ dual) for variance, h in zip(variances, scaled)]
+
+
+def near_twins(K: np.ndarray) -> list:
+    """Rows of pictures that are much alike by a kernel, shape ``(n, n)``, or chains of such."""
+    square = np.diag(K)
+    distance = square[:, None] + square - 2 * K
+    near = distance <= TWIN * distance.mean()
+    np.fill_diagonal(near, True)
+    labels = np.arange(len(K))
+    while True:
+        spread = np.array([labels[row].min() for row in near])
+        if (spread == labels).all():
+            return _members(labels.tolist())
+        labels = spread
+
+
+def _members(labels):
+    rows = {}
+    for row, label in enumerate(labels):
+        rows.setdefault(label, []).append(row)
+    return [np.array(part) for part in rows.values()]
+
+
+def leave_out(K, y, members):
+    """How badly each strength explains ratings that are left out, with their near-twins.
+
+    Args:
+        K (numpy.ndarray): Kernel of the rated pictures, shape ``(n, n)``, mean
+            diagonal about 1.
+        y (numpy.ndarray): Their ratings, mean 0.
+        members (list of numpy.ndarray): Rows to leave out together.
+
+    Returns:
+        numpy.ndarray: For each of ``STRENGTHS`` the negative log-likelihood.
+    """
+    values, vectors = np.linalg.eigh(K + 1)  # 1: the mean rating is not known, either
+    values = np.maximum(values, 0)
+    seen = vectors.T @ y
+    alone = np.array([rows[0] for rows in members if len(rows) == 1], int)
+    together = [rows for rows in members if len(rows) > 1]
+    squares = vectors ** 2
+    costs = []
+    for strength in STRENGTHS:
+        inverse = 1 / (values + strength)
+        dual = vectors @ (inverse * seen)
+        variance = 1 / (squares @ inverse)[alone]
+        square, log_variance = np.sum(dual[alone] ** 2 * variance), np.sum(np.log(variance))
+        for rows in together:  # as one rating, however many show the same
+            covariance = np.linalg.inv((vectors[rows] * inverse) @ vectors[rows].T)
+            variance = np.diag(covariance)
+            square += np.mean((covariance @ dual[rows]) ** 2 / variance)
+            log_variance += np.mean(np.log(variance))
+        costs.append(.5 * len(members) * np.log(square / len(members)) + .5 * log_variance)
+    return np.array(costs)
+
+
+def weigh_groups(kernels, ratings, members, choices):
+    """How much each group of features counts, in units of the noise.
+
+    Args:
+        kernels (list of numpy.ndarray): Of each group, shape ``(n, n)``, of
+            mean diagonal 1.
+        ratings (numpy.ndarray): Shape ``(n,)``.
+        members (list of numpy.ndarray): Rows that are left out together.
+        choices (list of Choice): Among which to weigh.
+
+    Returns:
+        numpy.ndarray: Prior variance of the scores by each group.
+    """
+    y = ratings - ratings.mean()
+    costs = np.array([
+        leave_out(sum(share * K for share, K in zip(choice.shares, kernels) if share), y, members)
+        + .5 * (np.log(STRENGTHS / USUAL_STRENGTH) / SPREAD) ** 2 - np.log(choice.prior)
+        for choice in choices])
+    likely = np.exp(costs.min() - costs)
+    likely /= likely.sum()
+    shares = np.array([choice.shares for choice in choices])
+    return LOGIT ** 2 * (likely / STRENGTHS).sum(axis=1) @ shares
+
+
+def loss_gradient(scores, ratings):
+    """Gradient by the scores of the sum over pictures of RankNet's mean loss of their pairs.
+
+    With more than ``ALL_PAIRS`` pictures, each is paired with some hundreds of others.
+    """
+    n = len(scores)
+    if n <= ALL_PAIRS:
+        gradient = np.zeros(n)
+        for start in range(0, n, 256):
+            rows = slice(start, start + 256)
+            gradient[rows] = _pair_gradient(scores[rows, None], scores, ratings[rows, None],
+                                            ratings).sum(axis=1)
+        return 2 / (n - 1) * gradient
+    shifts = max(50, min(n // 2, MOST_PAIRS // n))
+    gradient = np.zeros(n)
+    for shift in range(1, shifts + 1):
+        g = _pair_gradient(scores, np.roll(scores, shift), ratings, np.roll(ratings, shift))
+        gradient += g - np.roll(g, -shift)
+    return gradient / shifts
+
+
+def _pair_gradient(s_i, s_j, t_i, t_j):
+    wanted = .5 + .5 * (t_i > t_j) - .5 * (t_i < t_j)
+    return .5 * (1 + np.tanh((s_i - s_j) / 2)) - wanted
+
+
+def solve(Z, ratings, tolerance=1e-3, most=300):
+    """Minimise RankNet's loss of scores ``Z w``, plus ``|w|^2 / 2``.
+
+    A pair's loss is nowhere more curved than 1/4, so a quadratic bound with
+    that curvature everywhere can be minimised again and again (Böhning and
+    Lindsay, *Monotonicity of quadratic-approximation algorithms*, 1988), with
+    Nesterov's momentum, which starts again where the loss would rise.
+
+    Args:
+        Z (numpy.ndarray): Shape ``(n, r)``; columns are orthogonal and have mean 0.
+        ratings (numpy.ndarray): Shape ``(n,)``.
+        tolerance (float): Largest change of a score in the last step.
+        most (int): Steps.
+
+    Returns:
+        numpy.ndarray: ``w``, shape ``(r,)``.
+    """
+    n = len(Z)
+    ratings = ratings.astype(np.float32)
+    curvature = WEIGHT / 2 * n / (n - 1) * (Z ** 2).sum(axis=0) + 1
+    w = ahead = np.zeros(Z.shape[1])
+    momentum = 1.
+    for _ in range(most):
+        gradient = WEIGHT * (Z.T @ loss_gradient((Z @ ahead).astype(np.float32), ratings)) + ahead
+        new = ahead - gradient / curvature
+        step = new - w
+        if gradient @ step > 0:
+            momentum = 1.
+        following = (1 + np.sqrt(1 + 4 * momentum ** 2)) / 2
+        ahead = new + (momentum - 1) / following * step
+        w, momentum = new, following
+        if np.abs(Z @ step).max() < tolerance:
+            break
+    return w

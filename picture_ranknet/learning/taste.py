@@ -1,0 +1,144 @@
+"""Learns one person's taste from few ratings, on features that others have trained."""
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+import net
+from picture_ranknet.errors import InputError
+from picture_ranknet.learning import linear_ranknet
+from picture_ranknet.learning.linear_ranknet import Choice
+from picture_ranknet.models import efficientnet
+from picture_ranknet.models.pretrained import Pretrained
+
+MOST_MEASURED = 3000    # pictures from which means and deviations are taken
+LEAST_DEVIATION = 1e-3  # of the mean; less is rounding
+ENOUGH = 3000           # ratings with which the article's network is about as good
+CHOICES = (             # shares of low, middle, late, texture and look, and how likely they are
+    Choice((.02, .15, .40, .43, .00), 1),
+    Choice((.02, .13, .40, .35, .10), .5),
+    Choice((.05, .20, .20, .35, .20), .1),
+    Choice((.10, .20, .10, .20, .40), .02),
+    Choice((.30, .20, .10, .20, .20), .02),
+    Choice((.02, .10, .78, .10, .00), .1),
+    Choice((.02, .10, .10, .78, .00), .1))
+WITHOUT = Choice((1.,), 1),
+OWN = (.1, .5), (.3, 1), (.6, .5)    # shares of the person's own features, and how likely
+START = (.3, .3), (.6, 1), (.9, 1)   # shares of the scores of a model to start from
+
+
+def is_pretrained(model: net.RankNet) -> bool:
+    """Whether a model is one of :func:`make`."""
+    return isinstance(model.predictor, Pretrained)
+
+
+def make(image_size: tuple, image_scale: float, n_features: int = 0,
+         note: Callable[[str], object] = lambda line: None) -> net.RankNet:
+    """An untrained model; without the network if its package is not installed, which is noted."""
+    try:
+        digest = efficientnet.digest(efficientnet.weights_path())
+    except efficientnet.MissingWeights as e:
+        note(f'{e}; until then only gradients and colours are used, which ranks unseen pictures '
+             'less well')
+        digest = ''
+    return net.RankNet(Pretrained(digest, n_features), image_size, image_scale)
+
+
+def learn(model: net.RankNet, X: np.ndarray, rows: np.ndarray, ratings: np.ndarray,
+          features: np.ndarray = None, groups: Sequence = None, seed: int = 0,
+          start: net.RankNet = None, progress: Callable[[int], object] = lambda n: None) -> None:
+    """Train a model of :func:`make` on ratings, exactly.
+
+    Args:
+        model: Its linear layer is set.
+        X: Pictures, shape ``(N, 3, H, W)``; all of them, rated or not, say what
+            is usual.
+        rows: Those to learn from, sorted.
+        ratings: Of these, shape ``(len(rows),)``.
+        features: What else is known of the ``N``, shape ``(N, n_features)``.
+        groups: Of the ``N``; pictures of one group show the same.  Where all
+            are apart, those that look alike do.
+        seed: Of what is drawn from many pictures.
+        start: A model of the same kind, of others' ratings; what is learnt is
+            how much it counts, and the difference from it.
+        progress: Called with the number of pictures that have been looked at.
+    """
+    predictor = model.predictor
+    seen = predictor.see_set(X, model.image_scale, None, progress)
+    some = np.sort(np.random.default_rng(seed).permutation(len(X))[:MOST_MEASURED])
+    parts = []
+    stop = 0
+    for name, size in predictor.sizes.items():
+        columns = slice(stop, stop + size)
+        known = features if name == 'features' else seen
+        offset = seen.shape[1] if name == 'features' else 0
+        parts.append(_Part(predictor, known, columns, offset, some, rows, start))
+        stop = columns.stop
+    functions = [part.of_rows for part in parts]
+    choices = CHOICES if 'low' in predictor.sizes else WITHOUT
+    if predictor.n_features:
+        choices = _with_share(choices, OWN)
+    if start is not None:
+        choices = _with_share(choices, START)
+        scores = start.score(X, features=features if start.predictor.n_features else None)
+        spread = scores[some].std() or 1.
+        base = (scores[rows] - scores[some].mean())[:, None] / spread
+        functions.append(lambda at: base[at])
+    if groups is not None:
+        groups = [groups[row] for row in rows]
+        groups = groups if len(set(groups)) < len(groups) else None
+    weights = linear_ranknet.learn(functions, ratings, choices, groups, seed)
+    bias = 0.
+    for part, w in zip(parts, weights):
+        predictor.l.W.array[0, part.columns] = w / part.size
+        bias -= part.centre @ w / part.size
+    if start is not None:
+        counts = float(weights[-1][0]) / spread
+        predictor.l.W.array += counts * start.predictor.l.W.array
+        bias += counts * float(start.predictor.l.b.array[0])
+    predictor.l.b.array[...] = bias
+
+
+def check_start(start: net.RankNet, path: str, model: net.RankNet) -> None:
+    """Raise :class:`InputError` unless a model of a file can be what another starts from."""
+    kind, wanted = type(start.predictor), model.predictor
+    if kind is not Pretrained:
+        raise InputError(f'{path}: expected a model of --arch pretrained, got {kind.__name__}')
+    if (start.predictor.digest, start.predictor.n_features) != (wanted.digest, wanted.n_features):
+        raise InputError(f'{path}: was trained with another network or other --features')
+
+
+def _with_share(choices, shares):
+    """Choices in which one more group has some share."""
+    return tuple(Choice((*(share * (1 - own) for share in choice.shares), own),
+                        choice.prior * prior)
+                 for choice in choices for own, prior in shares)
+
+
+class _Part:
+
+    """A group of features: standardised, bent, of mean 0 and mean squared norm 1."""
+
+    def __init__(self, predictor, known, columns, offset, some, rows, start=None):
+        self.predictor, self.known, self.columns = predictor, known, columns
+        self.here = slice(columns.start - offset, columns.stop - offset)
+        self.rows = rows
+        h = np.asarray(known[some, self.here], np.float32)
+        if start is None:
+            mean, deviation = (f(h, axis=0, dtype=np.float64) for f in (np.mean, np.std))
+            is_constant = deviation <= LEAST_DEVIATION * np.abs(mean)
+            predictor.mean[columns], predictor.deviation[columns] = mean, np.where(
+                is_constant, 1, deviation)
+        else:
+            predictor.mean[columns] = start.predictor.mean[columns]
+            predictor.deviation[columns] = start.predictor.deviation[columns]
+        bent = self._bend(h)
+        self.centre = bent.mean(axis=0, dtype=np.float64)
+        self.size = np.sqrt(((bent - self.centre) ** 2).sum() / len(bent)) or 1.
+
+    def _bend(self, h):
+        return np.arctan((h - self.predictor.mean[self.columns])
+                         / self.predictor.deviation[self.columns])
+
+    def of_rows(self, at):
+        h = np.asarray(self.known[self.rows[at], self.here], np.float32)
+        return (self._bend(h) - self.centre) / self.size

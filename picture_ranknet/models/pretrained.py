@@ -1,0 +1,93 @@
+"""A linear layer on what a network that others have trained sees of a picture.
+
+Only the layer is in a model file; the network is that of the installed package,
+and the file says which.
+"""
+import numpy as np
+
+import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
+import chainer
+import chainer.functions as F
+import chainer.links as L
+
+from picture_ranknet.models import sight
+from picture_ranknet.storage import feature_cache
+
+WHITE = 255
+
+
+class Pretrained(chainer.Chain):
+
+    """Scores pictures by a linear layer on what :mod:`sight` sees of them, and on features if any.
+
+    The numbers are standardised and bent by an arctangent, so that none
+    outweighs the others.
+
+    Args:
+        digest (str): Of the network's weights; empty for none.
+        n_features (int): How many further numbers are known of each picture.
+    """
+
+    def __init__(self, digest='', n_features=0):
+        super().__init__()
+        self.digest = digest
+        self.n_features = n_features
+        n = sum((sight.SIZES if digest else sight.SIZES_WITHOUT).values()) + n_features
+        with self.init_scope():
+            self.l = L.Linear(n, 1, initialW=0)
+        self.add_persistent('mean', np.zeros(n, np.float32))
+        self.add_persistent('deviation', np.ones(n, np.float32))
+
+    @property
+    def sizes(self):
+        """How many numbers each group has, by name."""
+        sizes = dict(sight.SIZES if self.digest else sight.SIZES_WITHOUT)
+        return {**sizes, 'features': self.n_features} if self.n_features else sizes
+
+    def forward(self, x, f=None):                        # (B, 3, H, W), 0 to 1; (B, n_features)
+        return self.head(self.trunk(x), f)               # (B, 1)
+
+    def trunk(self, x):
+        """What is seen of pictures, an array: nothing of it is trained."""
+        pictures = chainer.get_device('@numpy').send(chainer.as_array(x)) * np.float32(WHITE)
+        return self.device.send(sight.get(self.digest).see(pictures).astype(np.float32))
+
+    def head(self, h, f=None):
+        if self.n_features:
+            h = self.xp.concatenate([h, f], axis=1)
+        return self.l(F.arctan((h - self.mean) / self.deviation))
+
+    def see_set(self, X, image_scale, rows=None, progress=lambda n: None):
+        """What is seen of many pictures, kept beside their file: :mod:`feature_cache`.
+
+        Args:
+            X (numpy.ndarray): Shape ``(N, 3, H, W)``, as in ``X.npy``.
+            image_scale (float): What makes pixel values 0 to 1.
+            rows (numpy.ndarray): Which of them; ``None`` for all.
+            progress (callable): Called with the number of pictures that are done.
+
+        Returns:
+            numpy.ndarray: float16, shape ``(len(rows), D)``.
+        """
+        eye = sight.get(self.digest)
+        scale = np.float32(image_scale * WHITE)
+
+        def see(pictures):
+            return eye.see(pictures if scale == 1 else pictures * scale)
+
+        return feature_cache.rows_of(X, f'{eye.kind} {scale}', eye.n_columns, see, rows, progress)
+
+    def score_set(self, X, image_scale, rows=None, features=None, progress=lambda n: None):
+        """Scores of many pictures, float32, shape ``(len(rows),)``; arguments as above.
+
+        ``features`` are those of the pictures of ``rows``.
+        """
+        seen = self.see_set(X, image_scale, rows, progress)
+        scores = np.empty(len(seen), np.float32)
+        with chainer.no_backprop_mode():
+            for start in range(0, len(seen), 256):
+                part = slice(start, start + 256)
+                h = self.device.send(np.asarray(seen[part], np.float32))
+                f = None if features is None else self.device.send(features[part])
+                scores[part] = chainer.get_device('@numpy').send(self.head(h, f).array)[:, 0]
+        return scores
