@@ -1,29 +1,36 @@
-"""How well scores order pictures that a person has rated."""
+"""How well scores rank pictures that a person has rated.
+
+Ratings and scores are arrays of ``N`` numbers of any shape and real type, at
+least one, in the same order; higher is better.
+"""
+from collections.abc import Callable
+from typing import Optional
+
 import numpy as np
 
 
-def ndcg(y_true, y_score, k=None):
+def ndcg(y_true: np.ndarray, y_score: np.ndarray, k: Optional[int] = None) -> float:
     """Normalised discounted cumulative gain of one ranking.
 
     The gain of a picture rated ``r`` is ``2**r - 1``; position ``p`` (from 1)
-    is discounted by ``log2(p + 1)``.  Pictures with equal scores count as the
-    average over their orders, so a network that scores all pictures alike
-    earns what a random order earns.
+    is discounted by ``log2(p + 1)``.  The sum of discounted gains is divided
+    by that of the ideal order.  Equal scores count as the average over their
+    orders, so a network that scores all pictures the same gets what random
+    order gets on average.
 
-    Gains are taken relative to ``2**max(y_true)``, which leaves the quotient
-    as it is and never overflows.  If a rating is negative, all are first
-    shifted so that the lowest is 0: only differences matter to RankNet, and
-    the result stays in [0, 1].
+    If a rating is negative, all are first shifted so that the lowest is 0:
+    only differences matter to RankNet, and the result stays in [0, 1].  Large
+    ratings do not overflow.
 
     Args:
-        y_true (numpy.ndarray): Ratings, ``N`` numbers of any shape.
-        y_score (numpy.ndarray): Predicted scores, as many; higher first.
-        k (int): Only the first ``k`` positions count; ``None`` or ``k > N``
-            counts all.
+        y_true: Ratings.
+        y_score: Predicted scores.
+        k: Only the first ``k`` positions count; ``None`` or ``k > N`` counts
+            all.
 
     Returns:
-        float: In ``[0, 1]``; 0 if every rating is 0 (or, after the shift, is
-        the lowest).
+        float: In ``[0, 1]``; 0 if every rating is 0, or all are equal and
+        negative.
 
     Raises:
         ValueError: If the sizes differ, the arrays are empty, a rating or a
@@ -36,7 +43,7 @@ def ndcg(y_true, y_score, k=None):
     """
     y_true, y_score = _check(y_true, y_score)
     if k is not None and k < 1:
-        raise ValueError('k must be at least 1, got {}'.format(k))
+        raise ValueError(f'k must be at least 1, got {k}')
     gains = _gains(y_true)
     order = np.argsort(-y_score, kind='stable')
     averaged = _average_ties(gains[order], y_score[order])
@@ -49,31 +56,31 @@ def ndcg(y_true, y_score, k=None):
 
 
 def _gains(y_true):
-    with np.errstate(over='ignore'):  # an infinite difference is right at both places
+    """Gains in units of ``2**max``, which the quotient does not depend on."""
+    with np.errstate(over='ignore'):  # an infinite difference gives the right gain
         ratings = y_true - min(y_true.min(), 0)
-        # (2**r - 1) / 2**max, without forming either power.
+        # (2**r - 1) / 2**max, without computing either power
         return -np.expm1(-ratings * np.log(2)) * np.exp2(y_true - y_true.max())
 
 
 def _average_ties(values, sorted_scores):
-    """Give each run of equal scores the mean of its values."""
+    """Replace the values of each run of equal scores by their mean."""
     starts = np.flatnonzero(np.r_[True, np.diff(sorted_scores) != 0])
     lengths = np.diff(np.r_[starts, len(values)])
     return np.repeat(np.add.reduceat(values, starts) / lengths, lengths)
 
 
-def pair_accuracy(y_true, y_score):
-    """Share of the pairs with different ratings whose scores agree in order.
+def pair_accuracy(y_true: np.ndarray, y_score: np.ndarray) -> float:
+    """Fraction of the pairs with different ratings that the scores put in the right order.
 
-    A pair with equal scores counts one half, so that scores which say nothing
-    earn 0.5.
+    A pair with equal scores counts one half: constant scores get 0.5.
 
     Args:
-        y_true (numpy.ndarray): Ratings, ``N`` numbers of any shape.
-        y_score (numpy.ndarray): Predicted scores, as many.
+        y_true: Ratings.
+        y_score: Predicted scores.
 
     Returns:
-        float: In ``[0, 1]``; ``nan`` if no two ratings differ.
+        float: In ``[0, 1]``; ``nan`` if all ratings are equal.
 
     Raises:
         ValueError: If the sizes differ, the arrays are empty, or a value is
@@ -84,12 +91,12 @@ def pair_accuracy(y_true, y_score):
     return (concordant + tied_score / 2) / rated_apart if rated_apart else float('nan')
 
 
-def kendall_tau(y_true, y_score):
-    """Kendall's rank correlation, in its form tau-b, which allows for ties.
+def kendall_tau(y_true: np.ndarray, y_score: np.ndarray) -> float:
+    """Kendall's rank correlation tau-b, which accounts for ties; in O(N log^2 N).
 
     Args:
-        y_true (numpy.ndarray): Ratings, ``N`` numbers of any shape.
-        y_score (numpy.ndarray): Predicted scores, as many.
+        y_true: Ratings.
+        y_score: Predicted scores.
 
     Returns:
         float: In ``[-1, 1]``; ``nan`` if all ratings or all scores are equal.
@@ -108,21 +115,21 @@ def kendall_tau(y_true, y_score):
     return agreement / scale if scale else float('nan')
 
 
-def spearman(y_true, y_score):
+def spearman(y_true: np.ndarray, y_score: np.ndarray) -> float:
     """Spearman's rank correlation; equal values share the mean of their ranks.
 
-    Args, Returns and Raises are those of :func:`pearson`.
+    Arguments, result and errors are those of :func:`pearson`.
     """
     y_true, y_score = _check(y_true, y_score)
     return pearson(_mean_ranks(y_true), _mean_ranks(y_score))
 
 
-def pearson(y_true, y_score):
-    """Pearson's correlation: how close the scores are to a line over the ratings.
+def pearson(y_true: np.ndarray, y_score: np.ndarray) -> float:
+    """Pearson's correlation: how close scores are to a linear function of the ratings.
 
     Args:
-        y_true (numpy.ndarray): Ratings, ``N`` numbers of any shape.
-        y_score (numpy.ndarray): Predicted scores, as many.
+        y_true: Ratings.
+        y_score: Predicted scores.
 
     Returns:
         float: In ``[-1, 1]``; ``nan`` if all ratings or all scores are equal.
@@ -146,29 +153,31 @@ def _mean_ranks(values):
     return (np.cumsum(counts) - (counts - 1) / 2)[number]
 
 
-def bootstrap_interval(metric, y_true, y_score, level=.95, n=1000, seed=0, most=None):
-    """Percentile bootstrap: where a metric would lie with other pictures like these.
+def bootstrap_interval(metric: Callable[[np.ndarray, np.ndarray], float], y_true: np.ndarray,
+                       y_score: np.ndarray, level: float = .95, n: int = 1000, seed: int = 0,
+                       most: Optional[int] = None) -> tuple[float, float]:
+    """Percentile bootstrap: how far a metric depends on which pictures were rated.
 
-    Pictures are drawn with replacement, as many as there are, or ``most`` of
-    more: the deviations of these draws are shrunk by the square root of the
-    share.  That holds for means over pictures or pairs and for correlations,
-    not for NDCG@k.
+    Each of ``n`` samples draws ``N`` pictures with replacement.  Draws for
+    which the metric is ``nan`` are skipped.
 
     Args:
-        metric (callable): Takes ratings and scores.
-        y_true (numpy.ndarray): Ratings, shape ``(N,)``.
-        y_score (numpy.ndarray): Predicted scores, shape ``(N,)``.
-        level (float): Share of the draws that the interval holds.
-        n (int): How many draws.
-        seed (int): What they follow from.
-        most (int): Pictures to a draw, at most; ``None`` for any number.
+        metric: Takes ratings and scores, such as :func:`pair_accuracy`.
+        y_true: Ratings, shape ``(N,)``.
+        y_score: Predicted scores, shape ``(N,)``.
+        level: Fraction of the samples that the interval covers.
+        n: The number of samples.
+        seed: Same seed, same interval.
+        most: Draw at most this many pictures to a sample, and narrow the
+            interval by ``sqrt(most / N)``: faster, and right for means over
+            pictures or pairs and for correlations, but not for NDCG@k.
 
     Returns:
-        tuple of float: Lower and upper bound; ``nan`` if the metric says so of
-        every draw.
+        tuple of float: Lower and upper bound; ``nan`` if the metric is ``nan``
+        for every sample.
 
     Reference: Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993,
-    section 13.3; fewer to a draw: Bickel et al., *Resampling Fewer Than n
+    section 13.3; smaller samples: Bickel et al., *Resampling Fewer Than n
     Observations*, Statistica Sinica 1997.
     """
     rng = np.random.default_rng(seed)
@@ -187,8 +196,8 @@ def bootstrap_interval(metric, y_true, y_score, level=.95, n=1000, seed=0, most=
     return float(low), float(high)
 
 
-def rank(values):
-    """Row numbers from best to worst; equal ones stay in input order."""
+def rank(values: np.ndarray) -> np.ndarray:
+    """Row numbers from the highest value to the lowest; equal ones stay in input order."""
     return np.argsort(-values, kind='stable')
 
 
@@ -196,19 +205,19 @@ def _check(y_true, y_score):
     y_true = np.asarray(y_true, float).ravel()
     y_score = np.asarray(y_score, float).ravel()
     if len(y_true) != len(y_score):
-        raise ValueError('expected as many scores as ratings, got {} and {}'
-                         .format(len(y_score), len(y_true)))
+        raise ValueError(f'expected as many scores as ratings, got {len(y_score)} and '
+                         f'{len(y_true)}')
     if not len(y_true):
         raise ValueError('expected at least one rating')
     for name, values in (('rating', y_true), ('score', y_score)):
         if not np.isfinite(values).all():
-            raise ValueError('{} {} (from 0) is {}'.format(
-                name, np.isfinite(values).argmin(), values[~np.isfinite(values)][0]))
+            row = np.isfinite(values).argmin()
+            raise ValueError(f'{name} {row} (from 0) is {values[row]}')
     return y_true, y_score
 
 
 def _count_pairs(y_true, y_score):
-    """Count pairs: concordant, discordant, tied in score only, in rating only."""
+    """Count the pairs that are concordant, discordant, tied only in score, tied only in rating."""
     n = len(y_true)
     order = np.lexsort((y_score, y_true))
     ratings = np.unique(y_true, return_inverse=True)[1][order]
@@ -228,10 +237,10 @@ def _count_ties(values):
 
 
 def _count_inversions(ranks):
-    """Count the pairs in which a higher rank stands before a lower one.
+    """Count the pairs in which a higher rank comes before a lower one.
 
-    Two different ranks part at their highest differing bit: at each bit, count
-    the pairs that agree above it and have a 1 before a 0.  O(N log^2 N).
+    The highest bit in which two ranks differ says which is higher.  So for each
+    bit, count the pairs that agree above it and have a 1 before a 0.
     """
     inversions = 0
     for bit in reversed(range(int(ranks.max()).bit_length())):

@@ -18,99 +18,15 @@ from picture_ranknet.storage import arrays, atomic, ratings_txt, tables
 from picture_ranknet.text import count
 
 
-def load_models(args, device, X_path=None, X=None):
-    """The trained models; checked against the pictures ``X``, if there are any yet."""
-    from picture_ranknet.models import scoring  # here, so that --help does not wait for Chainer
-
-    models = []
-    for path in args.model_pkl, *args.ensemble:
-        model = scoring.load(path, args.image_scale, messages.note)
-        if X is not None:
-            scoring.check_image_size(model, path, X)
-            scoring.warn_if_odd_scale(X_path, X, model.image_scale, messages.note)
-        elif models and model.image_size != models[0].image_size:
-            raise InputError(f'{path}: is for pictures of another size than {args.model_pkl}')
-        scoring.check_features(model, path, args.features)
-        model.to_device(device)
-        models.append(model)
-    return models
-
-
-def read_features(path, n, models, model_path):
-    """Read the features of ``n`` pictures, as many of each as the models need."""
-    needed = [model.predictor.n_features for model in models if model.predictor.n_features]
-    if path and not needed:
-        raise InputError(f'{model_path}: was trained without features; leave --features out')
-    features = [arrays.read_features(path, n, n_features) for n_features in needed]
-    return features[0] if features else None
-
-
-def print_agreement(ratings, scores, k):
-    """Print how well the scores agree with the person's own ratings."""
-    rated = ~np.isnan(ratings)
-    ratings, scores = ratings[rated], scores[rated]
-    print(f'NDCG@{k}: {metrics.ndcg(ratings, scores, k):.4f}'
-          f' | pair accuracy: {metrics.pair_accuracy(ratings, scores):.4f}'
-          f' | Kendall tau: {metrics.kendall_tau(ratings, scores):.4f}')
-
-
-def read_ratings(path, n):
-    """Read the person's own ratings of the pictures; there must be at least one."""
-    ratings = ratings_txt.read_ratings(path, n)
-    if np.isnan(ratings).all():
-        raise InputError(f'{path}: expected at least one rating to compare with, got none; rate '
-                         'some of the pictures')
-    return ratings
-
-
-def read_sources(X_path, n):
-    """Columns and rows of the table beside the pictures; none if there is no table."""
-    table = tables.table_path(X_path)
-    return tables.read_table(table, n) if os.path.exists(table) else ([], [[]] * n)
-
-
-def write_ranking(path, scores, columns, rows, marks):
-    """Write a table of the pictures, best first, with the columns of their table."""
-    first = ['rank', 'score', *marks[0], 'row']
-    kept = [c for c, column in enumerate(columns) if column not in first]
-    tables.write_table(
-        path, first + [columns[c] for c in kept],
-        ([position, scores[row], *marks[1][row], row] + [rows[row][c] for c in kept]
-         for position, row in enumerate(metrics.rank(scores), 1)))
-
-
-def draw_strip(path, X, scores, ratings, n):
-    """Draw the ``n`` best pictures, under the person's own order if known."""
-    from picture_ranknet.pictures import plots
-
-    rated = np.arange(len(X)) if ratings is None else np.flatnonzero(~np.isnan(ratings))
-    plots.draw_ranking(path, X, rated, scores, ratings, n)
-
-
-def draw_explanations(path, ensemble, X, features, scores, n, mirror):
-    """Draw the ``n`` best pictures with what raised their scores."""
-    from picture_ranknet.models import explain
-    from picture_ranknet.pictures import plots
-
-    order = metrics.rank(scores)[:n]
-    with messages.progress(len(order), 'pictures', 'explaining') as bar:
-        maps = []
-        for row in order:
-            known = None if features is None else features[row]
-            maps.append(explain.occlude(ensemble, X[row], known, mirror))
-            bar.update()
-    plots.draw_explanations(path, X, order, scores, maps)
-
-
 def build_parser():
     parser = options.parser(
         'predict.py', 'Score and rank pictures with a trained model: those of an X.npy, or '
                       'pictures, videos and folders of them.')
     parser.add_argument('model_pkl', help='a model made by train.py')
     parser.add_argument('pictures', nargs='+',
-                        help='one X.npy, N x 3 x 80 x 80; or pictures, videos and folders, which '
+                        help='one X.npy, N x 3 x H x W; or pictures, videos and folders, which '
                              'are prepared as the pictures that the model was trained on')
-    parser.add_argument('--output', '-o', default='pred.txt',
+    parser.add_argument('--output', '-o', metavar='TXT', default='pred.txt',
                         help='scores, one a line: of the pictures in the order of X.npy, or of the '
                              'files as listed, each that of its best face, nan where there is none')
     parser.add_argument('--csv', metavar='CSV', type=options.file_ending('.csv'),
@@ -119,31 +35,31 @@ def build_parser():
     parser.add_argument('--features', metavar='NPY',
                         help='further numbers about each picture, N x D, for a model trained '
                              'with them')
-    parser.add_argument('--image_scale', type=options.positive_float,
-                        help='what pixel values are multiplied by (default: as in training, 1/255 '
+    parser.add_argument('--image_scale', metavar='FACTOR', type=options.positive_float,
+                        help='what pixel values are multiplied by (default: as in training; 1/255 '
                              "for models of the article's own script)")
     parser.add_argument('--mirror', action='store_true',
                         help='score each picture and its mirror image, and take the mean')
     parser.add_argument('--ensemble', metavar='PKL', nargs='+', default=[],
                         help='further models; scores are the mean of all')
-    parser.add_argument('--batchsize', '-b', type=options.positive_int, default=64,
-                        help='pictures to a forward pass')
+    parser.add_argument('--batchsize', '-b', metavar='N', type=options.positive_int, default=64,
+                        help='pictures in a forward pass')
     options.add_device_arguments(parser)
     add_file_arguments(parser)
 
     group = parser.add_argument_group('look')
     group.add_argument('--strip', metavar='PNG', type=options.file_ending('.png'),
                        help='draw the pictures from best to worst')
-    group.add_argument('--strip_n', type=options.positive_int, default=200,
-                       help='draw only this many, the best')
+    group.add_argument('--strip_n', metavar='N', type=options.positive_int, default=200,
+                       help='draw only the N best')
     group.add_argument('--explain', metavar='PNG', type=options.file_ending('.png'),
                        help='draw which parts of the best pictures raised their scores')
-    group.add_argument('--explain_n', type=options.positive_int, default=12,
-                       help='explain this many, the best')
+    group.add_argument('--explain_n', metavar='N', type=options.positive_int, default=12,
+                       help='explain the N best')
     group.add_argument('--ratings', metavar='TXT',
                        help='your own ratings of the pictures of X.npy, to compare with')
-    group.add_argument('--ndcg_k', type=options.positive_int, default=100,
-                       help='positions that NDCG counts')
+    group.add_argument('--ndcg_k', metavar='K', type=options.positive_int, default=100,
+                       help='NDCG counts the first K positions')
     return parser
 
 
@@ -206,6 +122,93 @@ def parse_args(argv):
     return args
 
 
+def load_models(args, device, X_path=None, X=None):
+    """The trained models; checked against the pictures ``X``, if there are any yet."""
+    from picture_ranknet.models import scoring  # here, so that --help does not wait for Chainer
+
+    models = []
+    for path in args.model_pkl, *args.ensemble:
+        model = scoring.load(path, args.image_scale, messages.note)
+        if X is not None:
+            scoring.check_image_size(model, path, X)
+            scoring.warn_if_odd_scale(X_path, X, model.image_scale, messages.note)
+        else:
+            check_square(model, path, models)
+        scoring.check_features(model, path, args.features)
+        model.to_device(device)
+        models.append(model)
+    return models
+
+
+def check_square(model, path, others):
+    """Refuse a model that pictures cannot be prepared for, or not for the others as well."""
+    height, width = model.image_size
+    if height != width:
+        raise InputError(f'{path}: expected a model of square pictures, got {width} x {height}; '
+                         'prepare an X.npy')
+    if others and others[0].image_size != model.image_size:
+        raise InputError(f'{path}: is for pictures of {width} x {height}, the first model for '
+                         'others')
+    if others and None not in (model.preparation, others[0].preparation) \
+            and model.preparation != others[0].preparation:
+        raise InputError(f'{path}: is for pictures that were cut in another way than those of the '
+                         'first model')
+
+
+def read_features(path, n, models, model_path):
+    """Read the features of ``n`` pictures, as many of each as the models need."""
+    needed = [model.predictor.n_features for model in models if model.predictor.n_features]
+    if path and not needed:
+        raise InputError(f'{model_path}: was trained without features; leave --features out')
+    features = [arrays.read_features(path, n, n_features) for n_features in needed]
+    return features[0] if features else None
+
+
+def print_agreement(ratings, scores, k):
+    """Print how well the scores agree with the person's own ratings."""
+    rated = ~np.isnan(ratings)
+    ratings, scores = ratings[rated], scores[rated]
+    print(f'NDCG@{k}: {metrics.ndcg(ratings, scores, k):.4f}'
+          f' | pair accuracy: {metrics.pair_accuracy(ratings, scores):.4f}'
+          f' | Kendall tau: {metrics.kendall_tau(ratings, scores):.4f}')
+
+
+def read_ratings(path, n):
+    """Read the person's own ratings of the pictures; there must be at least one."""
+    ratings = ratings_txt.read_ratings(path, n)
+    if np.isnan(ratings).all():
+        raise InputError(f'{path}: expected at least one rating to compare with, got none; rate '
+                         'some of the pictures')
+    return ratings
+
+
+def read_sources(X_path, n):
+    """Columns and rows of the table beside the pictures; none if there is no table."""
+    table = tables.table_path(X_path)
+    return tables.read_table(table, n) if os.path.exists(table) else ([], [[]] * n)
+
+
+def write_ranking(path, scores, columns, rows, marks):
+    """Write a table of the pictures, best first, with the columns of their table."""
+    first = ['rank', 'score', *marks[0], 'row']
+    kept = [c for c, column in enumerate(columns) if column not in first]
+    tables.write_table(
+        path, first + [columns[c] for c in kept],
+        ([position, scores[row], *marks[1][row], row] + [rows[row][c] for c in kept]
+         for position, row in enumerate(metrics.rank(scores), 1)))
+
+
+def draw_explanations(args, ensemble, X, features, scores):
+    """Draw the best pictures with what raised their scores."""
+    from picture_ranknet.models import explain
+    from picture_ranknet.pictures import plots
+
+    best = metrics.rank(scores)[:args.explain_n]
+    with messages.progress(len(best), 'pictures', 'explaining') as bar:
+        maps = explain.occlude_rows(ensemble, X, best, features, args.mirror, bar.update)
+    plots.draw_explanations(args.explain, X, best, scores, maps)
+
+
 def check_folders(args):
     """Refuse folders that hold something else, before anything is read."""
     from picture_ranknet.pictures import gallery
@@ -245,9 +248,11 @@ def rank_set(args, device):
     if ratings is not None:
         print_agreement(ratings, scores, args.ndcg_k)
     if args.strip:
-        draw_strip(args.strip, X, scores, ratings, args.strip_n)
+        from picture_ranknet.pictures import plots
+        rated = np.arange(len(X)) if ratings is None else np.flatnonzero(~np.isnan(ratings))
+        plots.draw_ranking(args.strip, X, rated, scores, ratings, args.strip_n)
     if args.explain:
-        draw_explanations(args.explain, ensemble, X, features, scores, args.explain_n, args.mirror)
+        draw_explanations(args, ensemble, X, features, scores)
     if args.gallery or args.sort_into or args.xmp:
         ranked = items.of_set(X_path, scores)
         if not ranked:
@@ -262,6 +267,7 @@ def rank_files(args, device):
     from picture_ranknet.models import scoring
     from picture_ranknet.pictures.sources import find_sources
     from picture_ranknet.ranking import items, library, marks
+    from picture_ranknet.ranking.files import score_files
 
     if ranks.size() > 1:
         raise InputError('predict.py: prepares files with all cores of one process; leave out '
@@ -272,40 +278,31 @@ def rank_files(args, device):
     csv, folder = args.csv or root + '.csv', root + '.library'
     models = load_models(args, device)
     scale = find_scale(args, models[0])
-    size, width = models[0].image_size
-    if size != width:
-        raise InputError(f'{args.model_pkl}: expected a model of square pictures, got {width} x '
-                         f'{size}; prepare an X.npy')
     preparation = library.preparation_of(models[0].preparation, args.whole, args.margin,
                                          args.model_pkl)
     listed, n_others = find_sources(args.pictures, leave_out=[
         folder, args.gallery, args.sort_into, args.output, csv, args.model_pkl, *args.ensemble])
     paths = list({os.path.abspath(path): path for path in listed}.values())
     atomic.check_outputs({'--output': args.output, '--csv': csv}, {'pictures': paths})
-    with library.Library(folder, preparation, size, messages.note) as prepared:
-        with messages.progress(len(paths), 'files', 'preparing') as bar:
-            files = prepared.prepare(paths, messages.follow(bar))
-        missing = library.describe_missing(files, preparation)
-        rows = np.array(sorted({row for rows in files.rows for row in rows or ()}), int)
-        if not len(rows):
-            raise InputError(f'{", ".join(args.pictures)}: nothing to score: {missing}')
-        X = arrays.read_pictures(prepared.pictures_path)
-        with messages.progress(len(rows) * len(models), 'pictures', 'scoring') as bar:
-            scores = scoring.score_set(scoring.Ensemble(models), X, prepared.pictures_path, None,
-                                       args.batchsize, args.mirror, bar.update, rows)
-        scoring.warn_if_collapsed(scores, messages.note)
-        ranked = items.of_files(files, prepared.pictures_path, len(X), dict(zip(rows, scores)))
-        ratings_txt.write_scores(args.output, items.scores_of(paths, ranked))
-        threshold = find_threshold(args, scale, list(items.best_of_files(ranked).values()))
-        items.write_table(csv, ranked, marks.marks(scale, threshold, [i.score for i in ranked]))
-        if n_others:
-            messages.note(f'{count(n_others, "file")} skipped: neither pictures nor videos')
-        noun = 'face' if preparation.kind == 'face' else 'picture'
-        print(f'{count(len(ranked), noun)} in {count(len(paths), "file")}, {files.n_new:,} of them '
-              f'new, in {time.monotonic() - start:.0f} s -> {args.output}, {csv}')
-        if missing:
-            print(f'no score (nan): {missing}')
-        use(args, ranked, X, scale)
+    with messages.progress(len(paths), 'files', 'preparing') as preparing, \
+            messages.progress(len(paths), 'pictures', 'scoring') as scored:
+        ranked = score_files(
+            paths, models, folder, preparation, batchsize=args.batchsize, mirror=args.mirror,
+            note=messages.note, preparing=messages.follow(preparing),
+            scored=messages.follow(scored))
+    scores = [item.score for item in ranked.items]
+    scoring.warn_if_collapsed(np.array(scores), messages.note)
+    ratings_txt.write_scores(args.output, ranked.scores)
+    threshold = find_threshold(args, scale, ranked.scores[np.isfinite(ranked.scores)])
+    items.write_table(csv, ranked.items, marks.marks(scale, threshold, scores))
+    if n_others:
+        messages.note(f'{count(n_others, "file")} skipped: neither pictures nor videos')
+    noun = 'face' if preparation.kind == 'face' else 'picture'
+    print(f'{count(len(scores), noun)} in {count(len(paths), "file")}, {ranked.files.n_new:,} of '
+          f'them new, in {time.monotonic() - start:.0f} s -> {args.output}, {csv}')
+    if ranked.missing:
+        print(f'no score (nan): {ranked.missing}')
+    use(args, ranked.items, ranked.X, scale)
 
 
 def find_scale(args, model):
@@ -323,13 +320,12 @@ def find_scale(args, model):
     return scale
 
 
-def find_threshold(args, scale, scored):
+def find_threshold(args, scale, scores):
     """The score from which on --keep keeps; prints what it means."""
     from picture_ranknet.ranking import marks
 
     if not args.keep:
         return None
-    scores = [getattr(item, 'score', item) for item in scored]
     threshold = scale.keep(args.keep)
     print(marks.describe_keep(scale, args.keep, threshold, scores))
     return threshold

@@ -1,15 +1,16 @@
-"""Damaged and forged model files: each must be refused in one line, or load.
+"""Fuzzes the readers of model files and snapshots: each input must load, or be refused in one line.
 
     python benchmarks/fuzz_models.py [--n 100000] [--seed 0] [--keep FOLDER]
 
 Mutates good files of every kind that the commands read weights from: models
-pickled by each protocol, by ``train.py`` and by the article's line, snapshots,
-weights of others.  Bytes are changed, opcodes (members of a zip file, fields of a
-message) are replaced, repeated, left out, moved between files and given extreme
-arguments, hostile ones are put in, files are cut.  Each input is read with an
-audit hook that listens: to write, to open a socket, to start a program, to
-import, or to run code is a failure, as is another error than ours, a model
-that is none, 10 seconds, or 1 GiB.  Prints a table; status 1 if anything failed.
+as ``train.py`` writes them, models pickled as they are with each protocol, and
+snapshots.  Bytes are changed; opcodes, or members of a zip file, are replaced,
+repeated, removed, moved between files and given extreme arguments; hostile
+ones are inserted; files are truncated.  An audit hook listens while an input is
+read.  Failures are: writing a file, opening a socket, starting a program,
+importing, running code, an error other than ``InputError``, a model with
+weights that are not finite or do not fit, more than 10 seconds of computing, and more than
+1 GiB.  Prints a table; the exit status is 1 if anything failed.
 """
 import argparse
 import collections
@@ -36,13 +37,11 @@ import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
 import chainer
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.models import (
-    model_file,
-    pretrained,
-)
+from picture_ranknet.learning import recipe, snapshots
+from picture_ranknet.models import model_file
 from support import model_samples
 
-MOST_SECONDS = 10
+MOST_SECONDS = 10  # of computing; the machine may have more to do
 MOST_MIB = 1024
 
 HARMLESS = {'open', 'mmap.__new__', 'builtins.id', 'object.__getattr__'}  # what readers do
@@ -66,16 +65,16 @@ FORGED = [
 
 class Kind:
 
-    """One kind of file: good ones, cut into the parts that mutations work with.
+    """One kind of file: good ones, split into the parts that mutations change.
 
     Args:
         name (str): For the table.
         contents (list of bytes): Good files.
-        split (callable): The parts of a content, which make it up.
-        prepare (callable): Makes what weights are loaded into.
-        load (callable): Loads the file at a path into that; returns arrays
-            that must be finite.
-        forged (list of bytes): Parts to put in.
+        split (callable): Splits a content into parts.
+        prepare (callable): Makes what the file is loaded into.
+        load (callable): Takes a path and that; returns arrays, which must be
+            finite.
+        forged (list of bytes): Parts to insert.
     """
 
     def __init__(self, name, contents, split, prepare, load, forged):
@@ -98,7 +97,7 @@ class Kind:
 
 
 def some(rng, parts):
-    """Where a part is; small ones stand for opcodes, headers and the like, and are preferred."""
+    """Choose a part; small ones, such as opcodes and headers, are preferred."""
     for _ in range(4):
         at = rng.randrange(len(parts))
         if len(parts[at]) < 1000:
@@ -172,7 +171,7 @@ def split_pickle(content):
 
 
 def split_zip(content):
-    """Headers of members, of their arrays, the arrays, and the directory's entries."""
+    """Headers of members and of their arrays, the arrays, and the entries of the directory."""
     starts = {0}
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for info in archive.infolist():
@@ -187,31 +186,12 @@ def split_zip(content):
     return cut(content, sorted({*starts, at}))
 
 
-def split_message(content):
-    """Fields, as far in as the numbers of a blob."""
-    starts, todo = [], [(0, len(content))]
-    view = memoryview(content)
-    while todo:
-        at, end = todo.pop()
-        while at < end:
-            starts.append(at)
-            key, at = pretrained._read_varint(view, at)
-            if key & 7 == 2:
-                size, at = pretrained._read_varint(view, at)
-                if key >> 3 in (100, 2, 7, 6):
-                    todo.append((at, at + size))
-                at += size
-            else:
-                _, at = pretrained._read_varint(view, at)
-    return cut(content, sorted(set(starts)))
-
-
 def cut(content, starts):
     return [content[a:b] for a, b in zip(starts, [*starts[1:], len(content)])]
 
 
 def repack(rng, content):
-    """A zip file with the same members, one of them forged; its sums are right."""
+    """Forge one member of a zip file; its checksums are right."""
     with zipfile.ZipFile(io.BytesIO(content)) as old:
         members = [(info.filename, old.read(info)) for info in old.infolist()]
     at = rng.randrange(len(members))
@@ -265,79 +245,59 @@ def kinds(folder):
         model = model_samples.model(arch, n_features)
         path = os.path.join(folder, 'model.pkl')
         model_file.save(path, model)
-        models.setdefault('{} of train.py'.format(arch), []).append(read(path))
+        models.setdefault(f'{arch} of train.py', []).append(read(path))
         if arch == 'cnn':
-            train_a_step(model, n_features)
+            model_samples.train_a_step(model, n_features=n_features)
+            model.loss = chainer.Variable(np.float32([[1]]))  # the article's RankNet keeps it
             for protocol in range(6):
-                models.setdefault('cnn, protocol {}'.format(protocol), []).append(
+                models.setdefault(f'cnn, protocol {protocol}', []).append(
                     pickle.dumps(model, protocol))
     for name, contents in models.items():
         yield Kind(name, contents, split_pickle, lambda: None, load_model, FORGED)
     zips = [b'PK\3\4' + b'\xff' * 26, b'PK\1\2' + b'\xff' * 42, b'PK\6\7' + b'\xff' * 16,
             npy(np.zeros(3)), npy(np.array(1)), b'\xff' * 4, b'\0' * 100]
-    yield ZipKind('snapshot', snapshots(folder), make_trainer, load_snapshot, zips)
-    weights = model_samples.Predictor().weights()
-    yield ZipKind('weights of Chainer',
-                  [savez(save, weights) for save in (np.savez, np.savez_compressed)],
-                  model_samples.Predictor, load_weights, zips)
-    yield Kind('weights of Caffe', [model_samples.caffemodel(weights)], split_message,
-               model_samples.Predictor, load_weights,
-               [b'\xa2\6\0', b':\0', b'*\0', b'\xff' * 9, b'\n\xff\xff\xff\xff\x0f'])
+    yield ZipKind('snapshot', [snapshot(folder)], make_run, load_snapshot, zips)
 
 
 def read(path):
     return pathlib.Path(path).read_bytes()
 
 
-def savez(save, arrays):
-    f = io.BytesIO()
-    save(f, **arrays)
-    return f.getvalue()
+def make_run():
+    """A training run before its first step."""
+    model, pictures = model_samples.model(), model_samples.rated()
+    marks = snapshots.marks_of(recipe.Recipe(), pictures, None)
+    return snapshots.Run(model, chainer.optimizers.Adam().setup(model), marks)
 
 
-def train_a_step(model, n_features):
-    pictures = model_samples.rated(4, n_features)
-    optimizer = chainer.optimizers.Adam().setup(model)
-    optimizer.update(model.loss_of_all_pairs, model.to_input(pictures.X), pictures.ratings,
-                     pictures.features)
-    model.loss = chainer.Variable(np.float32([[1]]))  # the article's RankNet keeps it
-
-
-def snapshots(folder):
-    loop = model_samples.trainer_for(model_samples.model(), folder)
-    sys.stdout, stdout = io.StringIO(), sys.stdout
-    loop.run()
-    sys.stdout = stdout
-    return [read(os.path.join(folder, 'snapshot_iter_4'))]
+def snapshot(folder):
+    """A snapshot after one step."""
+    run, pictures = make_run(), model_samples.rated()
+    run.optimizer.update(run.model.loss_of_all_pairs, run.model.to_input(pictures.X),
+                         pictures.ratings)
+    run.step, run.log = 1, [{'main/loss': .5, 'iteration': 1}]
+    run.best.offer(1, .5)
+    return read(snapshots.save(folder, run))
 
 
 def load_model(path, _):
     model = model_file.load(path)
     if model.predictor.l1.W.shape[1] != model.predictor.n_seen(model.image_size):
-        raise TypeError('loaded, but is no model')
+        raise TypeError('its weights do not fit')
     return [param.array for param in model.params()]
 
 
-def make_trainer():
-    return model_samples.trainer_for(model_samples.model(), 'nowhere')
-
-
-def load_snapshot(path, loop):
-    model_file.load_snapshot(path, loop)
-    return [param.array for param in loop.updater.get_optimizer('main').target.params()]
-
-
-def load_weights(path, predictor):
-    pretrained.load(path, predictor)
-    return predictor.weights().values()
+def load_snapshot(path, run):
+    snapshots.load(path, run)
+    return [param.array for param in run.model.params()]
 
 
 class Listener:
 
-    """Hears what Python does while files are read.
+    """Listens to what Python does while files are read.
 
     Attributes:
-        heard (list of str): What no reader has a reason to do.
+        heard (list of str): What a reader has no reason to do.
     """
 
     def __init__(self):
@@ -347,7 +307,7 @@ class Listener:
 
     def hear(self, event, args):
         if self.is_on and (event not in HARMLESS or event == 'open' and is_written(*args)):
-            self.heard.append('{} {}'.format(event, args)[:200])
+            self.heard.append(f'{event} {args}'[:200])
 
 
 def is_written(path, mode, flags):
@@ -356,29 +316,30 @@ def is_written(path, mode, flags):
 
 class Result:
 
-    """What became of the inputs of one kind."""
+    """Counts of outcomes, and times, for one kind of file."""
 
     def __init__(self):
         self.counts = collections.Counter()
         self.seconds = []
 
     def row(self, name):
-        return '{:20} {:8,} {:8,} {:7,} {:7,} {:9.2f} {:9.1f}'.format(
-            name, sum(self.counts.values()), self.counts['refused'], self.counts['loaded'],
-            self.counts['failed'], 1000 * np.mean(self.seconds), 1000 * max(self.seconds))
+        counts = self.counts
+        return (f'{name:20} {sum(counts.values()):8,} {counts["refused"]:8,} '
+                f'{counts["loaded"]:7,} {counts["failed"]:7,} '
+                f'{1000 * np.mean(self.seconds):9.2f} {1000 * max(self.seconds):9.1f}')
 
 
-HEAD = '{:20} {:>8} {:>8} {:>7} {:>7} {:>9} {:>9}'.format(
-    'kind of file', 'inputs', 'refused', 'loaded', 'failed', 'mean, ms', 'most, ms')
+HEAD = (f'{"kind of file":20} {"inputs":>8} {"refused":>8} {"loaded":>7} {"failed":>7} '
+        f'{"mean, ms":>9} {"most, ms":>9}')
 
 
 def try_one(kind, path, content, listener):
-    """Read one input; returns what became of it, the seconds and, if it failed, why."""
+    """Read one input; returns the outcome, the seconds and, if it failed, why."""
     with open(path, 'wb') as f:
         f.write(content)
     prepared = kind.prepare()
     listener.heard.clear()
-    start = time.perf_counter()
+    start = time.process_time()
     listener.is_on = True
     try:
         with warnings.catch_warnings(record=True) as said:
@@ -388,16 +349,16 @@ def try_one(kind, path, content, listener):
     except InputError as e:
         end, arrays, message = 'refused', [], str(e)
         if not message.isprintable() or len(message) > 600:
-            listener.heard.append('a message that is no line: {!r}'.format(message[:200]))
+            listener.heard.append(f'not one line: {message[:200]!r}')
     except BaseException:
         end, arrays = 'failed', []
         listener.heard.append(traceback.format_exc())
     listener.is_on = False
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     if not all(np.isfinite(array).all() for array in arrays):
         listener.heard.append('loaded, but is not finite')
     if seconds > MOST_SECONDS:
-        listener.heard.append('took {:.0f} s'.format(seconds))
+        listener.heard.append(f'took {seconds:.0f} s')
     return 'failed' if listener.heard else end, seconds, '\n'.join(listener.heard)
 
 
@@ -411,29 +372,29 @@ def fuzz(n, seed, folder, keep=None):
     results = {kind.name: Result() for kind in fuzzed}
     listener = Listener()
     path = os.path.join(folder, 'input')
-    for kind in fuzzed:  # the good ones, which also import what reading needs
+    for kind in fuzzed:  # good files must load; this also imports what reading needs
         for sample in kind.samples:
             end, _, why = try_one(kind, path, b''.join(sample), listener)
             if end != 'loaded' and 'import' not in why:
-                raise SystemExit('{}: a good file is {}: {}'.format(kind.name, end, why))
+                raise SystemExit(f'{kind.name}: a good file is {end}: {why}')
     before = peak_mib()
     for number in range(n):
-        rng = random.Random('{} {}'.format(seed, number))
+        rng = random.Random(f'{seed} {number}')
         kind = rng.choice(fuzzed)
         content = kind.mutate(rng)
         end, seconds, why = try_one(kind, path, content, listener)
         results[kind.name].counts[end] += 1
         results[kind.name].seconds.append(seconds)
         if end == 'failed':
-            print('input {} ({}): {}'.format(number, kind.name, why), flush=True)
+            print(f'input {number} ({kind.name}): {why}', flush=True)
             if keep:
                 pathlib.Path(keep, str(number)).write_bytes(content)
     print(HEAD)
     for name, result in results.items():
         if result.seconds:
             print(result.row(name))
-    print('{:,} inputs, seed {}; peak memory {:.0f} MiB, {:.0f} MiB of it before the first'.format(
-        n, seed, peak_mib(), before))
+    print(f'{n:,} inputs, seed {seed}; peak memory {peak_mib():.0f} MiB, {before:.0f} MiB of it '
+          'before the first')
     return sum(result.counts['failed'] for result in results.values()) + (
         peak_mib() - before > MOST_MIB)
 

@@ -18,7 +18,7 @@ def draw_pictures(folder, n, seed):
     for i in range(n):
         img = rng.integers(0, 60, (40, 40, 3))
         img[:, :, 0] += 30 + 30 * (i % 5)
-        Image.fromarray(img.astype(np.uint8)).save(folder / '{}.png'.format(i))
+        Image.fromarray(img.astype(np.uint8)).save(folder / f'{i}.png')
 
 
 def test_from_pictures_to_a_ranking_of_others(run, tmp_path):
@@ -27,21 +27,21 @@ def test_from_pictures_to_a_ranking_of_others(run, tmp_path):
     done = run('crop_faces.py', 'rated', '--no_faces', '--size', 20)
     assert done.returncode == 0, done.stderr
     table = read_csv(tmp_path / 'X.csv')
-    assert [row['source'] for row in table] == ['rated/{}.png'.format(i) for i in range(40)]
-    (tmp_path / 'ratings.txt').write_text(''.join('{}\n'.format(1 + i % 5) for i in range(40)))
+    assert [row['source'] for row in table] == [f'rated/{i}.png' for i in range(40)]
+    (tmp_path / 'ratings.txt').write_text(''.join(f'{1 + i % 5}\n' for i in range(40)))
 
     done = run('train.py', 'X.npy', 'ratings.txt', '--n_iter', 80, '--valid_ratio', .2)
     assert done.returncode == 0, done.stderr
 
     run('crop_faces.py', 'new', '--no_faces', '--size', 20, '-o', 'X_test.npy')
-    (tmp_path / 'own.txt').write_text(''.join('{}\n'.format(1 + i % 5) for i in range(20)))
+    (tmp_path / 'own.txt').write_text(''.join(f'{1 + i % 5}\n' for i in range(20)))
     done = run('predict.py', 'model.pkl', 'X_test.npy', '--ratings', 'own.txt',
                '--csv', 'ranked.csv', '--strip', 'ranked.png')
     assert done.returncode == 0, done.stderr
     accuracy = float(done.stdout.split('pair accuracy: ')[1].split()[0])
     assert accuracy > .95
     best = read_csv(tmp_path / 'ranked.csv')[0]
-    assert best['source'] == 'new/{}.png'.format(best['row'])
+    assert best['source'] == f'new/{best["row"]}.png'
     assert int(best['row']) % 5 == 4
 
 

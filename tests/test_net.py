@@ -5,11 +5,9 @@ import pytest
 
 import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
 import chainer
-import chainer.functions as F
 from chainer import gradient_check
 
 import net
-from picture_ranknet.models import networks
 
 
 class Identity(chainer.Chain):
@@ -26,7 +24,7 @@ def loss(s_i, s_j, t_i, t_j):
 
 
 def articles_loss(s_i, s_j, t_i, t_j):
-    """As the article has it, in 128-bit floating point."""
+    """The article's formula, in extended precision."""
     d = np.longdouble(np.float32(s_i)) - np.longdouble(np.float32(s_j))
     return float((1 - np.sign(t_i - t_j)) * d / 2 + np.log(1 + np.exp(-d)))
 
@@ -41,7 +39,7 @@ def test_cnn_has_the_articles_layers():
 
 @pytest.mark.parametrize('size', [(13, 13), (14, 31), (20, 15), (80, 80), (81, 79)])
 def test_cnn_gives_one_score_a_picture_of_any_size(size):
-    assert net.CNN(size)(np.zeros((2, 3) + size, np.float32)).shape == (2, 1)
+    assert net.CNN(size)(np.zeros((2, 3, *size), np.float32)).shape == (2, 1)
 
 
 def test_cnn_refuses_pictures_that_pooling_would_use_up():
@@ -74,106 +72,6 @@ def test_cnn_equals_a_slow_second_implementation():
         h = np.maximum(cnn.l1.W.array @ h + cnn.l1.b.array, 0)
         expected.append(cnn.l2.W.array @ h + cnn.l2.b.array)
     np.testing.assert_allclose(cnn(x).array, expected, rtol=1e-4, atol=1e-5)
-
-
-def train_a_few_steps(model, pictures, features=None):
-    optimizer = chainer.optimizers.Adam().setup(model)
-    for _ in range(3):
-        f = None if features is None else features[:8]
-        optimizer.update(model.loss_of_all_pairs, model.to_input(pictures[:8]), np.arange(8.), f)
-
-
-def test_the_deep_network_equals_a_slow_second_implementation(pictures):
-    np.random.seed(0)
-    model = net.RankNet(networks.DeepCNN((20, 20)), (20, 20), 1 / 255)
-    train_a_few_steps(model, pictures)  # so that what is normalised by is no longer 0 and 1
-    deep = model.predictor
-    h = chainer.Variable(np.ascontiguousarray(model.to_input(pictures)))
-    with chainer.using_config('train', False):
-        for number in '1234':
-            h = F.convolution_2d(h, deep['conv' + number].W, deep['conv' + number].b,
-                                 pad=0 if number == '1' else 2)
-            h = deep['bn' + number](F.max_pooling_2d(F.relu(h), 2))
-        h = F.relu(deep.l1(h.array.mean(axis=(2, 3))))
-        np.testing.assert_allclose(model.score(pictures)[:, None], deep.l2(h).array,
-                                   rtol=1e-3, atol=1e-4)
-
-
-@pytest.mark.parametrize('arch', ['cnn', 'deep'])
-def test_every_architecture_gives_one_score_a_picture_of_any_size(arch):
-    for size in (13, 13), (20, 15), (81, 79):
-        y = networks.ARCHITECTURES[arch](size)(np.zeros((2, 3) + size, np.float32))
-        assert y.shape == (2, 1)
-        with pytest.raises(ValueError, match='at least 13 x 13'):
-            networks.ARCHITECTURES[arch]((size[0], 12))
-
-
-def test_a_large_network_is_shown_few_pictures_at_once(model, pictures):
-    expected, done = model.score(pictures), []
-    model.predictor.at_once = 4
-    np.testing.assert_allclose(model.score(pictures, progress=done.append), expected, rtol=1e-5)
-    assert max(done) == 4 and sum(done) == 30
-
-
-def test_networks_that_others_have_trained_see_pictures_as_those_of_imagenet():
-    np.random.seed(0)
-    red = np.zeros((1, 3, 40, 30), np.float32)
-    red[:, 0] = 1
-    x = net._prepare(red, net.VGG16.MEAN).array
-    assert x.shape == (1, 3, 224, 224)
-    np.testing.assert_allclose(x[0, :, 5, 7], [-103.939, -116.779, 255 - 123.68], rtol=1e-5)
-
-
-@pytest.mark.parametrize('arch, layers, width', [
-    ('resnet50', 'ResNet50Layers', 2048), ('vgg16', 'VGG16Layers', 512)])
-def test_a_trunk_of_others_is_chainers(arch, layers, width):
-    np.random.seed(0)
-    predictor = networks.ARCHITECTURES[arch]()
-    x = np.random.rand(1, 3, 80, 80).astype(np.float32)
-    theirs = getattr(chainer.links, layers)(pretrained_model=None)
-    for name, param in predictor.layers.namedparams():
-        dict(theirs.namedparams())[name].array[...] = param.array
-    layer = {'resnet50': 'pool5', 'vgg16': 'pool5'}[arch]
-    with chainer.using_config('train', False), chainer.no_backprop_mode():
-        seen = predictor.trunk(x).array
-        expected = theirs(net._prepare(x, predictor.MEAN), layers=[layer])[layer].array
-    if expected.ndim == 4:
-        expected = expected.mean(axis=(2, 3))
-    assert seen.shape == (1, width)
-    np.testing.assert_allclose(seen, expected, rtol=1e-4, atol=1e-5)
-
-
-def test_features_add_to_the_hidden_layer_as_if_they_were_its_input(model, pictures):
-    features = np.random.default_rng(0).normal(3, 7, (30, 4)).astype(np.float32)
-    features[:, 2] = 7.3  # says nothing, and its deviation is a rounding error
-    model.predictor.add_features(4)
-    model.predictor.features.standardize_by(features)
-    x = model.to_input(pictures)
-    p = model.predictor
-    h = p.trunk(x).array.reshape(30, -1)
-    known = (features - features.mean(axis=0)) / features.std(axis=0)
-    known[:, 2] = 0
-    joined = np.concatenate([h, known], axis=1)
-    W = np.concatenate([p.l1.W.array, p.features.l.W.array], axis=1)
-    hidden = np.maximum(joined @ W.T + p.l1.b.array, 0)
-    np.testing.assert_allclose(model.score(pictures, features=features)[:, None],
-                               hidden @ p.l2.W.array.T + p.l2.b.array, rtol=1e-3, atol=1e-4)
-    unseen = features + np.float32([0, 0, .7, 0])
-    np.testing.assert_allclose(model.score(pictures, features=unseen),
-                               model.score(pictures, features=features), atol=.5)
-    rows = np.array([7, 3])
-    np.testing.assert_allclose(model.score(pictures, rows, features),
-                               model.score(pictures, features=features)[rows], rtol=1e-5)
-
-
-def test_a_head_shares_its_layers_with_the_predictor(model, pictures):
-    head = net.RankNet(net.Head(model.predictor), image_scale=1)
-    np.testing.assert_allclose(head.score(model.look(pictures)), model.score(pictures), rtol=1e-5)
-    trunk = model.predictor.conv2.W.array.copy()
-    optimizer = chainer.optimizers.Adam().setup(head)
-    optimizer.update(head.loss_of_all_pairs, model.look(pictures), np.arange(30.))
-    np.testing.assert_allclose(head.score(model.look(pictures)), model.score(pictures), rtol=1e-5)
-    np.testing.assert_array_equal(model.predictor.conv2.W.array, trunk)
 
 
 @pytest.mark.parametrize('s_i, s_j, t_i, t_j, expected', [
@@ -235,7 +133,7 @@ def test_loss_of_all_pairs_is_the_mean_over_every_pair(model, pictures, t):
 
 
 @pytest.mark.parametrize('dtype', ['u1', 'i8', 'f8'])
-def test_scores_that_are_to_be_as_far_apart_as_ratings(dtype):
+def test_with_a_unit_scores_should_differ_as_ratings_do(dtype):
     s, t = np.array([[.3], [1.1], [-.4]], np.float32), np.array([1, 4, 2], dtype)
     # Ratings differ by -3, -1, 2, which is -1.5, -.5, 1 in units of 2; scores by -.8, .7, 1.5.
     expected = (.7 ** 2 + 1.2 ** 2 + .5 ** 2) / 3
@@ -285,44 +183,15 @@ def test_gradients_reach_every_weight(model, pictures):
         assert (param.grad * direction).sum() == pytest.approx(numerical, rel=1e-4, abs=1e-8), name
 
 
-@pytest.mark.parametrize('dtype', ['u1', 'f2', 'f4', 'f8', '>f4', '>f8'])
-def test_input_is_the_same_whatever_holds_the_pixels(model, pictures, dtype):
-    expected = pictures.astype(np.float32) / 255
-    for order in 'CF':
-        x = model.to_input(pictures.astype(dtype, order=order))
-        assert x.dtype == np.float32 and x.transpose(0, 2, 3, 1).flags.c_contiguous
-        np.testing.assert_allclose(x, expected, rtol=1e-6)
-
-
-def test_score_does_not_depend_on_batches(model, pictures):
-    expected = model.predictor(model.to_input(pictures)).array.ravel()
-    for batchsize in (1, 7, 64):
-        np.testing.assert_allclose(model.score(pictures, batchsize=batchsize), expected, rtol=1e-5)
-
-
-def test_score_of_some_rows(model, pictures):
-    rows = np.array([5, 0, 29])
-    np.testing.assert_allclose(model.score(pictures, rows), model.score(pictures)[rows], rtol=1e-5)
-
-
-def test_a_score_may_be_the_mean_of_a_picture_and_its_mirror_image(model, pictures):
-    mirrored = pictures[..., ::-1]
-    scores = model.score(pictures, mirror=True)
-    expected = (model.score(pictures) + model.score(mirrored)) / 2
-    np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(model.score(mirrored, mirror=True), scores, rtol=1e-5, atol=1e-6)
-    assert not np.allclose(model.score(pictures), scores, rtol=1e-5)
-
-
-def test_score_leaves_no_graph_and_tells_its_progress(model, pictures):
-    done = []
-    model.score(pictures, batchsize=8, progress=done.append)
-    assert done == [8, 8, 8, 6]
-    assert all(param.grad is None or np.isnan(param.grad).all() for param in model.params())
-
-
-def test_score_of_no_pictures_is_empty(model, pictures):
-    assert model.score(pictures[:0]).shape == (0,)
+def test_a_model_of_features_learns_from_them_too(model, pictures):
+    model.predictor.add_features(2)
+    features = np.random.default_rng(0).normal(size=(5, 2)).astype(np.float32)
+    x, t = model.to_input(pictures[:5]), np.arange(5)
+    expected = model.loss_of_scores(model.predict(x, features), t)
+    assert model.loss_of_all_pairs(x, t, features).array == expected.array
+    model.cleargrads()
+    expected.backward()
+    assert model.predictor.features.l.W.grad.any()
 
 
 def test_a_pickle_remembers_scale_and_size(model, pictures):

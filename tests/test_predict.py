@@ -10,7 +10,6 @@ from PIL import Image
 
 import metrics
 import net
-import predict
 from picture_ranknet.models import model_file
 
 
@@ -18,6 +17,52 @@ from picture_ranknet.models import model_file
 def run(run_here):
     """Few tests need a process of their own."""
     return run_here
+
+
+@pytest.fixture
+def four_pictures(tmp_path):
+    """Pictures of one shade each, and a model whose score is their red, computed exactly."""
+    model = net.RankNet(net.CNN((13, 13)), (13, 13), 1 / 256)
+    for param in model.params():
+        param.array[...] = 0
+    for link, place in ('conv1', (0, 0, 2, 2)), ('conv2', (0, 0, 2, 2)), ('l1', (0, 0)), (
+            'l2', (0, 0)):
+        model.predictor[link].W.array[place] = 1
+    model_file.save(tmp_path / 'model.pkl', model)
+    X = np.zeros((4, 3, 13, 13), np.uint8)
+    X[:, 0] = np.array([64, 192, 128, 128])[:, None, None]
+    np.save(tmp_path / 'X.npy', X)
+    (tmp_path / 'X.csv').write_text('row,source\n0,a.png\n1,"b, c.png"\n2,d.png\n3,\n')
+    (tmp_path / 'ratings.txt').write_text('1\nnan\n2\n3\n')
+    return tmp_path
+
+
+def test_all_output_is_the_same_to_the_byte(run, four_pictures):
+    done = run('predict.py', 'model.pkl', 'X.npy', '--csv', 'ranked.csv',
+               '--ratings', 'ratings.txt', '--ndcg_k', 2)
+    # Gains 1, 3, 7; the last two have equal scores: (3 + 7) / 2 (1 + 1 / log2(3)), of an ideal
+    # 7 + 3 / log2(3).  Pairs: two in order, one tied.  Tau-b: 2 / sqrt(3 * 2).
+    assert (done.returncode, done.stderr) == (0, '')
+    assert done.stdout == 'NDCG@2: 0.9170 | pair accuracy: 0.8333 | Kendall tau: 0.8165\n'
+    assert (four_pictures / 'pred.txt').read_bytes() == (
+        b'2.500000000000000000e-01\n7.500000000000000000e-01\n'
+        b'5.000000000000000000e-01\n5.000000000000000000e-01\n')
+    assert (four_pictures / 'ranked.csv').read_bytes() == (
+        b'rank,score,row,source\n1,0.75,1,"b, c.png"\n2,0.5,2,d.png\n3,0.5,3,\n'
+        b'4,0.25,0,a.png\n')
+
+
+def test_all_pictures_with_the_same_score_are_noted(run, four_pictures):
+    np.save(four_pictures / 'X.npy', np.full((4, 3, 13, 13), 200, np.uint8))
+    done = run('predict.py', 'model.pkl', 'X.npy')
+    assert done.returncode == 0
+    assert 'warning: all pictures have the same score' in done.stderr
+
+
+def test_a_scale_that_does_not_fit_is_noted(run, four_pictures):
+    done = run('predict.py', 'model.pkl', 'X.npy', '--image_scale', 1)
+    assert done.returncode == 0
+    assert 'X.npy: the brightest pixel is 192 after scaling' in done.stderr
 
 
 @pytest.fixture
@@ -85,16 +130,22 @@ def test_an_ensemble_scores_by_the_mean_of_its_models(run, trained_files, model,
     assert done.returncode == 0, done.stderr
     np.testing.assert_array_equal(np.loadtxt(trained_files / 'pred.txt', np.float32),
                                   (own + other.score(pictures, features=F)) / 2)
+
+
+def test_a_model_of_an_ensemble_that_is_for_other_pictures_is_named(run, trained_files):
     model_file.save(trained_files / 'other.pkl', net.RankNet(net.CNN((20, 24)), (20, 24), 1 / 255))
-    done = run(*args)
-    assert done.returncode == 1 and 'expected pictures of 24 x 20' in done.stderr
+    done = run('predict.py', 'model.pkl', 'X.npy', '--ensemble', 'model.pkl', 'other.pkl')
+    assert done.returncode == 1 and done.stderr == (
+        'predict.py: error: other.pkl: was trained on pictures of 24 x 20, these are 20 x 20; see '
+        '--size of crop_faces.py\n')
+    assert not (trained_files / 'pred.txt').exists()
 
 
 def test_csv_ranks_the_pictures_with_their_sources(run, trained_files, model, pictures):
     with open(trained_files / 'X.csv', 'w', newline='', encoding='utf-8') as f:
         writer = csv.writer(f)
         writer.writerow(['row', 'source', 'frame'])
-        writer.writerows([n, 'aé,{}.mp4'.format(n), 10 * n] for n in range(30))
+        writer.writerows([n, f'aé,{n}.mp4', 10 * n] for n in range(30))
     run('predict.py', 'model.pkl', 'X.npy', '--csv', 'ranked.csv')
     header, *rows = read_csv(trained_files / 'ranked.csv')
     assert header == ['rank', 'score', 'row', 'source', 'frame']
@@ -104,7 +155,7 @@ def test_csv_ranks_the_pictures_with_their_sources(run, trained_files, model, pi
     for row in rows:
         n = int(row[2])
         assert np.float32(row[1]) == scores[n]
-        assert row[3:] == ['aé,{}.mp4'.format(n), str(10 * n)]
+        assert row[3:] == [f'aé,{n}.mp4', str(10 * n)]
 
 
 def test_csv_without_sources(run, trained_files):
@@ -118,20 +169,6 @@ def test_a_table_of_other_pictures_is_refused(run, trained_files):
     assert done.returncode == 1 and 'X.csv: expected 30 rows' in done.stderr
     assert not (trained_files / 'ranked.csv').exists()
     assert not (trained_files / 'pred.txt').exists()  # said before the work
-
-
-def test_agreement_with_own_ratings(capsys):
-    ratings, scores = np.array([3, np.nan, 1, 2]), np.array([.9, 5, .3, .2])
-    predict.print_agreement(ratings, scores, 100)
-    # gains 7, 1, 3 at positions 1, 2, 3; ideal 7, 3, 1
-    ndcg = (7 + 1 / np.log2(3) + 3 / 2) / (7 + 3 / np.log2(3) + 1 / 2)
-    assert capsys.readouterr().out == (
-        'NDCG@100: {:.4f} | pair accuracy: 0.6667 | Kendall tau: 0.3333\n'.format(ndcg))
-
-
-def test_ratings_are_compared_with(run, trained_files):
-    done = run('predict.py', 'model.pkl', 'X.npy', '--ratings', 'ratings.txt', '--ndcg_k', 5)
-    assert done.returncode == 0 and done.stdout.startswith('NDCG@5: ')
 
 
 def test_strip_shows_the_best_on_the_left(run, trained_files, pictures, model):
@@ -189,7 +226,7 @@ def test_a_model_with_features_wants_them(run, trained_files, model, pictures):
     model.predictor.add_features(4)
     model_file.save(trained_files / 'model.pkl', model)
     done = run('predict.py', 'model.pkl', 'X.npy')
-    assert done.returncode == 1 and 'with 4 features of each picture; say --features' in done.stderr
+    assert done.returncode == 1 and 'with 4 features of each picture; use --features' in done.stderr
     assert not (trained_files / 'pred.txt').exists()
     done = run('predict.py', 'model.pkl', 'X.npy', '--features', 'F.npy', '--explain', 'why.png')
     assert done.returncode == 0, done.stderr
@@ -221,10 +258,7 @@ def test_memory_does_not_grow_with_the_number_of_pictures(trained_files, root):
     (['model.pkl', 'X.npy', '--strip', 'no/a.png'], 'there is no folder'),
     (['model.pkl', 'X.npy', '--ratings', 'few.txt'], 'few.txt: expected 30 ratings'),
     (['model.pkl', 'X.npy', '--ratings', 'unrated.txt'], 'unrated.txt: expected at least one'),
-    (['model.pkl', 'X.npy', '-o', 'model.pkl'], 'model.pkl: would be overwritten'),
-    (['model.pkl', 'X.npy', '--ensemble', 'no.pkl', '-o', 'no.pkl'], 'no.pkl: would be'),
-    (['model.pkl', 'X.npy', '--csv', 'X.csv'], 'X.csv: would be overwritten'),
-    (['model.pkl', 'X15.npy'], 'X15.npy: expected pictures of 20 x 20 pixels, got 20 x 15'),
+    (['model.pkl', 'X15.npy'], 'model.pkl: was trained on pictures of 20 x 20, these are 20 x 15'),
     (['model.pkl', 'nan.npy'], 'nan.npy, row 7 (from 0): expected finite pixel values'),
 ])
 def test_what_cannot_be_scored_is_said_in_one_line(run, trained_files, pictures, args, words):
@@ -239,3 +273,35 @@ def test_what_cannot_be_scored_is_said_in_one_line(run, trained_files, pictures,
     line, = done.stderr.splitlines()
     assert line.startswith('predict.py: error: ') and words in line
     assert not (trained_files / 'pred.txt').exists()
+
+
+@pytest.mark.parametrize('args, words', [
+    (['-o', 'model.pkl'], 'model.pkl: --output would overwrite what model_pkl reads'),
+    (['--ensemble', 'no.pkl', '-o', 'no.pkl'], 'no.pkl: --output would overwrite what --ensemble'),
+    (['--ratings', 'ratings.txt', '-o', 'ratings.txt'], 'overwrite what --ratings reads'),
+    (['-o', 'X.npy'], 'X.npy: --output would overwrite what X_test_npy reads'),
+    (['--csv', 'X.csv'], 'X.csv: --csv would overwrite what X_test_npy reads'),
+    (['--csv', './X.csv'], './X.csv: --csv would overwrite what X_test_npy reads'),
+    (['--strip', 'a.png', '--explain', 'a.png'], 'a.png: --strip and --explain would write'),
+    (['-o', 'a.png', '--strip', 'sub/../a.png'], 'a.png: --output and --strip would write'),
+    (['-o', 'a.csv', '--csv', 'a.csv'], 'a.csv: --output and --csv would write to this'),
+])
+def test_no_file_is_written_twice_or_over_an_input(run, trained_files, args, words):
+    (trained_files / 'sub').mkdir()
+    before = {path: path.read_bytes() for path in trained_files.iterdir() if path.is_file()}
+    done = run('predict.py', 'model.pkl', 'X.npy', *args)
+    assert done.returncode == 1
+    line, = done.stderr.splitlines()
+    assert line.startswith('predict.py: error: ') and words in line
+    assert before == {path: path.read_bytes() for path in trained_files.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize('args, words', [
+    (['--strip', 'a.jpg'], 'argument --strip: must end in .png'),
+    (['--csv', 'a.txt'], 'argument --csv: must end in .csv'),
+    (['--image_scale', '0'], 'argument --image_scale: must be a number above 0'),
+    (['--ndcg_k', '0'], 'argument --ndcg_k: must be a whole number >= 1'),
+])
+def test_wrong_options_are_refused_before_any_work(run, trained_files, args, words):
+    done = run('predict.py', 'model.pkl', 'X.npy', *args)
+    assert done.returncode == 2 and words in done.stderr

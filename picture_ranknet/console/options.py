@@ -17,7 +17,7 @@ def parser(prog: str, description: str) -> argparse.ArgumentParser:
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
 
     def _get_help_string(self, action):
-        if action.default is None or action.default is False:  # not what a user would type
+        if action.default is None or action.default is False or action.default == []:
             return action.help
         return super()._get_help_string(action)
 

@@ -1,15 +1,14 @@
-"""Model files and snapshots: writing them, and reading them without trust.
+"""Model files: writing them, and reading them without running anything in them.
 
 ``model.pkl`` is a pickle, and ``pickle.load`` runs whatever a pickle says.
-:func:`load` reads one as data (:mod:`pickle_reader`): each name in the file
-must be one that a :class:`net.RankNet` needs, and stands for an inert record
-of what was passed to it, never for the real class or function; NumPy's are no
-exception, since ``ndarray`` and ``dtype`` make arrays of forged pointers if
-asked to.  The bytes of the weights are then read out of the records and put
-into a network made here, which takes memory for weights that are there.  For
-that reason it also reads what today's Chainer could not: the pickles that the
-article's script made with Chainer 1.  A snapshot is a zip file of arrays, which
-:mod:`npz_reader` reads.
+:func:`load` reads it as data instead (:mod:`pickle_reader`).  Each name in the
+file must be one that a :class:`net.RankNet` needs, and becomes a record of
+what was passed to it, never the real class or function.  NumPy's names are no
+exception: ``ndarray`` and ``dtype`` can be made to follow forged pointers.
+The weights are copied from these records into a network that is created here,
+whose memory grows only with weights that are in the file.  This also reads
+what today's Chainer cannot: the pickles that the article's script made with
+Chainer 1.
 """
 import math
 import mmap
@@ -17,6 +16,7 @@ import os
 import pickle
 import re
 import stat
+from typing import Optional, Union
 
 import numpy as np
 
@@ -32,16 +32,16 @@ from picture_ranknet.storage import arrays, atomic, pickle_reader
 from picture_ranknet.storage.pickle_reader import CLASS, MENTIONED, LongText, Record, Use
 from picture_ranknet.storage.picture_set import FACE, MOST_MARGIN, PICTURE
 
-PROTOCOL = 4  # what pickle.dump takes by default on Python 3.8 to 3.13
+PROTOCOL = 4  # the default of pickle.dump on Python 3.8 to 3.13
 
 PREDICTORS = {predictor.__name__: predictor
               for predictor in (*networks.ARCHITECTURES.values(), Pretrained)}
 
 MOST_BYTES = 2 ** 32       # of a file: a model for pictures of 800 x 800
 MOST_HELD_OUT = 5000       # pictures whose scores and ratings are kept
-MOST_PIPED_BYTES = 2 ** 28  # of what is no file, which has to be read at once
+MOST_PIPED_BYTES = 2 ** 28  # from a pipe, which has to be read into memory
 
-_ARRAYS = '_reconstruct', '_frombuffer'  # how NumPy pickles them
+_ARRAYS = '_reconstruct', '_frombuffer'  # as NumPy pickles arrays
 
 _NAMES = {
     **dict.fromkeys([
@@ -63,7 +63,7 @@ _NAMES = {
         ('chainer.optimizers.adam', 'AdamRule'),
         ('picture_ranknet.fast.fused_adam', 'AdamRule'),
     ], CLASS),
-    ('chainer.variable', 'Variable'): Use((4,)),  # of Chainer 1, whose flags are called
+    ('chainer.variable', 'Variable'): Use((4,)),  # Chainer 1; it calls its flags, too
     ('chainer.flag', 'Flag'): Use((1,)),
     ('chainer.variable', '_create_variable'): Use((4, 5)),
     ('chainer.variable', '_recover_parameter'): Use((5, 6, 7)),
@@ -80,20 +80,20 @@ _NAMES = {
 
 class ModelFileError(InputError):
 
-    """A model file or snapshot is not one of ours, or is damaged."""
+    """A file is not a model of ours, or is damaged."""
 
 
-def save(path, model):
-    """Pickle a model, without gradients and without the optimizer's state.
+def save(path: str, model: net.RankNet) -> None:
+    """Pickle a model, without gradients and without the state of the optimizer.
 
-    The file can be read by :func:`load` and, where ``net.py`` can be
-    imported, by plain ``pickle.load``.
+    :func:`load` reads the file; so does plain ``pickle.load``, where ``net.py``
+    and this package can be imported.  The same model gives the same bytes.
 
     Args:
-        path (str): The file to write.
-        model (net.RankNet): On any device; the file's model is on the CPU.
+        path: The file to write.
+        model: On any device; the model in the file is on the CPU.
     """
-    model = model.copy(mode='share')  # the weights are, and only those
+    model = model.copy(mode='share')  # only the weights are shared
     for param in model.params():
         param.update_rule = None
         param.cleargrad()
@@ -123,7 +123,7 @@ def remember(model, preparation=None, scores=(), ratings=(), seed=0):
 
 class _Pickler(pickle._Pickler):
 
-    """Python's, but sets come in order: the same model is then the same file, to the byte."""
+    """Python's pickler, but with sets in order: the same model gives the same bytes."""
 
     def _save_set(self, items):
         self.save_reduce(set, (sorted(items),), obj=items)
@@ -131,20 +131,20 @@ class _Pickler(pickle._Pickler):
     dispatch = {**pickle._Pickler.dispatch, set: _save_set}
 
 
-def load(path):
-    """Read a model without running any code of the file.
+def load(path: str) -> net.RankNet:
+    """Read a model without running any code in the file.
 
     Args:
-        path (str): A file that :func:`save`, ``pickle.dump(model, f)`` or the
+        path: A file that :func:`save`, ``pickle.dump(model, f)`` or the
             article's own script wrote, with Chainer 1 or 7, Python 3 and any
             NumPy.
 
     Returns:
         net.RankNet: On the CPU; its ``image_scale`` is ``None`` if the file
-        does not say what it was trained with.
+        does not say how pictures were scaled.
 
     Raises:
-        ModelFileError: If the file is none of these.
+        ModelFileError: If the file is not a model, or is damaged.
     """
     with open(path, 'rb') as f:
         try:
@@ -156,29 +156,29 @@ def load(path):
         except ValueError as e:
             reason = str(e)
         except Exception as e:  # a damaged pickle can raise anything
-            reason = '{}: {}'.format(type(e).__name__, pickle_reader.show(str(e)))
-    raise ModelFileError('{}: expected a model made by train.py, but {}; nothing of it was run'
-                         .format(path, reason))
+            reason = f'{type(e).__name__}: {pickle_reader.show(str(e))}'
+    raise ModelFileError(f'{path}: expected a model made by train.py, but {reason}; nothing in it '
+                         'was run')
 
 
-def _map(f):
-    """All of an open file, which lies where it is until it is needed."""
+def _map(f) -> Union[bytes, mmap.mmap]:
+    """The content of an open file, read from disk as it is needed."""
     status = os.fstat(f.fileno())
     if not stat.S_ISREG(status.st_mode):
         content = f.read(MOST_PIPED_BYTES + 1)
         if len(content) > MOST_PIPED_BYTES:
-            raise ValueError('it has more than {:,} bytes'.format(MOST_PIPED_BYTES))
+            raise ValueError(f'it has more than {MOST_PIPED_BYTES:,} bytes')
         return content
     if status.st_size > MOST_BYTES:
-        raise ValueError('it has more than {:,} bytes'.format(MOST_BYTES))
+        raise ValueError(f'it has more than {MOST_BYTES:,} bytes')
     return mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) if status.st_size else b''
 
 
-def _build_model(record):
+def _build_model(record) -> net.RankNet:
     ranknet = _state_of(record, 'RankNet')
     predictor = ranknet.get('predictor')
     if not isinstance(predictor, Record) or predictor.name not in PREDICTORS:
-        raise ValueError('its predictor is none of {}'.format(', '.join(PREDICTORS)))
+        raise ValueError(f'its predictor is none of {", ".join(PREDICTORS)}')
     image_size = _check_image_size(ranknet.get('image_size'))
     image_scale = _check_image_scale(ranknet.get('image_scale'))
     n_features = _check_n_features(_state_of(predictor).get('n_features', 0))
@@ -192,7 +192,7 @@ def _build_model(record):
     for prefix, link in sorted(model.namedlinks()):
         for name in sorted(link._params | link._persistent):
             value = getattr(link, name)
-            if isinstance(chainer.as_array(value), np.ndarray):  # a count of batches is of no use
+            if isinstance(chainer.as_array(value), np.ndarray):  # not a count of batches
                 path = prefix + '/' + name
                 weights = _find_weights(record, path, _expected_shape(model, path, value.shape))
                 if name in link._params:
@@ -220,7 +220,7 @@ def _check_digest(digest):
 
 
 def _make_small_model(predictor, image_size, image_scale, n_features):
-    """A model whose largest arrays are still small: who says how large has to show the weights."""
+    """A model with small arrays: large ones are created once the file is seen to hold them."""
     model = net.RankNet(predictor((SMALLEST, SMALLEST)), image_size, image_scale)
     if n_features:
         model.predictor.add_features(1)
@@ -230,6 +230,7 @@ def _make_small_model(predictor, image_size, image_scale, n_features):
 
 
 def _expected_shape(model, path, small):
+    """The shape of weights in the file, whose shape in the small model is ``small``."""
     if path == '/predictor/l1/W':
         return small[0], model.predictor.l1.in_size
     if path.startswith('/predictor/features/'):
@@ -241,28 +242,28 @@ def _state_of(record, name=None):
     if not isinstance(record, Record) or not isinstance(record.state, dict):
         raise ValueError('it holds something else')
     if name and record.name != name:
-        raise ValueError('it holds a {}'.format(record.name))
+        raise ValueError(f'it holds a {record.name}')
     return record.state
 
 
-def _check_image_size(size):
-    if size is None:  # the article's own script, whose pictures all were so
+def _check_image_size(size) -> tuple:
+    if size is None:  # the article's own script has one size only
         return 80, 80
     if not (isinstance(size, tuple) and len(size) == 2
             and all(type(side) is int and SMALLEST <= side <= 10000 for side in size)):
-        raise ValueError('its image size is no pair of whole numbers in range')
+        raise ValueError(f'its image size is not a pair of whole numbers from {SMALLEST} to 10000')
     return size
 
 
-def _check_image_scale(scale):
+def _check_image_scale(scale) -> Optional[float]:
     if scale is not None and not (type(scale) is float and 0 < scale < math.inf):
-        raise ValueError('its image scale is no number above 0')
+        raise ValueError('its image scale is not a number above 0')
     return scale
 
 
-def _check_n_features(n):
+def _check_n_features(n) -> int:
     if not (type(n) is int and 0 <= n <= arrays.MOST_FEATURES):
-        raise ValueError('its number of features is none')
+        raise ValueError(f'its number of features is not from 0 to {arrays.MOST_FEATURES}')
     return n
 
 
@@ -287,23 +288,23 @@ def _check_held_out(held_out):
     return held_out
 
 
-def _find_weights(record, path, shape):
+def _find_weights(record, path: str, shape: tuple) -> np.ndarray:
     for name in path.strip('/').split('/'):
         record = _state_of(record).get(name)
         if not isinstance(record, Record):
-            raise ValueError('it has no {}'.format(path))
-    if record.name not in _ARRAYS:  # a parameter, around its array
+            raise ValueError(f'it has no {path}')
+    if record.name not in _ARRAYS:  # a parameter, which wraps its array
         record = record.args[0] if record.args else None
     view = _decode_array(record, path, shape)
-    with np.errstate(over='ignore'):  # of 64 bits; what is too large is said below
+    with np.errstate(over='ignore'):  # float64 beyond float32 is inf, reported below
         weights = np.array(view, np.float32, order='C')
     if not np.isfinite(weights).all():
-        raise ValueError('its weights {} hold nan or inf'.format(path))
+        raise ValueError(f'its weights {path} hold nan or inf')
     return weights
 
 
-def _decode_array(record, path, expected_shape):
-    """Read an array out of what a pickle says of it, before NumPy sees any of it."""
+def _decode_array(record, path: str, expected_shape: tuple) -> np.ndarray:
+    """The array that a record describes; checked before NumPy sees any of it."""
     parts = None
     if isinstance(record, Record) and record.name == _ARRAYS[0]:    # protocols 0 to 4
         parts = record.state
@@ -311,11 +312,11 @@ def _decode_array(record, path, expected_shape):
         data, dtype, shape, order = record.args
         parts = None, shape, dtype, order == 'F', data
     if type(parts) is not tuple or len(parts) != 5:
-        raise ValueError('it has no weights {}'.format(path))
+        raise ValueError(f'it has no weights {path}')
     _, shape, dtype, fortran_order, data = parts
     if type(shape) is not tuple or shape != expected_shape:
-        raise ValueError('its weights {} do not have the shape {}'.format(
-            path, ' x '.join(map(str, expected_shape))))
+        shape = ' x '.join(map(str, expected_shape))
+        raise ValueError(f'its weights {path} do not have the shape {shape}')
     dtype = _decode_dtype(dtype, path)
     data = _decode_bytes(data, math.prod(expected_shape) * dtype.itemsize, path)
     array = np.frombuffer(data, dtype)
@@ -328,14 +329,14 @@ def _decode_dtype(record, path):
         code, byte_order = record.args[0], record.state[1]
         if code in ('f2', 'f4', 'f8') and byte_order in ('<', '>'):
             return np.dtype(byte_order + code)
-    raise ValueError('its weights {} are no floating-point numbers'.format(path))
+    raise ValueError(f'its weights {path} are not floating-point numbers')
 
 
 def _decode_bytes(data, n_bytes, path):
-    if isinstance(data, LongText) and len(data.raw) <= 8 * n_bytes:  # of low protocols
+    if isinstance(data, LongText) and len(data.raw) <= 8 * n_bytes:  # protocols 0 to 2
         data = data.decode()
-    elif type(data) is str:  # of Python 2
+    elif type(data) is str:  # Python 2
         data = data.encode('latin1')
     if type(data) not in (bytes, memoryview) or len(data) != n_bytes:
-        raise ValueError('its weights {} have too many or too few bytes'.format(path))
+        raise ValueError(f'its weights {path} have too many or too few bytes')
     return data

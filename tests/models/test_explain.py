@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import net
-from picture_ranknet.models import explain
+from picture_ranknet.models import explain, scoring
 
 
 class Redness:
@@ -63,6 +63,25 @@ def test_features_stay_as_they_are(picture):
 @pytest.mark.parametrize('size', [(13, 13), (80, 80)])
 def test_a_real_network_is_asked_about_parts_of_its_picture(size):
     model = net.RankNet(net.CNN(size), size, 1 / 255)
-    picture = np.random.default_rng(0).integers(0, 256, (3,) + size, dtype=np.uint8)
+    picture = np.random.default_rng(0).integers(0, 256, (3, *size), dtype=np.uint8)
     given = explain.occlude(model, picture)
     assert given.shape == size and np.isfinite(given).all() and given.any()
+
+
+def test_several_pictures_are_explained_as_each_alone(picture):
+    X = np.stack([picture, picture[:, ::-1], picture // 2])
+    features, done = np.array([[1.], [2.], [3.]]), []
+    model = Redness(slice(0, 20), slice(20, 40))
+    maps = explain.occlude_rows(model, X, [2, 0], features, progress=done.append)
+    assert done == [1, 1] and len(maps) == 2
+    np.testing.assert_array_equal(maps[0], explain.occlude(model, X[2], features[2]))
+    np.testing.assert_array_equal(maps[1], explain.occlude(model, X[0], features[0]))
+
+
+def test_an_ensemble_is_explained_by_the_mean_of_its_models():
+    np.random.seed(0)
+    models = [net.RankNet(net.CNN((20, 20)), (20, 20), 1 / 255) for _ in range(2)]
+    picture = np.random.default_rng(0).integers(0, 256, (3, 20, 20), dtype=np.uint8)
+    expected = np.mean([explain.occlude(model, picture) for model in models], axis=0)
+    np.testing.assert_allclose(explain.occlude(scoring.Ensemble(models), picture), expected,
+                               atol=1e-4 * abs(expected).max())

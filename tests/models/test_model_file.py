@@ -1,5 +1,6 @@
 import copy
 import io
+import itertools
 import lzma
 import os
 import pathlib
@@ -9,7 +10,6 @@ import subprocess
 import sys
 import threading
 import tracemalloc
-import zipfile
 
 import numpy as np
 import pytest
@@ -18,7 +18,6 @@ import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
 import chainer
 
 import net
-from picture_ranknet.errors import InputError
 from picture_ranknet.fast import fused_adam
 from picture_ranknet.models import model_file, networks
 from support import hostile, model_samples
@@ -33,42 +32,41 @@ def error_of(path):
     return str(e.value)
 
 
-def train_a_step(model, pictures):
-    optimizer = chainer.optimizers.Adam().setup(model)
-    x = model.to_input(pictures)
-    optimizer.update(model, x[:4], x[4:8], np.array([1, 2, 3, 4]), np.array([4, 2, 1, 3]))
-
-
 def test_a_saved_model_scores_as_before(tmp_path, model, pictures):
-    train_a_step(model, pictures)
+    model_samples.train_a_step(model)
     model_file.save(tmp_path / 'model.pkl', model)
     loaded = model_file.load(tmp_path / 'model.pkl')
     assert (loaded.image_size, loaded.image_scale) == ((20, 20), 1 / 255)
     np.testing.assert_array_equal(loaded.score(pictures), model.score(pictures))
 
 
-@pytest.mark.parametrize('arch', ['deep', 'resnet50', 'vgg16'])
-@pytest.mark.parametrize('n_features', [0, 3])
-def test_models_of_every_architecture_are_saved(tmp_path, pictures, arch, n_features):
+def trained(arch, n_features):
+    """A model after a step of training, and features of the 30 pictures."""
     np.random.seed(0)
-    model = net.RankNet(networks.ARCHITECTURES[arch]((20, 20)), (20, 20), 1 / 255)
-    features = None
+    model, features = networks.make(arch, (20, 20), 1 / 255), None
     if n_features:
         model.predictor.add_features(n_features)
         features = np.random.default_rng(0).normal(size=(30, n_features)).astype(np.float32)
         model.predictor.features.standardize_by(features)
-    if arch == 'deep':
-        optimizer = chainer.optimizers.Adam().setup(model)
-        optimizer.update(model.loss_of_all_pairs, model.to_input(pictures), np.arange(30), features)
+    model_samples.train_a_step(model, n_features=n_features)
+    return model, features
+
+
+EVERY_KIND = pytest.mark.parametrize('arch, n_features', list(itertools.product(
+    networks.ARCHITECTURES, [0, 3])))
+
+
+@EVERY_KIND
+def test_models_of_every_architecture_are_saved(tmp_path, pictures, arch, n_features):
+    model, features = trained(arch, n_features)
     model_file.save(tmp_path / 'model.pkl', model)
     loaded = model_file.load(tmp_path / 'model.pkl')
-    rows = np.arange(2)
-    np.testing.assert_array_equal(loaded.score(pictures, rows, features),
-                                  model.score(pictures, rows, features))
+    np.testing.assert_array_equal(loaded.score(pictures, None, features),
+                                  model.score(pictures, None, features))
 
 
 def test_saving_leaves_the_model_as_it_is(tmp_path, model, pictures):
-    train_a_step(model, pictures)
+    model_samples.train_a_step(model)
     gradients = [param.grad.copy() for param in model.params()]
     model_file.save(tmp_path / 'model.pkl', model)
     for param, gradient in zip(model.params(), gradients):
@@ -77,46 +75,62 @@ def test_saving_leaves_the_model_as_it_is(tmp_path, model, pictures):
 
 
 def test_a_model_file_holds_weights_alone(tmp_path, model, pictures):
-    train_a_step(model, pictures)
+    model_samples.train_a_step(model)
     model_file.save(tmp_path / 'model.pkl', model)
     weights = sum(param.array.nbytes for param in model.params())
     assert weights < os.path.getsize(tmp_path / 'model.pkl') < weights + 5000
 
 
 def test_the_same_model_is_the_same_file_in_every_process(tmp_path, root):
-    script = ('import numpy, net; from picture_ranknet.models import model_file;'
+    script = ('import sys, numpy; from picture_ranknet.models import model_file, networks;'
               'numpy.random.seed(0);'
-              'model_file.save("{}", net.RankNet(net.CNN((20, 20)), (20, 20), 1 / 255))')
+              'model_file.save(sys.argv[1], networks.make("deep", (20, 20), 1 / 255))')
     for seed in '123':  # of the order of sets
-        subprocess.run([sys.executable, '-c', script.format(seed)], cwd=tmp_path, check=True,
+        subprocess.run([sys.executable, '-c', script, seed], cwd=tmp_path, check=True,
                        env=dict(os.environ, PYTHONPATH=str(root), PYTHONHASHSEED=seed))
     assert len({(tmp_path / seed).read_bytes() for seed in '123'}) == 1
 
 
-def test_plain_pickle_reads_a_model_file_where_net_is_importable(tmp_path, model, pictures, root):
+PLAIN_PICKLE = """
+import pickle, sys
+import numpy
+with open('model.pkl', 'rb') as f:
+    model = pickle.load(f)
+features = numpy.load('F.npy') if model.predictor.n_features else None
+numpy.save('scores.npy', model.score(numpy.load('X.npy'), None, features))
+"""
+
+
+@EVERY_KIND
+def test_plain_pickle_reads_a_model_file_where_net_is_importable(tmp_path, pictures, root, arch,
+                                                                 n_features):
+    model, features = trained(arch, n_features)
     model_file.save(tmp_path / 'model.pkl', model)
     np.save(tmp_path / 'X.npy', pictures)
-    script = ('import pickle, numpy; model = pickle.load(open("model.pkl", "rb"));'
-              'print(model.score(numpy.load("X.npy")).tolist())')
-    out = subprocess.run([sys.executable, '-c', script], cwd=tmp_path, text=True,
-                         env=dict(os.environ, PYTHONPATH=str(root)), stdout=subprocess.PIPE)
-    np.testing.assert_array_equal(np.float32(eval(out.stdout)), model.score(pictures))
+    np.save(tmp_path / 'F.npy', np.float32(0) if features is None else features)
+    subprocess.run([sys.executable, '-c', PLAIN_PICKLE],
+                   cwd=tmp_path, check=True, env=dict(os.environ, PYTHONPATH=str(root)))
+    np.testing.assert_array_equal(np.load(tmp_path / 'scores.npy'),
+                                  model.score(pictures, None, features))
 
 
 @pytest.mark.parametrize('protocol', range(6))
-def test_models_pickled_as_they_are_load_in_every_protocol(tmp_path, model, pictures, protocol):
-    train_a_step(model, pictures)
+@EVERY_KIND
+def test_models_pickled_as_they_are_load_in_every_protocol(tmp_path, pictures, arch, n_features,
+                                                           protocol):
+    model, features = trained(arch, n_features)
     model.loss = chainer.Variable(np.float32([[1]]))  # the article's RankNet keeps it
     with open(tmp_path / 'model.pkl', 'wb') as f:
         pickle.dump(model, f, protocol)
     loaded = model_file.load(tmp_path / 'model.pkl')
-    np.testing.assert_array_equal(loaded.score(pictures), model.score(pictures))
+    np.testing.assert_array_equal(loaded.score(pictures, None, features),
+                                  model.score(pictures, None, features))
 
 
 def test_a_model_of_the_articles_own_script_loads(tmp_path):
     # Made by the article's net.py and train.py with Chainer 1.18 and NumPy
-    # 1.11 on Python 3.6; afterwards its weights were set to a short pattern,
-    # so that the file packs well, and that Chainer scored the pictures below.
+    # 1.11 on Python 3.6.  Then its weights were replaced by a short pattern,
+    # so that the file compresses well, and that Chainer scored the pictures.
     with lzma.open(DATA / 'article_chainer1.pkl.xz') as f:
         (tmp_path / 'model.pkl').write_bytes(f.read())
     model = model_file.load(tmp_path / 'model.pkl')
@@ -127,9 +141,9 @@ def test_a_model_of_the_articles_own_script_loads(tmp_path):
         model.score(X), [87.60899353027344, 87.87753295898438, 87.73828887939453], rtol=1e-5)
 
 
-# Made by train.py of the first commit and of release 0.1, with --arch and
-# --features as they are called; afterwards their weights were set to a short
-# pattern, and that train.py's own code scored the pictures below.
+# Made by earlier versions of train.py with the --arch and --features of their
+# names.  Then their weights were replaced by a short pattern, and the code of
+# that time scored the pictures.
 @pytest.mark.parametrize('name, n_features, expected', [
     ('first_release_cnn', 0, [13.924168586730957, 14.226454734802246, 14.057780265808105]),
     ('release_0_1_cnn', 0, [13.924168586730957, 14.22645378112793, 14.05777359008789]),
@@ -137,7 +151,7 @@ def test_a_model_of_the_articles_own_script_loads(tmp_path):
     ('release_0_1_cnn_features', 2, [13.935145378112793, 14.184959411621094, 14.236540794372559]),
     ('release_0_1_deep_features', 2, [0.2190587818622589, 0.22272610664367676, 0.4397524297237396]),
 ])
-def test_models_of_every_release_load(tmp_path, name, n_features, expected):
+def test_models_that_name_net_cnn_deepcnn_and_features_load(tmp_path, name, n_features, expected):
     with lzma.open(DATA / (name + '.pkl.xz')) as f:
         (tmp_path / 'model.pkl').write_bytes(f.read())
     model = model_file.load(tmp_path / 'model.pkl')
@@ -160,7 +174,7 @@ def test_a_loaded_model_is_saved_as_it_was(tmp_path):
 
 
 def fast(model, protocol=2):
-    """Without a memo: what occurs twice is pickled twice."""
+    """Without a memo: repeated objects are pickled again."""
     f = io.BytesIO()
     pickler = pickle.Pickler(f, protocol)
     pickler.fast = True
@@ -193,11 +207,11 @@ def in_other_layouts(model):
     lambda model: pickle.dumps(model.copy('copy'), 0),
     lambda model: pickle._dumps(copy.deepcopy(model), 5),
 ])
-@pytest.mark.parametrize('adam', [chainer.optimizers.Adam, fused_adam.Adam])
+@pytest.mark.parametrize('adam', [chainer.optimizers.Adam, fused_adam.Adam],
+                         ids=['adam of Chainer', 'ours'])
 def test_other_pickles_of_a_trained_model(tmp_path, dump, adam):
     model, pictures = model_samples.model(), model_samples.rated()
-    adam().setup(model).update(
-        model.loss_of_all_pairs, model.to_input(pictures.X), pictures.ratings)
+    model_samples.train_a_step(model, adam)
     scores = model.score(pictures.X)
     (tmp_path / 'model.pkl').write_bytes(dump(model))
     np.testing.assert_allclose(
@@ -278,7 +292,7 @@ def test_no_known_attack_does_anything(tmp_path, root):
     (tmp_path / 'attacks').mkdir()
     attacks = {**hostile.CALLS, **hostile.PROGRAMS, **hostile.SIZES}
     for number, content in enumerate(attacks.values()):
-        (tmp_path / 'attacks' / '{:03}'.format(number)).write_bytes(content)
+        (tmp_path / 'attacks' / f'{number:03}').write_bytes(content)
     done = subprocess.run([sys.executable, '-c', ATTACKS], cwd=tmp_path, capture_output=True,
                           text=True, env=dict(os.environ, PYTHONPATH=str(root)))
     assert not done.stderr and int(done.stdout) < 200  # MiB
@@ -295,7 +309,7 @@ def test_what_copyreg_has_seen_before_is_refused_as_well(tmp_path):
 
 
 @pytest.mark.parametrize('hidden', [
-    b'cos\nsystem\n', hostile.SYSTEM, b'\x82\xf0', b'Pname\n', hostile.name('net', 'threads'),
+    b'cos\nsystem\n', hostile.SYSTEM, b'\x82\xf0', b'Pname\n', hostile.name('net', 'inference'),
 ])
 def test_attacks_inside_a_model_are_refused(tmp_path, hidden):
     content = pickle.dumps(model_samples.model(), 2)
@@ -315,7 +329,7 @@ def test_a_model_with_laughs_in_it_loads(tmp_path):
 
 
 def claim(true_features=0, **claims):
-    """A small file of a model that says it is large."""
+    """A small file that claims to hold a large model."""
     model = model_samples.model('cnn', true_features)
     for name, value in claims.items():
         setattr(model if name == 'image_size' else model.predictor, name, value)
@@ -325,10 +339,8 @@ def claim(true_features=0, **claims):
 @pytest.mark.parametrize('content, words', [
     (claim(image_size=(10000, 10000)), 'weights /predictor/l1/W do not have the shape 500 x'),
     (claim(n_features=100000), 'it has no /predictor/features'),
-    (claim().replace(b'cnet\nCNN\n', b'cnet\nResNet50\n'), 'it lacks weights of its ResNet50'),
-    (claim().replace(b'cnet\nCNN\n', b'cnet\nVGG16\n'), 'it lacks weights of its VGG16'),
     (claim(2, n_features=100000), 'do not have the shape 100000'),
-], ids=['image_size', 'n_features', 'ResNet50', 'VGG16', 'features'])
+], ids=['image_size', 'n_features', 'features'])
 def test_memory_is_taken_for_weights_that_are_there(tmp_path, content, words):
     (tmp_path / 'model.pkl').write_bytes(content)
     tracemalloc.start()
@@ -355,7 +367,7 @@ def test_forged_pointers_are_not_followed(tmp_path, model, root):
             vars(hiding)['image_scale' if place == 'in a set' else place] = (
                 Call(set, [forged]) if place == 'in a set' else forged)
             for protocol in 2, 4:
-                path = tmp_path / '{} {} {}.pkl'.format(number, place, protocol)
+                path = tmp_path / f'{number} {place} {protocol}.pkl'
                 path.write_bytes(pickle.dumps(hiding, protocol))
     script = ('import glob\nfrom picture_ranknet.models import model_file\n'
               'for path in glob.glob("*.pkl"):\n'
@@ -398,110 +410,16 @@ def test_damaged_models_are_refused(tmp_path, model):
      'its weights /predictor/l2/W do not have the shape 1 x 500'),
     (lambda m: m.predictor.l2.b.array.fill(np.nan), 'weights /predictor/l2/b hold nan or inf'),
     (lambda m: setattr(m.predictor.l2.b, 'array', np.zeros(1, 'i4')),
-     'its weights /predictor/l2/b are no floating-point numbers'),
+     'its weights /predictor/l2/b are not floating-point numbers'),
     (lambda m: delattr(m.predictor, 'conv2'), 'it has no /predictor/conv2'),
     (lambda m: setattr(m, 'predictor', net.RankNet(None)), 'its predictor is none of CNN'),
-    (lambda m: setattr(m, 'image_scale', -1.), 'its image scale is no number above 0'),
-    (lambda m: setattr(m, 'image_size', (20, 10 ** 9)), 'its image size is no pair'),
+    (lambda m: setattr(m, 'image_scale', -1.), 'its image scale is not a number above 0'),
+    (lambda m: setattr(m, 'image_size', (20, 10 ** 9)), 'its image size is not a pair'),
 ])
 def test_what_comes_out_is_checked(tmp_path, model, change, words):
     change(model)
     (tmp_path / 'model.pkl').write_bytes(pickle.dumps(model))
     assert words in error_of(tmp_path / 'model.pkl')
-
-
-@pytest.mark.parametrize('content', [b'', b'hello', b'PK\x03\x04', pickle.dumps([1])])
-def test_what_is_no_snapshot_is_refused(tmp_path, content):
-    (tmp_path / 'snapshot').write_bytes(content)
-    with pytest.raises(model_file.ModelFileError, match='expected a snapshot'):
-        model_file.load_snapshot(str(tmp_path / 'snapshot'), None)
-
-
-def snapshot():
-    """One of release 0.1, of :func:`model_samples.trainer_for`, with patterns for weights."""
-    with lzma.open(DATA / 'release_0_1_snapshot.xz') as f:
-        return f.read()
-
-
-def load_snapshot(folder, content):
-    (folder / 'snapshot').write_bytes(content)
-    model = net.RankNet(net.CNN(model_samples.SIZE), model_samples.SIZE, 1 / 255)
-    loop = model_samples.trainer_for(model, str(folder), same_run=False)
-    model_file.load_snapshot(str(folder / 'snapshot'), loop)
-    return model, loop
-
-
-def test_a_snapshot_loads(tmp_path):
-    model, loop = load_snapshot(tmp_path, snapshot())
-    assert loop.updater.iteration == 4
-    np.testing.assert_allclose(
-        model.score(model_samples.rated().X[:3]),
-        [6.147400856018066, 6.144047737121582, 6.205851078033447], rtol=1e-4)
-    np.testing.assert_array_equal(model.predictor.l1.b.update_rule.state['m'][:3] * 64, [1, 2, 3])
-    assert loop.get_extension('Monitor').best.step in (2, 4)
-
-
-def repacked(name, change, method=zipfile.ZIP_STORED):
-    """The snapshot, one member of which is another array, or bytes."""
-    f = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(snapshot())) as old, zipfile.ZipFile(f, 'w', method) as new:
-        for info in old.infolist():
-            data = old.read(info)
-            if info.filename == name + '.npy':
-                data = change(np.load(io.BytesIO(data)))
-                if data is None:
-                    continue
-            if not isinstance(data, bytes):
-                array, data = data, io.BytesIO()
-                np.save(data, array, allow_pickle=True)
-                data = data.getvalue()
-            new.writestr(info.filename, data)
-    return f.getvalue()
-
-
-def test_a_packed_snapshot_loads(tmp_path):
-    load_snapshot(tmp_path, repacked('', None, zipfile.ZIP_DEFLATED))
-
-
-W = 'updater/model:main/predictor/l1/W'
-M = 'updater/optimizer:main/predictor/l1/W/m'
-LOG = 'extensions/LogReport/_log'
-BEST = 'extensions/Monitor/best/predictor/l1/W'
-
-
-@pytest.mark.parametrize('name, change, words', [
-    (W, lambda a: None, 'it has no ' + W),
-    ('extension_triggers/LogReport/previous_epoch_detail', lambda a: None, 'it has no ext'),
-    (W, lambda a: a[:-1], W + ' is float32 of shape (499, 50), not of (500, 50)'),
-    (M, lambda a: np.zeros(10 ** 6, 'f'), M + ' is float32 of shape (1000000,), not of (500, 50)'),
-    (BEST, lambda a: a.T, BEST + ' is float32 of shape (50, 500), not of (500, 50)'),
-    (W, lambda a: np.array([print] * 25000).reshape(500, 50), 'neither numbers nor text'),
-    (LOG, lambda a: np.array(None), 'neither numbers nor text'),
-    (W, lambda a: a.astype(int), W + ' is int64 of shape (500, 50)'),
-    (W, lambda a: a * np.nan, W + ' holds nan or inf'),
-    (M, lambda a: a + np.inf, M + ' holds nan or inf'),
-    ('updater/iteration', lambda a: -a, 'updater/iteration is negative'),
-    ('updater/iteration', lambda a: a * 1., 'updater/iteration is float64'),
-    (LOG, lambda a: np.array('[' * 100000), 'RecursionError'),
-    (LOG, lambda a: np.array('no JSON'), 'Expecting value'),
-    (LOG, lambda a: np.array('[{"a": "b"}]'), LOG + ' is no report of a training'),
-    (LOG, lambda a: np.array('{"a": [[1]]}'), LOG + ' is no report of a training'),
-    (LOG, lambda a: np.zeros((), '<U20000000'), LOG + ' is a text of 80,000,000 bytes'),
-])
-def test_a_snapshot_is_seen_to_fit_the_trainer(tmp_path, name, change, words):
-    with pytest.raises(model_file.ModelFileError) as e:
-        load_snapshot(tmp_path, repacked(name, change))
-    assert 'expected a snapshot' in str(e.value) and words in str(e.value)
-    assert str(e.value).isprintable() and len(str(e.value)) < 500
-
-
-def test_a_snapshot_of_another_run_says_so(tmp_path):
-    model = model_samples.model()
-    loop = model_samples.trainer_for(model, str(tmp_path))
-    name = 'extensions/SameRun/--seed'
-    (tmp_path / 'snapshot').write_bytes(repacked(name, lambda a: a + 1))
-    with pytest.raises(InputError, match='of a run with other --seed'):
-        model_file.load_snapshot(str(tmp_path / 'snapshot'), loop)
 
 
 def test_some_of_the_fuzzing(run):

@@ -82,7 +82,8 @@ def test_another_size_or_margin_is_prepared_anew(paths):
 
 @pytest.mark.parametrize('name, content', [
     ('seen.csv', 'digest,row,n\nabc,5,900\n'), ('seen.csv', 'a,b\n'),
-    ('seen.csv', 'digest,row,n\na,b,c\n'), ('preparation.json', '[[['), ('X.npy', 'x'), ('.X.moves', '{}')])
+    ('seen.csv', 'digest,row,n\na,b,c\n'), ('preparation.json', '[[['), ('X.npy', 'x'),
+    ('.X.moves', '{}')])
 def test_what_is_damaged_is_made_anew(paths, name, content):
     with Library('lib', WHOLE, 16) as prepared:
         prepared.prepare(paths)

@@ -1,6 +1,6 @@
-"""Pickles that attack whoever unpickles them, one of each kind that is known, put together here.
+"""Pickles that attack whoever unpickles them: one of each known kind.
 
-Where one succeeds, it makes the folder ``ran``.
+One that succeeds makes the folder ``ran``.
 """
 import copyreg
 import pickle
@@ -10,7 +10,7 @@ COMMAND = 'mkdir ran'
 
 
 def name(module, name):
-    return 'c{}\n{}\n'.format(module, name).encode()
+    return f'c{module}\n{name}\n'.encode()
 
 
 def stack_name(module, name):
@@ -26,19 +26,8 @@ def call(function, *args):
     return function + b'(' + b''.join(args) + b't' + pickle.REDUCE
 
 
-class Call:
-
-    """Pickles as the call of a function."""
-
-    def __init__(self, function, *args):
-        self.call = function, args
-
-    def __reduce__(self):
-        return self.call
-
-
 def _calls():
-    """Calls of what scanners of pickles have been taught to refuse, or have missed."""
+    """Calls that scanners of pickles refuse, or have missed."""
     for module, function in [
             ('os', 'system'), ('posix', 'system'), ('nt', 'system'), ('os', 'popen'),
             ('os', 'mkdir'), ('subprocess', 'call'), ('subprocess', 'Popen'), ('pty', 'spawn'),
@@ -67,10 +56,14 @@ def _calls():
             ('chainer.training.extensions.snapshot_writers', 'ProcessWriter'),
             ('chainer', 'os.system'), ('net', 'chainer.os.system'), ('net', 'RankNet.__init__'),
             ('net', '__builtins__'), ('net', 'np.load'), ('chainer.variable', 'os'),
-            ('net', 'threads'), ('', 'system'), ('net', ''), ('netx', 'RankNet'),
-            ('net.', 'RankNet'), ('chainer.links', 'Linear'), ('model_file', 'load')]:
-        yield '{}.{}'.format(module, function), call(name(module, function), text(COMMAND)) + b'.'
-        yield '{}.{}, protocol 4'.format(module, function), (
+            ('net', 'inference'), ('', 'system'), ('net', ''), ('netx', 'RankNet'),
+            ('net.', 'RankNet'), ('chainer.links', 'Linear'),
+            ('picture_ranknet.models.model_file', 'load'),
+            ('picture_ranknet.models.networks', 'make'),
+            ('picture_ranknet.models.networks', 'net.chainer.os.system'),
+            ('picture_ranknet.storage.arrays', 'read_pictures')]:
+        yield f'{module}.{function}', call(name(module, function), text(COMMAND)) + b'.'
+        yield f'{module}.{function}, protocol 4', (
             b'\x80\4' + call(stack_name(module, function), text(COMMAND)) + b'.')
 
 
@@ -137,7 +130,7 @@ def _programs():
     yield 'a copy of the top', b'N2.'
     yield 'a frozen set', b'\x80\4(N\x91.'
     for code, size in (b'\x82', 'B'), (b'\x83', '<H'), (b'\x84', '<i'):
-        yield 'extension {}'.format(code[0]), (
+        yield f'extension {code[0]}', (
             code + struct.pack(size, 240) + text(COMMAND) + b'\x85R.')
     yield 'an extension that is made', call(name('copyreg', 'add_extension'), text('os'),
                                             text('system'), b'K\xf0') + b'.'
@@ -154,9 +147,9 @@ def _programs():
 def _sizes():
     huge = b'\xff' * 7 + b'\x7f'
     for code in b'B', b'X', b'T', b'\x8b':
-        yield 'size of {}'.format(code), code + b'\xff\xff\xff\x7f' + b'a.'
+        yield f'size of {code}', code + b'\xff\xff\xff\x7f' + b'a.'
     for code in b'\x8d', b'\x8e', b'\x96', b'\x95':
-        yield 'size of {}'.format(code), b'\x80\5' + code + huge + b'a.'
+        yield f'size of {code}', b'\x80\5' + code + huge + b'a.'
     yield 'negative size', b'T\xff\xff\xff\xff.'
     yield 'memo of 2 ** 31', b'Nr\xff\xff\xff\x7f.'
     yield 'memo of 2 ** 32', b'Nr\xff\xff\xff\xff0' * 10 + b'.'
@@ -199,7 +192,7 @@ SIZES = dict(_sizes())
 
 
 def remember_extension():
-    """Make 240 an extension that the unpickler has seen: it does not ask ``find_class`` again."""
+    """Let Python cache the extension 240: its unpickler no longer asks ``find_class`` then."""
     import os
 
     copyreg.add_extension('os', 'system', 240)
