@@ -106,17 +106,28 @@ class UndoMove(argparse.Action):
         parser.exit()
 
 
+def is_set(path):
+    """Whether a path is read as an X.npy: by its name, or because it is nothing else."""
+    from picture_ranknet.pictures.sources import is_wanted
+
+    return path.lower().endswith('.npy') or (
+        os.path.exists(path) and not os.path.isdir(path) and not is_wanted(path))
+
+
 def parse_args(argv):
     """Parse the options, and check those that go together."""
     parser = build_parser()
     args = parser.parse_args(argv)
-    args.is_set = len(args.pictures) == 1 and args.pictures[0].lower().endswith('.npy')
+    args.is_set = len(args.pictures) == 1 and is_set(args.pictures[0])
     if args.is_set and (args.whole or args.margin is not None):
         parser.error('--whole and --margin: go with pictures, videos and folders, not with an '
                      'X.npy')
     for name in () if args.is_set else ('features', 'ratings', 'strip', 'explain'):
         if getattr(args, name):
             parser.error(f'--{name}: goes with an X.npy')
+    if args.gallery and args.sort_into and (
+            os.path.abspath(args.gallery) == os.path.abspath(args.sort_into)):
+        parser.error('--gallery and --sort_into: need a folder each')
     if not args.sort_into and (args.by_rank or args.way != 'link'):
         parser.error('--by_rank, --copy and --move: go with --sort_into')
     return args
@@ -276,6 +287,9 @@ def rank_files(args, device):
     start = time.monotonic()
     root = os.path.splitext(args.output)[0]
     csv, folder = args.csv or root + '.csv', root + '.library'
+    if not args.csv and os.path.exists(root + '.npy'):
+        raise InputError(f'{csv}: would be overwritten, but is the table of {root}.npy; choose '
+                         'another --output')
     models = load_models(args, device)
     scale = find_scale(args, models[0])
     preparation = library.preparation_of(models[0].preparation, args.whole, args.margin,
@@ -359,7 +373,7 @@ def main(argv=None):
     inputs = {'model_pkl': args.model_pkl, '--ensemble': args.ensemble,
               '--ratings': args.ratings, '--features': args.features}
     if args.is_set:
-        inputs.update({'X.npy': args.pictures[0], 'its table': tables.table_path(args.pictures[0])})
+        inputs['pictures'] = [args.pictures[0], tables.table_path(args.pictures[0])]
     atomic.check_outputs(
         {'--output': args.output, '--strip': args.strip, '--explain': args.explain,
          '--csv': args.csv}, inputs)

@@ -106,11 +106,17 @@ def test_what_cannot_be_read_is_named_and_the_rest_goes_on(run, folder):
     assert len(scores) == 9 and np.isnan(scores).sum() == 2
 
 
+def test_the_table_of_a_set_is_not_overwritten(run, folder):
+    (folder / 'X.npy').write_bytes(b'')
+    done = run('predict.py', 'model.pkl', 'in', '-o', 'X.txt')
+    assert done.returncode == 1 and 'X.csv: would be overwritten' in done.stderr
+
+
 def test_nothing_to_score_is_an_error(run, whole):
     (whole / 'broken.png').write_bytes(b'\x89PNG\r\n\x1a\n' + bytes(40))
     done = run('predict.py', 'model.pkl', 'broken.png')
     assert done.returncode == 1
-    assert 'broken.png: nothing to score: 1 file could not be read' in done.stderr
+    assert 'error: nothing to score: 1 file could not be read' in done.stderr
     assert not (whole / 'pred.txt').exists()
 
 
@@ -278,6 +284,7 @@ def test_train_lets_the_model_remember(run, folder, ratings):
 
 
 @pytest.mark.parametrize('options', [['in', '--features', 'F.npy'], ['X.npy', '--whole'],
+                                     ['in', '--gallery', 'a', '--sort_into', './a'],
                                      ['in', '--move'], ['in', '--whole', '--margin', '0']])
 def test_options_that_do_not_go_together_are_refused(run, folder, options):
     assert run('predict.py', 'model.pkl', *options).returncode == 2

@@ -113,12 +113,21 @@ def remember(model, preparation=None, scores=(), ratings=(), seed=0):
             drawn.
         seed (int): Of the draw.
     """
-    model.preparation = preparation and (str(preparation.kind), float(preparation.margin))
-    model.held_out = None
+    held_out = None
     if len(scores):
         rows = np.sort(np.random.default_rng(seed).permutation(len(scores))[:MOST_HELD_OUT])
-        model.held_out = tuple(tuple(np.asarray(values, float)[rows].tolist())
-                               for values in (scores, ratings))
+        held_out = tuple(tuple(np.asarray(values, float)[rows].tolist())
+                         for values in (scores, ratings))
+    _set(model, 'held_out', held_out)
+    _set(model, 'preparation',
+         preparation and (str(preparation.kind), float(preparation.margin)))
+
+
+def _set(model, name, value):
+    if value is None:  # as in models that never knew: the same model gives the same bytes
+        vars(model).pop(name, None)
+    else:
+        setattr(model, name, value)
 
 
 class _Pickler(pickle._Pickler):
@@ -187,8 +196,8 @@ def _build_model(record) -> net.RankNet:
         model = net.RankNet(Pretrained(digest, n_features), image_size, image_scale)
     else:
         model = _make_small_model(PREDICTORS[predictor.name], image_size, image_scale, n_features)
-    model.preparation = _check_preparation(ranknet.get('preparation'))
-    model.held_out = _check_held_out(ranknet.get('held_out'))
+    _set(model, 'preparation', _check_preparation(ranknet.get('preparation')))
+    _set(model, 'held_out', _check_held_out(ranknet.get('held_out')))
     for prefix, link in sorted(model.namedlinks()):
         for name in sorted(link._params | link._persistent):
             value = getattr(link, name)
