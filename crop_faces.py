@@ -11,7 +11,6 @@ in a scene, ``confidence``, the votes of the second look, ``sharpness``,
 A run has three steps: find the faces, choose the best, write them.
 """
 import argparse
-import math
 import time
 
 from picture_ranknet.console import messages, options
@@ -21,29 +20,24 @@ from picture_ranknet.faces.settings import Rules, Search
 from picture_ranknet.machine import ranks, threads
 from picture_ranknet.machine.opencv import check_opencv
 from picture_ranknet.pictures.limits import LARGEST, MAX_PIXELS
-from picture_ranknet.storage import arrays, picture_set, tables
 from picture_ranknet.text import count
 
 
 def build_parser():
     parser = options.parser('crop_faces.py', 'Crop the faces in videos and pictures for rating.')
-    parser.add_argument('sources', nargs='*', metavar='source',
-                        help='videos, pictures and folders of them')
-    parser.add_argument('--output', '-o', default='X.npy', metavar='NPY',
-                        type=options.file_ending('.npy'),
-                        help='the crops; a table of where each one comes from goes beside it, '
-                             'as X.csv')
-    parser.add_argument('--size', type=options.positive_int, default=settings.SIZE,
-                        metavar='PIXELS', help='side of a crop')
-    parser.add_argument('--force', action='store_true',
-                        help='overwrite outputs; ratings of an overwritten X.npy no longer fit '
-                             'its rows')
-    parser.add_argument('--resume', action='store_true', help='go on with an interrupted run')
-    parser.add_argument('--threads', type=options.positive_int, metavar='N',
-                        help='threads that search (default: OMP_NUM_THREADS, or one a core)')
-    parser.add_argument('--max_pixels', type=options.int_from(1, LARGEST), default=MAX_PIXELS,
-                        metavar='N', help='skip files whose frames have more pixels: a small '
-                                          'file may fill the memory')
+    add = parser.add_argument
+    add('sources', nargs='*', metavar='source', help='videos, pictures and folders of them')
+    add('--output', '-o', default='X.npy', metavar='NPY', type=options.file_ending('.npy'),
+        help='the crops; a table of where each one comes from goes beside it, as X.csv')
+    add('--size', type=options.positive_int, default=settings.SIZE, metavar='PIXELS',
+        help='side of a crop')
+    add('--force', action='store_true',
+        help='overwrite outputs; ratings of an overwritten X.npy no longer fit its rows')
+    add('--resume', action='store_true', help='go on with an interrupted run')
+    add('--threads', type=options.positive_int, metavar='N',
+        help='threads that search (default: OMP_NUM_THREADS, or one a core)')
+    add('--max_pixels', type=options.int_from(1, LARGEST), default=MAX_PIXELS, metavar='N',
+        help='skip files whose frames have more pixels: a small file may fill the memory')
     add_search_arguments(parser.add_argument_group('find'))
     add_choice_arguments(parser.add_argument_group('choose'))
     add_output_arguments(parser.add_argument_group('show'))
@@ -52,76 +46,70 @@ def build_parser():
 
 
 def add_search_arguments(group):
+    add = group.add_argument
     defaults = Search()
     sampling = group.add_mutually_exclusive_group()
     sampling.add_argument('--fps', type=options.positive_float, default=settings.FPS, metavar='F',
                           help='search F frames of each second of a video')
     sampling.add_argument('--every', type=options.positive_int, metavar='N',
                           help='search every N-th frame of a video instead')
-    group.add_argument('--no_faces', action='store_true',
-                       help='take whole pictures, resized, as for covers and illustrations')
-    group.add_argument('--margin', type=options.natural_float, default=0, metavar='M',
-                       help="room on each side of a face, as a fraction of the face's side; 0.25 "
-                            'shows the hair')
-    group.add_argument('--cascade', metavar='XML',
-                       help='the face detector: an OpenCV cascade of LBP or Haar features, .xml or '
-                            f'.xml.gz (default: {settings.DEFAULT_CASCADE}, which is included)')
-    group.add_argument('--long_side', type=options.natural_int, default=defaults.long_side,
-                       metavar='PIXELS',
-                       help='shrink larger pictures to this before the search, but long pages and '
-                            'panoramas less; more finds smaller faces and takes longer; 0 never '
-                            'shrinks')
-    group.add_argument('--scale_factor', type=_scale_factor, default=defaults.scale_factor,
-                       metavar='S', help='step from one size of faces to the next; nearer to 1 '
-                                         'finds more and takes longer')
-    group.add_argument('--min_neighbors', type=options.natural_int, metavar='N',
-                       default=defaults.min_neighbors,
-                       help='overlapping findings that make a face; fewer gives more faces, and '
-                            'more false ones')
-    group.add_argument('--min_size', type=options.positive_int, default=defaults.min_size,
-                       metavar='PIXELS', help='side of the smallest face')
+    add('--no_faces', action='store_true',
+        help='take whole pictures, resized, as for covers and illustrations')
+    add('--margin', type=options.natural_float, default=0, metavar='M',
+        help="room on each side of a face, as a fraction of the face's side; 0.25 shows the hair")
+    add('--cascade', metavar='XML',
+        help='the face detector: an OpenCV cascade of LBP or Haar features, .xml or .xml.gz '
+             f'(default: {settings.DEFAULT_CASCADE}, which is included)')
+    add('--long_side', type=options.natural_int, default=defaults.long_side, metavar='PIXELS',
+        help='shrink larger pictures to this before the search, but long pages and panoramas less; '
+             'more finds smaller faces and takes longer; 0 never shrinks')
+    add('--scale_factor', type=_scale_factor, default=defaults.scale_factor, metavar='S',
+        help='step from one size of faces to the next; nearer to 1 finds more and takes longer')
+    add('--min_neighbors', type=options.natural_int, metavar='N', default=defaults.min_neighbors,
+        help='overlapping findings that make a face; fewer gives more faces, and more false ones')
+    add('--min_size', type=options.positive_int, default=defaults.min_size, metavar='PIXELS',
+        help='side of the smallest face')
 
 
 def add_choice_arguments(group):
+    add = group.add_argument
     defaults = Rules()
-    group.add_argument('--duplicate_bits', type=options.natural_int, metavar='BITS',
-                       default=defaults.duplicate_bits,
-                       help='two pictures are the same if their hashes differ in at most this many '
-                            'of 144 bits, or twice as many within a track; the best one is kept')
-    group.add_argument('--keep_duplicates', action='store_true', help='keep all of them')
-    group.add_argument('--per_track', type=options.positive_int, metavar='N',
-                       help='keep the N best pictures of a face that is followed through a scene '
-                            '(default: all)')
-    group.add_argument('--max_enlargement', type=options.positive_float, metavar='FACTOR',
-                       help='drop faces so small that their crops are enlarged by more (default: '
-                            f'{settings.MAX_ENLARGEMENT}; with --no_faces, no limit)')
-    group.add_argument('--min_sharpness', type=options.natural_float, metavar='LEVELS',
-                       help='drop what is more blurred; X.csv has the values (default: '
-                            f'{defaults.min_sharpness}; with --no_faces, 0)')
-    group.add_argument('--min_confidence', type=options.natural_float, metavar='VOTES',
-                       default=defaults.min_confidence,
-                       help='drop what is less sure to be a face; X.csv has the values')
+    add('--duplicate_bits', type=options.natural_int, metavar='BITS',
+        default=defaults.duplicate_bits,
+        help='two pictures are the same if their hashes differ in at most this many of 144 bits, '
+             'or twice as many within a track; the best one is kept')
+    add('--keep_duplicates', action='store_true', help='keep all of them')
+    add('--per_track', type=options.positive_int, metavar='N',
+        help='keep the N best pictures of a face that is followed through a scene (default: all)')
+    add('--max_enlargement', type=options.positive_float, metavar='FACTOR',
+        help='drop faces so small that their crops are enlarged by more (default: '
+             f'{settings.MAX_ENLARGEMENT}; with --no_faces, no limit)')
+    add('--min_sharpness', type=options.natural_float, metavar='LEVELS',
+        help=f'drop what is more blurred; X.csv has the values (default: {defaults.min_sharpness}; '
+             'with --no_faces, 0)')
+    add('--min_confidence', type=options.natural_float, metavar='VOTES',
+        default=defaults.min_confidence,
+        help='drop what is less sure to be a face; X.csv has the values')
 
 
 def add_output_arguments(group):
-    group.add_argument('--sheet', metavar='PNG', type=options.file_ending('.png'),
-                       help='draw all crops with their row numbers')
-    group.add_argument('--crops', metavar='DIR',
-                       help='save each crop as a PNG file, too: DIR/00017.png is row 17')
-    group.add_argument('--dropped', metavar='DIR',
-                       help='draw what is dropped, a sheet for each reason')
+    add = group.add_argument
+    add('--sheet', metavar='PNG', type=options.file_ending('.png'),
+        help='draw all crops with their row numbers')
+    add('--crops', metavar='DIR',
+        help='save each crop as a PNG file, too: DIR/00017.png is row 17')
+    add('--dropped', metavar='DIR', help='draw what is dropped, a sheet for each reason')
 
 
 def add_set_arguments(group):
-    group.add_argument('--append', action='store_true',
-                       help='add to the set; its rows stay as they are')
-    group.add_argument('--drop', type=options.row_numbers, metavar='ROWS',
-                       help='remove rows, such as 3,17,20-24')
-    group.add_argument('--review', metavar='PNG', type=options.file_ending('.png'),
-                       help='draw the set with row numbers, to see what to --drop')
-    group.add_argument('--ratings', metavar='TXT',
-                       help='ratings of the set, to be kept in step: --append adds lines of nan, '
-                            '--drop removes lines')
+    add = group.add_argument
+    add('--append', action='store_true', help='add to the set; its rows stay as they are')
+    add('--drop', type=options.row_numbers, metavar='ROWS', help='remove rows, such as 3,17,20-24')
+    add('--review', metavar='PNG', type=options.file_ending('.png'),
+        help='draw the set with row numbers, to see what to --drop')
+    add('--ratings', metavar='TXT',
+        help='ratings of the set, to be kept in step: --append adds lines of nan, --drop removes '
+             'lines')
 
 
 def _scale_factor(text):
@@ -147,43 +135,33 @@ def parse_args(argv):
     return args
 
 
-def make_rules(args):
-    """What is dropped; whole pictures are kept unless the options say otherwise."""
-    enlargement = args.max_enlargement or (math.inf if args.no_faces else settings.MAX_ENLARGEMENT)
-    sharpness = args.min_sharpness
-    if sharpness is None:
-        sharpness = 0 if args.no_faces else Rules().min_sharpness
-    bits = None if args.keep_duplicates else args.duplicate_bits
-    return Rules(args.size / enlargement, sharpness, args.min_confidence, bits, args.per_track)
-
-
 @shared_command
 def main(argv=None):
     args = parse_args(argv)
     start = time.monotonic()
+    # Imported here, so that --help does not wait for NumPy and OpenCV.
+    from picture_ranknet.faces import choose_faces, find_faces, gather
+    from picture_ranknet.faces.existing import read_to_append
+    from picture_ranknet.faces.outputs import Outputs, edit
+    from picture_ranknet.pictures.sources import find_sources
+    from picture_ranknet.storage import picture_set
+
     if ranks.is_first():
         picture_set.finish(args.output)
     ranks.tell(None)  # the others wait for it
     if args.drop or args.review:
         if ranks.is_first():
-            edit(args)
+            print(edit(args.output, args.drop, args.review, args.ratings, args.force,
+                       messages.note))
         return
-
-    from picture_ranknet.faces import choose_faces, find_faces, gather, write_faces
-    from picture_ranknet.faces.existing import NOTHING, check_no_ratings, read_existing
-    from picture_ranknet.faces.outputs import Outputs, save_crops, save_dropped, save_sheet
-    from picture_ranknet.pictures.sources import find_sources
 
     check_opencv()
     threads.use(args.threads)
     outputs = Outputs(args.output, args.crops, args.sheet, args.dropped, args.ratings)
     outputs.check(args.force, args.append)
-    if args.append and not args.ratings:
-        check_no_ratings(args.output, 'move it away')
-    existing = read_existing(args.output, args.size, args.ratings) if args.append else NOTHING
+    existing = read_to_append(args.output, args.size, args.ratings, args.append)
     paths, n_others = find_sources(args.sources, leave_out=outputs.in_folders())
     outputs.check_inputs(paths, args.cascade)
-
     search = Search(args.cascade, args.scale_factor, args.min_neighbors, args.min_size,
                     args.long_side)
     with messages.progress(len(paths), 'frames') as bar:
@@ -194,49 +172,16 @@ def main(argv=None):
             progress=messages.follow(bar))
     messages.pass_notes_on()
     found = gather(found, messages.note)
-    if not found:
-        return  # the first process has everything
-    choice = choose_faces(found, make_rules(args), existing)
-    if args.dropped:
-        save_dropped(found.store.crops(), choice.reasons, args.dropped)
-    write_faces(args.output, found, choice, existing, args.ratings)
-    X = arrays.read_pictures(args.output)
-    if args.crops:
-        save_crops(X, args.crops)
-    if args.sheet:
-        save_sheet(X, args.sheet, messages.note)
-
-    if n_others:
-        messages.note(f'{count(n_others, "file")} skipped: neither pictures nor videos')
-    seconds = time.monotonic() - start
-    noun = ('more ' if len(existing.X) else '') + ('picture' if args.no_faces else 'face')
-    print(f'{count(len(choice.kept), noun)} from {found.read.describe()} in {seconds:.0f} s -> '
-          f'{", ".join(outputs.written())}')
-    if choice.dropped:
-        print('dropped: ' + ', '.join(f'{n:,} {why}' for why, n in choice.dropped.items()))
-    if found.read.videos:
-        print(f'{found.read.grabbed / seconds:.0f} frames a second: {found.clock.describe()}')
-
-
-def edit(args):
-    """Remove rows of the set, and draw what is there then."""
-    from picture_ranknet.faces.existing import remove_rows
-    from picture_ranknet.faces.outputs import save_sheet
-    from picture_ranknet.storage.atomic import check_outputs
-
-    check_outputs({'--output': [args.output, tables.table_path(args.output)],
-                   '--review': args.review, '--ratings': args.ratings})
-    if args.drop:
-        remove_rows(args.output, args.drop, args.ratings, args.force)
-    X = arrays.read_pictures(args.output)
-    if args.review:
-        save_sheet(X, args.review, messages.note)
-    if args.drop:
-        written = [name for name in (args.output, args.ratings, args.review) if name]
-        print(f'{count(len(args.drop), "picture")} removed, {len(X):,} left -> '
-              f'{", ".join(written)}')
-    else:
-        print(f'{count(len(X), "picture")} -> {args.review}')
+    if found:  # the first process has everything
+        bits = None if args.keep_duplicates else args.duplicate_bits
+        choice = choose_faces(found, settings.make_rules(
+            args.size, args.no_faces, args.max_enlargement, args.min_sharpness,
+            args.min_confidence, bits, args.per_track), existing)
+        outputs.write(found, choice, existing, messages.note)
+        if n_others:
+            messages.note(f'{count(n_others, "file")} skipped: neither pictures nor videos')
+        print(*outputs.describe(found, choice, existing, args.no_faces, time.monotonic() - start),
+              sep='\n')
 
 
 if __name__ == '__main__':

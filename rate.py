@@ -4,18 +4,14 @@ import shlex
 import subprocess
 import webbrowser
 
-import numpy as np
-
 from picture_ranknet.console import messages, options
 from picture_ranknet.console.command import command
 from picture_ranknet.errors import InputError
-from picture_ranknet.storage import arrays, atomic, tables
+from picture_ranknet.rating.settings import LEVELS, MOST_LEVELS
 from picture_ranknet.text import count
 
 
 def build_parser():
-    from picture_ranknet.rating.journal import LEVELS, MOST_LEVELS
-
     parser = options.parser('rate.py', 'Rate pictures in the browser, on this machine only.')
     parser.add_argument('X_npy', help='pictures, N x 3 x H x W')
     parser.add_argument('ratings_txt', help='your ratings, one a line; an existing file is '
@@ -54,6 +50,8 @@ def parse_args(argv):
 
 def rate_by_clicks(path, clicks_path, X_path, n, is_forced):
     """Write ratings that follow from how often pictures were clicked, and say so."""
+    import numpy as np
+
     from picture_ranknet.rating import clicks
 
     clicks.check_files(path, clicks_path, X_path, is_forced)
@@ -112,6 +110,7 @@ def rate_by_hand(args, X):
     """Let a person rate pictures in the browser, and say what was done."""
     from picture_ranknet.rating.bradley_terry import MOST_PICTURES
     from picture_ranknet.rating.journal import PAIRS, STARS, Journal, identify, journal_path
+    from picture_ranknet.storage import atomic, tables
 
     if args.pairs and len(X) > MOST_PICTURES:
         raise InputError(f'{args.X_npy}: --pairs ranks up to {MOST_PICTURES:,} pictures, these '
@@ -135,6 +134,8 @@ def rate_by_hand(args, X):
 @command
 def main(argv=None):
     args = parse_args(argv)
+    from picture_ranknet.storage import arrays  # here, so that --help does not wait for NumPy
+
     X = arrays.read_pictures(args.X_npy)
     if args.clicks:
         rate_by_clicks(args.ratings_txt, args.clicks, args.X_npy, len(X), args.force)

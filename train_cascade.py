@@ -14,7 +14,6 @@ Regression: a Statistical View of Boosting*, Annals of Statistics 2000, section
 Patterns for Face Recognition*, ICB 2007 (the features).
 """
 import argparse
-import math
 import os
 import re
 import shlex
@@ -24,8 +23,8 @@ import time
 from picture_ranknet.console import messages, options
 from picture_ranknet.console.command import command
 from picture_ranknet.errors import InputError
-from picture_ranknet.faces.training.settings import ENOUGH, VALIDATION, Augmentation, Goal
-from picture_ranknet.machine import threads
+from picture_ranknet.faces.training.settings import ENOUGH, Augmentation, Goal
+from picture_ranknet.machine import memory, threads
 from picture_ranknet.machine.opencv import check_opencv
 from picture_ranknet.storage.atomic import check_outputs
 from picture_ranknet.text import count
@@ -36,57 +35,58 @@ NO_MATTER = 'output', 'faces', 'no_faces', 'stages', 'resume', 'force', 'check' 
 
 def build_parser():
     parser = options.parser('train_cascade.py', 'Train an LBP cascade for OpenCV.')
+    add = parser.add_argument
     goal = Goal()
-    parser.add_argument('output', metavar='XML', type=options.file_ending('.xml'),
-                        help='the cascade; it is written after each stage, and can be used')
-    parser.add_argument('--faces', nargs='+', required=True, metavar='PATH',
-                        help='pictures of one face each, folders of them, or a table (.csv) of '
-                             'pictures and boxes: source,x,y,w,h, as crop_faces.py writes it')
-    parser.add_argument('--no_faces', nargs='+', required=True, metavar='PATH',
-                        help='pictures and videos without faces, folders of them, or a table of '
-                             'boxes around all faces, which are left out')
-    parser.add_argument('--size', type=_window, default='24x24', metavar='WxH',
-                        help='the window: the smallest face it finds, in pixels')
-    parser.add_argument('--stages', type=options.positive_int, default=15, metavar='N',
-                        help='stages, at most')
-    parser.add_argument('--hit_rate', type=options.ratio, default=goal.hit_rate, metavar='R',
-                        help='share of the faces that passes a stage, at least')
-    parser.add_argument('--false_alarm', type=options.ratio, default=goal.false_alarm, metavar='R',
-                        help='share of other windows that passes a stage, at most')
-    parser.add_argument('--weak', type=options.positive_int, default=goal.most, metavar='N',
-                        help='weak classifiers in a stage, at most')
-    parser.add_argument('--features', type=options.ratio, default=goal.share, metavar='R',
-                        help='share of the features that each weak classifier chooses from')
-    parser.add_argument('--check', type=options.natural_int, default=8000, metavar='N',
-                        help='batches to train the second look with; 0 leaves it out')
-    parser.add_argument('--positives', type=options.positive_int, default=24000, metavar='N',
-                        help='faces to train a stage with, varied from those given')
-    parser.add_argument('--negatives', type=options.int_from(ENOUGH), default=14000, metavar='N',
-                        help='other windows to train a stage with')
-    parser.add_argument('--search', type=options.positive_float, default=6e8, metavar='N',
-                        help='windows to search for them before each stage, at most')
+    add('output', metavar='XML', type=options.file_ending('.xml'),
+        help='the cascade; it is written after each stage, and can be used')
+    add('--faces', nargs='+', required=True, metavar='PATH',
+        help='pictures of one face each, folders of them, or a table (.csv) of pictures and boxes: '
+             'source,x,y,w,h, as crop_faces.py writes it')
+    add('--no_faces', nargs='+', required=True, metavar='PATH',
+        help='pictures and videos without faces, folders of them, or a table of boxes around all '
+             'faces, which are left out')
+    add('--size', type=_window, default='24x24', metavar='WxH',
+        help='the window: the smallest face it finds, in pixels')
+    add('--stages', type=options.positive_int, default=15, metavar='N', help='stages, at most')
+    add('--hit_rate', type=options.ratio, default=goal.hit_rate, metavar='R',
+        help='share of the faces that passes a stage, at least')
+    add('--false_alarm', type=options.ratio, default=goal.false_alarm, metavar='R',
+        help='share of other windows that passes a stage, at most')
+    add('--weak', type=options.positive_int, default=goal.most, metavar='N',
+        help='weak classifiers in a stage, at most')
+    add('--features', type=options.ratio, default=goal.share, metavar='R',
+        help='share of the features that each weak classifier chooses from')
+    add('--check', type=options.natural_int, default=8000, metavar='N',
+        help='batches to train the second look with; 0 leaves it out')
+    add('--positives', type=options.positive_int, default=24000, metavar='N',
+        help='faces to train a stage with, varied from those given')
+    add('--negatives', type=options.int_from(ENOUGH), default=14000, metavar='N',
+        help='other windows to train a stage with')
+    add('--search', type=options.positive_float, default=6e8, metavar='N',
+        help='windows to search for them before each stage, at most')
     add_variation_arguments(parser.add_argument_group('how faces are varied'))
-    parser.add_argument('--fps', type=options.positive_float, default=1., metavar='F',
-                        help='take F frames of each second of a video')
-    parser.add_argument('--seed', type=options.seed, default=0, metavar='N',
-                        help='the same gives the same cascade')
-    parser.add_argument('--resume', action='store_true',
-                        help='go on with the stages that are in the output already')
-    parser.add_argument('--force', action='store_true', help='overwrite the output')
+    add('--fps', type=options.positive_float, default=1., metavar='F',
+        help='take F frames of each second of a video')
+    add('--seed', type=options.seed, default=0, metavar='N',
+        help='the same gives the same cascade')
+    add('--resume', action='store_true',
+        help='go on with the stages that are in the output already')
+    add('--force', action='store_true', help='overwrite the output')
     return parser
 
 
 def add_variation_arguments(group):
+    add = group.add_argument
     defaults = Augmentation()
-    group.add_argument('--turn', type=options.natural_float, default=defaults.turn,
-                       metavar='DEGREES', help='turn by up to this')
-    group.add_argument('--shift', type=options.natural_float, default=defaults.shift, metavar='R',
-                       help='shift by up to this fraction of the side')
-    group.add_argument('--scale', type=options.natural_float, default=defaults.scale, metavar='R',
-                       help='shrink and enlarge by up to this fraction')
-    group.add_argument('--light', type=options.natural_float, default=defaults.light, metavar='R',
-                       help='vary contrast and brightness by up to this fraction')
-    group.add_argument('--no_mirror', action='store_true', help='do not mirror')
+    add('--turn', type=options.natural_float, default=defaults.turn, metavar='DEGREES',
+        help='turn by up to this')
+    add('--shift', type=options.natural_float, default=defaults.shift, metavar='R',
+        help='shift by up to this fraction of the side')
+    add('--scale', type=options.natural_float, default=defaults.scale, metavar='R',
+        help='shrink and enlarge by up to this fraction')
+    add('--light', type=options.natural_float, default=defaults.light, metavar='R',
+        help='vary contrast and brightness by up to this fraction')
+    add('--no_mirror', action='store_true', help='do not mirror')
 
 
 def _window(text):
@@ -106,7 +106,10 @@ def main(argv=None):
     check_opencv()
     lbp.check_numba()
     threads.limit_numba()
-    check_output(args.output, args.faces, args.no_faces, args.resume or args.force)
+    check_outputs({'XML': args.output}, {'--faces': args.faces, '--no_faces': args.no_faces})
+    if os.path.exists(args.output) and not (args.resume or args.force):
+        raise InputError(f'{args.output} exists already; go on with it with --resume, overwrite it '
+                         'with --force, or choose another name')
     with messages.progress(len(args.faces), 'pictures', '--faces') as bar:
         patches = samples.read_faces(args.faces, args.size, messages.note, messages.follow(bar))
     with messages.progress(len(args.no_faces), 'pictures', '--no_faces') as bar:
@@ -124,8 +127,11 @@ def main(argv=None):
         cascade, false_alarm = record.read_stages(args.output, args.size, sample_line)
     learnt, held_out = samples.split_faces(patches, args.seed)
     face = 2 * args.size[0], 2 * args.size[1]
-    trainer = boosting.Trainer(cascade, *vary(args, face, learnt, held_out), scenes,
-                               args.negatives, args.search, args.seed, false_alarm)
+    augmentation = Augmentation(args.turn, args.shift, args.scale, args.light, not args.no_mirror)
+    windows = samples.vary_faces(learnt, held_out, args.size, args.positives, augmentation,
+                                 args.seed)
+    trainer = boosting.Trainer(cascade, *windows, scenes, args.negatives, args.search, args.seed,
+                               false_alarm)
     command_line = shlex.join(['train_cascade.py', *(sys.argv[1:] if argv is None else argv)])
 
     def save(look=None):
@@ -140,29 +146,8 @@ def main(argv=None):
         save(train_second_look(cascade, scenes, learnt, held_out, face, args))
     n_weak = sum(len(stage.features) for stage in cascade.stages)
     print(f'{count(len(cascade.stages), "stage")} of {count(n_weak, "weak classifier")} in '
-          f'{time.monotonic() - start:.0f} s, {_peak_memory() / 1e9:.1f} GB of memory at most -> '
+          f'{time.monotonic() - start:.0f} s, {memory.peak() / 1e9:.1f} GB of memory at most -> '
           f'{args.output}')
-
-
-def check_output(path, faces, no_faces, may_exist):
-    """Raise :class:`InputError` if the output cannot or must not be written."""
-    check_outputs({'XML': path}, {'--faces': faces, '--no_faces': no_faces})
-    if os.path.exists(path) and not may_exist:
-        raise InputError(f'{path} exists already; go on with it with --resume, overwrite it with '
-                         '--force, or choose another name')
-
-
-def vary(args, face, learnt, held_out):
-    """Make the windows of faces that stages are trained and validated with."""
-    import numpy as np
-
-    from picture_ranknet.faces.training.samples import augment_faces
-
-    augmentation = Augmentation(args.turn, args.shift, args.scale, args.light, not args.no_mirror)
-    rng = np.random.default_rng([args.seed, 4])
-    n_held_out = math.ceil(VALIDATION * args.positives)
-    return (augment_faces(learnt, face, args.size, args.positives, augmentation, rng),
-            augment_faces(held_out, face, args.size, n_held_out, augmentation, rng))
 
 
 def add_stages(trainer, n, goal, save):
@@ -195,16 +180,6 @@ def train_second_look(cascade, scenes, learnt, held_out, face, args):
                                          messages.follow(bar))
     print(report)
     return look
-
-
-def _peak_memory():
-    """In bytes."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return math.nan
-    unit = 1 if sys.platform == 'darwin' else 1024
-    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 if __name__ == '__main__':

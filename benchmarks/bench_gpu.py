@@ -3,12 +3,12 @@
     pip install -e ".[gpu]" torch
     python benchmarks/bench_gpu.py [--device 0] [--batchsize 32 256] [--seconds 5]
 
-Both train the article's network, on 80 x 80 pictures of uint8 that are
-gathered at random, scaled and sent to the card; the loss is that of all pairs
-of a batch, the step Adam's.  Nothing is varied, so that the card and not
-OpenCV is what is measured.  PyTorch multiplies in float32 as Chainer does, not
-in TF32.  With --device -1 all of it runs on the CPU, to try it out.  Without
-PyTorch ours is measured alone.
+Both train the article's network on 80 x 80 uint8 pictures, which are drawn at
+random, scaled and sent to the card; the loss is that of all pairs of a batch,
+the optimizer is Adam.  Pictures are not augmented, so that the card is
+measured and not OpenCV.  PyTorch computes in float32, as Chainer does, not in
+TF32.  ``--device -1`` runs everything on the CPU, to try it out.  Without
+PyTorch, ours is measured alone.
 """
 import importlib.util
 import pathlib
@@ -28,11 +28,11 @@ from picture_ranknet.console.command import command
 from picture_ranknet.fast import fused_adam
 from picture_ranknet.machine import devices
 
-WARM = 3  # steps before those that count: kernels are compiled, algorithms chosen
+WARM_UP = 3  # steps that are not timed: kernels are compiled, algorithms chosen
 
 
 def ours_training(device, batchsize):
-    """A function that trains on one batch, and one that waits until that is done."""
+    """A function that trains on one batch, and one that waits until the card has finished."""
     X, ratings = make_pictures()
     model = net.RankNet(net.CNN(), (80, 80), 1 / 255)
     model.to_device(device)
@@ -62,8 +62,8 @@ def torch_parts(device):
     import torch
 
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cudnn.benchmark = True  # as Chainer's autotune, which is for fixed sizes
-    where = torch.device('cpu' if device.xp is np else 'cuda:{}'.format(device.device.id))
+    torch.backends.cudnn.benchmark = True  # as Chainer's autotune
+    where = torch.device('cpu' if device.xp is np else f'cuda:{device.device.id}')
 
     def wait():
         if where.type == 'cuda':
@@ -104,9 +104,9 @@ def torch_prediction(device, batchsize):
 
 
 def images_a_second(make, device, batchsize, seconds):
-    """The median of three turns of so many seconds each."""
+    """Images a second: the median of three turns of ``seconds`` each."""
     step, wait = make(device, batchsize)
-    for _ in range(WARM):
+    for _ in range(WARM_UP):
         step()
     rates = []
     for _ in range(3):
@@ -124,7 +124,8 @@ def build_parser():
     parser = options.parser('bench_gpu.py', 'Images a second on a GPU, against PyTorch.')
     parser.add_argument('--device', default='0', help='a Chainer device')
     parser.add_argument('--batchsize', type=options.int_from(2, 1000), nargs='+', default=[32, 256])
-    parser.add_argument('--seconds', type=options.positive_float, default=5, help='of each turn')
+    parser.add_argument('--seconds', type=options.positive_float, default=5,
+                        help='length of a turn')
     return parser
 
 
@@ -136,12 +137,11 @@ def main(argv=None):
     if importlib.util.find_spec('torch'):
         contenders += [('training', 'PyTorch', torch_training),
                        ('prediction', 'PyTorch', torch_prediction)]
-    print('| {} | batch | images a second |\n|---|---|---|'.format(device))
+    print(f'| {device} | batch | images a second |\n|---|---|---|')
     for work, whose, make in sorted(contenders):
         for batchsize in args.batchsize:
-            print('| {}, {} | {} | {:,.0f} |'.format(
-                work, whose, batchsize, images_a_second(make, device, batchsize, args.seconds)),
-                flush=True)
+            rate = images_a_second(make, device, batchsize, args.seconds)
+            print(f'| {work}, {whose} | {batchsize} | {rate:,.0f} |', flush=True)
 
 
 if __name__ == '__main__':

@@ -1,15 +1,14 @@
-"""What train.py does not do: ways to learn that were tried, each against the same run without it.
+"""Ways to learn that were tried and left out: each against the same run without it.
 
     python benchmarks/bench_levers.py [--data DIR] [--ratings 277] [--seeds 3] [--levers ...]
 
-The same photographs, splits and initial weights as in ``bench_quality.py``;
-the recipe is that of ``train.py``, the lever is all that differs.
+Photographs, splits and initial weights are those of ``bench_quality.py``, the
+recipe is that of ``train.py``; a lever changes one thing.
 """
 import argparse
 import os
 import pathlib
 import sys
-import tempfile
 
 import numpy as np
 
@@ -22,11 +21,9 @@ import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
 import chainer.functions as F
 
 import net
-from picture_ranknet.fast import conv_pool
-from picture_ranknet.learning import (
-    augment,
-    trainer,
-)
+from picture_ranknet.fast import conv_pool, fused_adam
+from picture_ranknet.learning import augment, loop
+from picture_ranknet.learning.recipe import ALPHA, Recipe
 from picture_ranknet.storage import arrays
 
 
@@ -35,9 +32,11 @@ class Lever:
     """Changes nothing; a subclass changes one thing.
 
     Args:
-        model (net.RankNet): What is to be trained.
-        ratings (numpy.ndarray): Those of the pictures to learn from.
+        model (net.RankNet): Is trained.
+        ratings (numpy.ndarray): Of the pictures to learn from.
     """
+
+    recipe = Recipe
 
     def __init__(self, model, ratings):
         self.model = model
@@ -46,27 +45,24 @@ class Lever:
     def prepare(self, optimizer):
         """Before the first step."""
 
-    def before(self, optimizer, share):
-        """Before the step after this share of all."""
-
     def after(self):
         """After each step."""
 
     def finish(self):
-        """After the last."""
+        """After the last step."""
 
 
 class PairLoss(Lever):
 
-    """Another mean loss of all pairs."""
+    """Another loss of all pairs."""
 
     def prepare(self, optimizer):
         self.model.loss_of_scores = self.loss_of_scores
 
 
-class Weighed(PairLoss):
+class Weighted(PairLoss):
 
-    """A pair counts by how far apart the two are rated, so that ties do not count."""
+    """Pairs are weighted by the difference of their ratings, so that ties do not count."""
 
     def loss_of_scores(self, s, t, unit=None):
         i, j = np.triu_indices(len(s), 1)
@@ -75,13 +71,13 @@ class Weighed(PairLoss):
         return F.mean(weights * self.model._losses(s[i] - s[j], t[i], t[j]))
 
     def weigh(self, s, t, i, j):
-        """What each pair counts, in any unit."""
+        """The weight of each pair, in any unit."""
         return abs(t[i] - t[j])
 
 
-class LambdaRank(Weighed):
+class LambdaRank(Weighted):
 
-    """A pair counts by what NDCG would lose if the two were exchanged.
+    """Pairs are weighted by how much NDCG changes if the two are swapped.
 
     Burges, *From RankNet to LambdaRank to LambdaMART: An Overview*, 2010,
     section 4.
@@ -97,10 +93,10 @@ class LambdaRank(Weighed):
 
 class SoftTargets(PairLoss):
 
-    """How surely one is liked better grows with how far apart the two are rated.
+    """The target of a pair is a probability that grows with the difference of its ratings.
 
     Burges et al., *Learning to Rank using Gradient Descent*, ICML 2005,
-    section 3: the target is a probability.
+    section 3.
     """
 
     STEEPNESS = 3  # per standard deviation of the ratings
@@ -115,10 +111,12 @@ class SoftTargets(PairLoss):
 
 class WarmUp(Lever):
 
-    """Alpha rises to its value in the first tenth of the steps."""
+    """The learning rate rises in the first tenth of the steps."""
 
-    def before(self, optimizer, share):
-        optimizer.alpha *= min(1, .01 + share / .1)
+    class recipe(Recipe):
+
+        def alpha(self, step):
+            return super().alpha(step) * min(1, .01 + (step - 1) / self.n_iter / .1)
 
 
 class WeightDecay(Lever):
@@ -133,7 +131,7 @@ class WeightDecay(Lever):
 
 class Dropout(Lever):
 
-    """Half of the hidden layer's units are left out, others at each step."""
+    """Half of the hidden units are left out, at random in each step."""
 
     def prepare(self, optimizer):
         predictor = self.model.predictor
@@ -142,7 +140,7 @@ class Dropout(Lever):
 
 class AveragedWeights(Lever):
 
-    """The weights are in the end a running mean of those of the last hundred steps or so.
+    """The final weights are an exponential moving average over about 100 steps.
 
     Polyak and Juditsky, *Acceleration of Stochastic Approximation by
     Averaging*, 1992.
@@ -165,7 +163,7 @@ class AveragedWeights(Lever):
 
 class Centred(Lever):
 
-    """Pictures are shown with a mean of about 0."""
+    """Pixel values are shifted to a mean of about 0."""
 
     def prepare(self, optimizer):
         trunk = self.model.predictor.trunk
@@ -196,7 +194,7 @@ class Erasing(Lever):
 LEVERS = {
     'none': Lever,
     "LambdaRank's weights": LambdaRank,
-    'pairs weighed': Weighed,
+    'weighted pairs': Weighted,
     'soft targets': SoftTargets,
     'warm-up': WarmUp,
     'weight decay': WeightDecay,
@@ -207,23 +205,16 @@ LEVERS = {
 }
 
 
-def learn(lever, pictures, seed):
-    """A model that has been trained with a lever."""
+def learn(lever, pictures, n_iter, seed):
+    """Train a model with a lever."""
     np.random.seed(seed)
     model = net.RankNet(net.CNN(), pictures.X.shape[2:], 1 / 255)
     lever = lever(model, pictures.ratings)
-    recipe = trainer.Recipe(seed=seed)
-    with tempfile.TemporaryDirectory() as out:
-        updater = trainer.build_trainer(model, pictures, recipe, out).updater
-        optimizer = updater.get_optimizer('main')
-        lever.prepare(optimizer)
-        for step in range(recipe.n_iter):
-            share = step / recipe.n_iter
-            optimizer.alpha = trainer.ALPHA * (1 - share)  # as the linear schedule has it
-            lever.before(optimizer, share)
-            updater.update()
-            lever.after()
-        updater.get_iterator('main').finalize()
+    recipe = lever.recipe(n_iter, seed=seed)
+    optimizer = fused_adam.Adam(ALPHA).setup(model)
+    lever.prepare(optimizer)
+    for _ in loop.learn(model, optimizer, pictures, recipe):
+        lever.after()
     lever.finish()
     return model
 
@@ -234,8 +225,9 @@ def main():
         os.environ.get('RANKNET_DATA', ROOT.parent / 'shared' / 'data')))
     parser.add_argument('--ratings', type=int, nargs='+', default=[277])
     parser.add_argument('--seeds', type=int, default=3)
+    parser.add_argument('--n_iter', type=int, default=Recipe().n_iter, help='training steps')
     parser.add_argument('--levers', nargs='+', default=list(LEVERS), choices=LEVERS,
-                        metavar='LEVER', help='of {}'.format(', '.join(map(repr, LEVERS))))
+                        metavar='LEVER', help=f'of {", ".join(map(repr, LEVERS))}')
     args = parser.parse_args()
 
     sources = {'faces': bench_quality.load_faces(args.data)}
@@ -245,16 +237,16 @@ def main():
             train, _, test, _ = bench_quality.split('faces', n, seed, sources)
             pictures = arrays.RatedPictures(train[0], train[1], np.arange(n))
             for name in args.levers:
-                scores = learn(LEVERS[name], pictures, seed).score(test[0])
-                rows.append((n, name, [function(test[1], scores) for function
-                                       in bench_quality.MEASURES.values()]))
-                print('# {} {}, seed {}: {:.4f}'.format(n, name, seed, rows[-1][2][0]), flush=True)
-    print('| ratings | lever | {} |'.format(' | '.join(bench_quality.MEASURES)))
+                scores = learn(LEVERS[name], pictures, args.n_iter, seed).score(test[0])
+                measured = [measure(test[1], scores) for measure in bench_quality.MEASURES.values()]
+                rows.append((n, name, measured))
+                print(f'# {n} {name}, seed {seed}: {measured[0]:.4f}', flush=True)
+    print(f'| ratings | lever | {" | ".join(bench_quality.MEASURES)} |')
     for n in args.ratings:
         for name in args.levers:
             found = [measured for *key, measured in rows if key == [n, name]]
-            print('| {} | {} | {} |'.format(n, name, ' | '.join(map('{:.3f}'.format,
-                                                                    np.mean(found, axis=0)))))
+            means = ' | '.join(f'{mean:.3f}' for mean in np.mean(found, axis=0))
+            print(f'| {n} | {name} | {means} |')
 
 
 if __name__ == '__main__':

@@ -2,8 +2,8 @@
 
     python benchmarks/bench_memory.py [--size 80] [--n 1000 10000 50000]
 
-Makes an untrained model and sets of random pictures on disk, runs ``predict.py``
-on each in a process of its own, and prints that process's peak memory (Linux).
+Writes an untrained model and sets of random pictures, runs ``predict.py`` on each
+in a process of its own, and prints the peak memory of that process (Linux).
 """
 import argparse
 import os
@@ -33,7 +33,7 @@ def save_pictures(path, n, size, blocksize=1000):
 
 def measure(folder):
     """Run predict.py there; returns seconds and MiB."""
-    # VmHWM is this process's own peak; ru_maxrss may be that of its parent.
+    # VmHWM is the peak of the process itself; ru_maxrss may be inherited from its parent.
     script = ('import re, predict; predict.main(["model.pkl", "X.npy"]);'
               'print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])')
     start = time.perf_counter()
@@ -49,7 +49,7 @@ def main():
     args = parser.parse_args()
 
     size = args.size, args.size
-    print('{:>10} {:>10} {:>10} {:>14}'.format('pictures', 'X.npy MiB', 'peak MiB', 'pictures/s'))
+    print('  pictures  X.npy MiB   peak MiB     pictures/s')
     with tempfile.TemporaryDirectory() as folder:
         model = net.RankNet(net.CNN(size), size, 1 / 255)
         model_file.save(os.path.join(folder, 'model.pkl'), model)
@@ -57,8 +57,8 @@ def main():
             path = os.path.join(folder, 'X.npy')
             save_pictures(path, n, args.size)
             seconds, peak = measure(folder)
-            print('{:10,} {:10,.0f} {:10,.0f} {:14,.0f}'.format(
-                n, os.path.getsize(path) / 2 ** 20, peak, n / seconds), flush=True)
+            size_on_disk = os.path.getsize(path) / 2 ** 20
+            print(f'{n:10,} {size_on_disk:10,.0f} {peak:10,.0f} {n / seconds:14,.0f}', flush=True)
 
 
 if __name__ == '__main__':

@@ -1,11 +1,10 @@
-"""How many ratings rate.py's order saves: a simulated person rates in it, and at random.
+"""How many ratings the order of rate.py saves, compared with a random order.
 
-The person's ratings are the mean ratings of 60 people, with noise, rounded to
-stars.  From what has been rated, in either order, the same Gaussian process as
-in ``rate.py`` learns, and ranks pictures that were never shown; these rankings
-are compared with the mean ratings, without noise.  With ``--model`` a model
-that knows something of the person's taste helps both: one that learnt the
-ratings of another group of people's faces::
+A simulated person gives the mean ratings of 60 people, with noise, rounded to
+stars.  The Gaussian process of ``rate.py`` learns from the ratings in either
+order and ranks pictures that were never shown; the rankings are compared with
+the mean ratings, without noise.  With ``--model``, both orders start from a
+model of the ratings of other groups of people's faces::
 
     python benchmarks/bench_rating.py [--model]
 """
@@ -27,18 +26,18 @@ from picture_ranknet.pictures import descriptor
 from picture_ranknet.rating import journal, order, stars
 
 COUNTS = [15, 20, 30, 40, 60, 80, 100, 120, 160, 200]
-MORE = [240, 320, 400]  # of a random order only: what it takes to get as far
+MORE = [240, 320, 400]  # for the random order only, to see when it catches up
 LEVELS = 5
-GROUP = 'AF'  # whose faces are rated with --model, which learnt the others'
+GROUP = 'AF'  # with --model, the faces of this group are rated; the model knows the others
 
 
 def order_of_rate_py(X, ratings, n, score, seed):
-    """The rows in which ``rate.py`` shows pictures to this person; no thread, so no chance."""
+    """The order in which ``rate.py`` shows pictures to this person, made without threads."""
     with tempfile.TemporaryDirectory() as folder, journal.Journal(
             os.path.join(folder, 'ratings.txt'), len(X), '', levels=LEVELS) as said:
         session = stars.StarSession(X, said, score, seed, repeat_every=0)
-        session._queue = []  # what is shown until the pictures have been looked at
-        session._measure_curve = lambda rated: []  # which is slow, and does not change the order
+        session._queue = []  # shown until the pictures have been described
+        session._measure_curve = lambda rated: []  # slow, and does not change the order
         rows = []
         while len(rows) < n:
             session.think()
@@ -57,7 +56,7 @@ def measure(X, ratings, scores, seed, noise):
     rated = np.clip(np.rint(ratings[pool] + rng.normal(0, noise, n)), 1, LEVELS)
     score = None if scores is None else (lambda shown: scores[pool][shown])
     ours = np.array(order_of_rate_py(X[pool], rated, max(COUNTS), score, seed))
-    taste = order.Taste(  # of these and the unseen
+    taste = order.Taste(
         descriptor.describe(X[rows]), None if scores is None else scores[rows])
 
     def accuracies(in_order, counts):
@@ -68,13 +67,13 @@ def measure(X, ratings, scores, seed, noise):
 
 
 def learn_from_others(X, ratings, are_others):
-    """Scores of all pictures by one who knows the ratings of some, and does not know the person."""
+    """Scores of all pictures from the ratings of the other groups."""
     rows = np.flatnonzero(are_others)
     return order.Taste(descriptor.describe(X)).learn(rows, ratings[rows]).scores
 
 
 def ratings_needed(accuracies, target):
-    """Where the curve of a random order comes to stay above a target, between its points."""
+    """Ratings in random order until pair accuracy stays above a target, interpolated."""
     counts = COUNTS + MORE
     above = np.flatnonzero(np.minimum.accumulate(accuracies[::-1])[::-1] >= target)
     if not len(above):
@@ -91,9 +90,9 @@ def main():
     parser.add_argument('--data', type=pathlib.Path, default=pathlib.Path(
         os.environ.get('RANKNET_DATA', ROOT.parent / 'shared' / 'data')))
     parser.add_argument('--seeds', type=int, nargs=2, default=[100, 108], metavar=('FROM', 'TO'))
-    parser.add_argument('--noise', type=float, default=.4, help='deviation, in stars')
+    parser.add_argument('--noise', type=float, default=.4, help='standard deviation in stars')
     parser.add_argument('--model', action='store_true',
-                        help='with a model, of the ratings of other groups of people')
+                        help='start from a model of the ratings of other groups of people')
     args = parser.parse_args()
     X, ratings, groups = bench_quality.load_faces(args.data)
     scores = None

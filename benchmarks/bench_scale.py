@@ -2,11 +2,11 @@
 
     python benchmarks/bench_scale.py [--n 10000 100000 1000000] [--parts steps train predict]
 
-Makes sets of 80 x 80 pictures on disk (19.2 GB for the million), one after the
-other, and lets each command read them from there, not from the system's cache,
-in a process of its own.  On two cores the million takes half an hour, nearly
-all of it for scoring; ``--n`` and ``--parts`` run it piece by piece, and
-``steps`` is ``train.py`` up to where it scores all pictures.
+Writes sets of 80 x 80 pictures to disk (19.2 GB for a million), one after the
+other.  Each command runs in a process of its own and reads them from the disk,
+not from the system's cache.  On two cores a million takes half an hour, nearly
+all of it for scoring; use ``--n`` and ``--parts`` to run it in pieces.  The
+part ``steps`` is ``train.py`` without the final scoring of all pictures.
 """
 import argparse
 import concurrent.futures
@@ -31,7 +31,7 @@ N_DRAWINGS = 256
 
 
 def make_drawings(size, rng):
-    """Discs before a plain ground, shape ``(N_DRAWINGS, 3, size, size)``."""
+    """Discs on a plain background, shape ``(N_DRAWINGS, 3, size, size)``."""
     y, x = np.mgrid[:size, :size] / size
     X = np.empty((N_DRAWINGS, 3, size, size), np.uint8)
     for img in X:
@@ -44,7 +44,7 @@ def make_drawings(size, rng):
 
 
 def save_pictures(folder, n, size, blocksize=1000):
-    """Write ``X.npy``, drawings in ever other colours, and ``ratings.txt``: red is better."""
+    """Write ``X.npy``, drawings in varying colours, and ``ratings.txt``: more red is better."""
     rng = np.random.default_rng(0)
     drawings = make_drawings(size, rng)
     ratings = rng.integers(1, 6, n)
@@ -62,18 +62,18 @@ def save_pictures(folder, n, size, blocksize=1000):
 
 
 def forget(path):
-    """Let the system drop what it keeps of a file, so that it is read from the disk."""
+    """Drop a file from the system's cache, so that it is read from the disk."""
     with open(path, 'rb') as f:
         os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def peak_memory():
-    """MB, of this process (Linux)."""
+    """Peak memory of this process in MB (Linux)."""
     return int(re.search(r'VmHWM:\s+(\d+)', pathlib.Path('/proc/self/status').read_text())[1]) / 1e3
 
 
 def watch(owner, name):
-    """Note how many seconds each call of a function takes, in the list that is returned."""
+    """Time each call of a function; returns the list to which the seconds are added."""
     function, times = getattr(owner, name), []
 
     def timed(*args, **kwargs):
@@ -87,47 +87,67 @@ def watch(owner, name):
     return times
 
 
-class Enough(Exception):
+def watch_items(owner, name):
+    """As :func:`watch`, for a function that returns a generator: time each of its items."""
+    function, times = getattr(owner, name), []
 
-    """What is measured is over."""
+    def timed(*args, **kwargs):
+        with contextlib.closing(function(*args, **kwargs)) as items:
+            while True:
+                start = time.perf_counter()
+                item = next(items, None)
+                times.append(time.perf_counter() - start)
+                if item is None:
+                    return
+                yield item
+
+    setattr(owner, name, timed)
+    return times
+
+
+class Done(Exception):
+
+    """All that is measured has been done."""
 
 
 def steps(folder, n, n_steps):
-    """Run ``train.py`` here, until it would score all pictures."""
-    from picture_ranknet.learning import trainer
+    """Run ``train.py`` here, up to the final scoring of all pictures."""
+    from picture_ranknet.models import inference
 
-    def score_pictures(model, pictures, rows=None, progress=None):
+    def score_rows(model, X, rows=None, *args, **kwargs):
         if rows is None:
-            raise Enough
-        return score(model, pictures, rows)
+            raise Done
+        return score(model, X, rows, *args, **kwargs)
 
-    score, trainer.score_pictures = trainer.score_pictures, score_pictures
+    score, inference.score = inference.score, score_rows
     return train(folder, n, n_steps)
 
 
 def train(folder, n, n_steps):
     """Run ``train.py`` here."""
     import train as command
-    from picture_ranknet.learning import trainer
+    from picture_ranknet.learning import batches, loop, monitor
+    from picture_ranknet.learning.recipe import Recipe
+    from picture_ranknet.models import inference
 
     os.chdir(folder)
-    reads = watch(trainer.BatchIterator, '__next__')
-    updates = watch(trainer.training.updaters.StandardUpdater, 'update')
-    lines = watch(trainer.Monitor, '__call__')
-    scorings = watch(trainer, 'score_pictures')  # the last one is of all pictures
+    reads = watch_items(batches, 'batches')
+    updates = watch_items(loop, 'learn')  # reads included
+    lines = watch(monitor.Monitor, '__call__')
+    scorings = watch(inference, 'score')  # the last one is of all pictures
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(
-            io.StringIO()), contextlib.suppress(Enough):
+            io.StringIO()), contextlib.suppress(Done):
         start, is_whole = time.perf_counter(), False
         command.main(['X.npy', 'ratings.txt', '--n_iter', str(n_steps)])
         is_whole = True
-    batchsize = trainer.Recipe().batchsize
-    # The first batch is not read ahead, and Numba may have to compile then.
-    return ['{:,.0f}'.format(peak_memory()),
-            '{:,.0f}'.format(batchsize * len(updates[1:]) / sum(updates[1:])),
-            '{:.2f}'.format(100 * sum(reads[1:]) / sum(updates[1:])),
-            '{:.1f}'.format(np.mean(lines)),
-            '{:,.0f}'.format(n / scorings[-1]) if is_whole else '',
-            '{:,.0f}'.format(time.perf_counter() - start)]
+    # Not the first step: its batch is not read ahead, and Numba may compile.
+    reads, updates = sum(reads[1:]), sum(updates[1:])
+    return [f'{peak_memory():,.0f}',
+            f'{Recipe().batchsize * (n_steps - 1) / updates:,.0f}',
+            f'{100 * reads / updates:.2f}',
+            f'{np.mean(lines):.1f}',
+            f'{n / scorings[-1]:,.0f}' if is_whole else '',
+            f'{time.perf_counter() - start:,.0f}']
 
 
 def predict(folder, n, n_steps):
@@ -135,39 +155,21 @@ def predict(folder, n, n_steps):
     import net
     import predict as command
     from picture_ranknet.machine import threads
-    from picture_ranknet.models import model_file
+    from picture_ranknet.models import inference, model_file
 
     os.chdir(folder)
     size = arrays.read_pictures('X.npy').shape[2:]
     np.random.seed(0)
     model_file.save('model.pkl', net.RankNet(net.CNN(size), size, 1 / 255))
-    scorings = watch(command, 'score_pictures')
-    waits = watch_reads(threads)
+    scorings = watch(inference, 'score')
+    waits = watch_items(threads, 'read_ahead')
     with contextlib.redirect_stderr(io.StringIO()):
         start = time.perf_counter()
         command.main(['model.pkl', 'X.npy'])
-    return ['{:,.0f}'.format(peak_memory()),
-            '{:,.0f}'.format(n / scorings[-1]),
-            '{:.2f}'.format(100 * sum(waits) / scorings[-1]),
-            '{:,.0f}'.format(time.perf_counter() - start)]
-
-
-def watch_reads(threads):
-    """As :func:`watch`, of what is read ahead: how long each item is waited for."""
-    read_ahead, times = threads.read_ahead, []
-
-    def timed(read, items):
-        inputs = read_ahead(read, items)
-        while True:
-            start = time.perf_counter()
-            item = next(inputs, None)
-            times.append(time.perf_counter() - start)
-            if item is None:
-                return
-            yield item
-
-    threads.read_ahead = timed
-    return times
+    return [f'{peak_memory():,.0f}',
+            f'{n / scorings[-1]:,.0f}',
+            f'{100 * sum(waits) / scorings[-1]:.2f}',
+            f'{time.perf_counter() - start:,.0f}']
 
 
 IN_TRAINING = ['peak MB', 'pictures a second in steps', 'waiting for data, %', 'seconds a line',
@@ -186,12 +188,13 @@ def main():
     parser.add_argument('--steps', type=int, default=300)
     parser.add_argument('--parts', nargs='+', default=['train', 'predict'],
                         choices=['steps', 'train', 'predict'])
-    parser.add_argument('--folder', help='for the pictures; else where temporary files go')
+    parser.add_argument('--folder', help='where to write the pictures (default: the folder of '
+                                           'temporary files)')
     args = parser.parse_args()
 
     parts = [part for part in COLUMNS if part.__name__ in args.parts]
     for part in parts:
-        print('|', part.__name__, '|', ' | '.join(COLUMNS[part]), '|')
+        print(f'| {part.__name__} | {" | ".join(COLUMNS[part])} |')
     for n in args.n:
         with tempfile.TemporaryDirectory(dir=args.folder) as folder:
             folder = pathlib.Path(folder)
@@ -201,7 +204,7 @@ def main():
                 with concurrent.futures.ProcessPoolExecutor(
                         1, multiprocessing.get_context('spawn')) as process:
                     row = process.submit(part, folder, n, args.steps).result()
-                print('| {}, {:,} |'.format(part.__name__, n), ' | '.join(row), '|', flush=True)
+                print(f'| {part.__name__}, {n:,} | {" | ".join(row)} |', flush=True)
 
 
 if __name__ == '__main__':

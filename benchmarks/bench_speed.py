@@ -1,14 +1,14 @@
-"""Training and scoring speed against PyTorch, onnxruntime, OpenVINO and Chainer as it is.
+"""Training and scoring speed against PyTorch, onnxruntime, OpenVINO and plain Chainer.
 
-    pip install torch onnx onnxruntime openvino     # of these, what is missing is left out
+    pip install torch onnx onnxruntime openvino     # those that are missing are skipped
     python benchmarks/bench_speed.py [steps] [scoring] [limits] [start] [growth]
 
 Without a name, all parts run.  All contenders compute the same: the article's
-network on 80 x 80 pictures of uint8, gathered at random and scaled; the loss
-of all pairs of a batch; a step of Adam.  Each lives in a process of its own,
-with as many threads as there are cores, and in turn it has the machine to
-itself for a few steps, so that a change of the machine's speed meets all of
-them.  Times are medians over the turns.
+network on 80 x 80 uint8 pictures, drawn at random and scaled; the loss of all
+pairs of a batch; a step of Adam.  Each runs in a process of its own with a
+thread per core.  They take turns of a few steps, one at a time, so that a
+change of the machine's speed affects all of them.  Times are medians over the
+turns.
 """
 import argparse
 import importlib.util
@@ -30,9 +30,9 @@ from picture_ranknet.machine import threads
 from picture_ranknet.storage import arrays
 
 SIZE = 80
-REPEATS = 3       # at each turn, after one that does not count
+REPEATS = 3       # timed in each turn, after one that is not
 N = 1000          # pictures to draw batches from
-PAUSE = .3        # seconds between turns: OpenBLAS's threads wait for work so long, and busily
+PAUSE = .3        # seconds between turns, until OpenBLAS's threads stop spinning
 
 
 def make_pictures(n=N, seed=0):
@@ -54,19 +54,20 @@ def import_chainer(kernels=True):
     return chainer
 
 
-# Contenders: each function returns one that does a turn, a training step of
-# some pictures or the scoring of some.
+# Contenders: each function returns one that makes a training step, or scores a batch.
 
 def ours_training(batchsize):
     import net
-    from picture_ranknet.learning import trainer
+    from picture_ranknet.fast import fused_adam
+    from picture_ranknet.learning import loop
+    from picture_ranknet.learning.recipe import Recipe
     X, ratings = make_pictures()
     np.random.seed(0)
     model = net.RankNet(net.CNN(), (SIZE, SIZE), 1 / 255)
-    recipe = trainer.Recipe(10 ** 9, batchsize, augment=0, mirror=False)  # as the others have it
-    run = trainer.build_trainer(
-        model, arrays.RatedPictures(X, ratings, np.arange(N)), recipe, os.devnull)
-    return run.updater.update
+    steps = loop.learn(model, fused_adam.Adam().setup(model),
+                       arrays.RatedPictures(X, ratings, np.arange(N)),
+                       Recipe(10 ** 9, batchsize, augment=0, mirror=False))
+    return lambda: next(steps)
 
 
 def chainer_training(batchsize):
@@ -85,7 +86,7 @@ def chainer_training(batchsize):
 
 
 def article_training(batchsize):
-    """Two forward passes for each pair, as the article has it; one pair a step."""
+    """Two forward passes for each pair, as in the article; one pair a step."""
     chainer = import_chainer(kernels=False)
     import net
     X, ratings = make_pictures()
@@ -235,13 +236,13 @@ SCORING = {
 
 
 def work(pipe, contender, n, clock):
-    """The life of a contender's process: a turn whenever it is told to."""
+    """Runs in a contender's process: takes a turn whenever told to."""
     turn = contender(n)
     for _ in range(3):  # compilation, caches
         turn()
     pipe.send('ready')
     while pipe.recv():
-        turn()  # for what a pause has driven out of caches and memory
+        turn()  # warms the caches up
         times = []
         for _ in range(REPEATS):
             start = clock()
@@ -251,7 +252,7 @@ def work(pipe, contender, n, clock):
 
 
 def race(contenders, n, turns, clock=time.perf_counter):
-    """Seconds a turn, the medians, by the contenders' names."""
+    """Median seconds of a step, by the names of the contenders."""
     context = multiprocessing.get_context('spawn')
     pipes, times, processes = {}, {}, []
     for name, (contender, module) in contenders.items():
@@ -278,12 +279,12 @@ def race(contenders, n, turns, clock=time.perf_counter):
 
 
 def print_table(title, unit, columns, results):
-    print('\n### {}\n\n| {} | {} |'.format(title, unit, ' | '.join(columns)))
-    print('|---|{}'.format('---|' * len(columns)))
+    print(f'\n### {title}\n\n| {unit} | {" | ".join(columns)} |')
+    print('|---' * (1 + len(columns)) + '|')
     for name in dict.fromkeys(name for result in results for name in result):
-        cells = ['{:.3g} ({:.2f})'.format(result[name], result['ours'] / result[name])
+        cells = [f'{result[name]:.3g} ({result["ours"] / result[name]:.2f})'
                  if name in result else '' for result in results]
-        print('| {} | {} |'.format(name, ' | '.join(cells)), flush=True)
+        print(f'| {name} | {" | ".join(cells)} |', flush=True)
 
 
 def run_steps(turns):
@@ -294,19 +295,19 @@ def run_steps(turns):
             contenders['Chainer as it is, two forward passes'] = article_training, 'chainer'
         results.append({name: 1000 * seconds for name, seconds in
                         race(contenders, n, turns).items()})
-    print_table('A training step', 'ms (ours as a share of it)',
+    print_table('A training step', 'ms (our time / its time)',
                 ['one pair', 'all pairs of 32', 'of 64'], results)
 
 
 def run_scoring(turns):
     results = [{name: 1000 * seconds / n for name, seconds in race(SCORING, n, turns).items()}
                for n in (32, 64, 256)]
-    print_table('Scoring', 'ms a picture (ours as a share of it)',
+    print_table('Scoring', 'ms a picture (our time / its time)',
                 ['32 at a time', '64', '256'], results)
 
 
 def run_limits(turns):
-    """What the machine can do, and what share of it our layers reach."""
+    """Peak rates of the machine, and how close our layers come to them."""
     chainer = import_chainer()
     import net
     from picture_ranknet.fast import conv_pool, fused_adam
@@ -325,8 +326,8 @@ def run_limits(turns):
     slices = threads.split(len(a), 16)
     moved = 2 * a.nbytes / 1e9 / median(
         lambda: threads.run(lambda part: np.multiply(a[part], 1, out=a[part]), slices))
-    print(f'\n### Limits of this machine\n\nsgemm of 2000 x 2000: {peak:.0f} GFLOP/s; 128 MB read and '
-          f'written in place: {moved:.1f} GB/s.\n')
+    print(f'\n### Limits of this machine\n\nsgemm of 2000 x 2000: {peak:.0f} GFLOP/s; 128 MB read '
+          f'and written in place: {moved:.1f} GB/s.\n')
 
     n = 64
     cnn = net.CNN()
@@ -342,7 +343,7 @@ def run_limits(turns):
         y.grad = np.random.rand(*y.shape).astype('f')
         node = y.creator
         if name != 'l1':
-            share = (node.winners < 4).mean() / 4  # of the values that a dense pass visits
+            share = (node.winners < 4).mean() / 4  # of the values that a dense pass computes
         else:
             share = 1
         indexes = (0, 1, 2) if inner else (1, 2)
@@ -356,14 +357,16 @@ def run_limits(turns):
     print('| layer | forward, ms a picture | GFLOP/s | backward, ms a picture | GFLOP/s, winners '
           'only |\n|---|---|---|---|---|')
     for name, forward, forward_rate, backward, backward_rate in rows:
-        print(f'| {name} | {forward:.3f} | {forward_rate:.0f} ({forward_rate / peak:.0%}) | {backward:.3f} | {backward_rate:.0f} ({backward_rate / peak:.0%}) |')
+        print(f'| {name} | {forward:.3f} | {forward_rate:.0f} ({forward_rate / peak:.0%}) '
+              f'| {backward:.3f} | {backward_rate:.0f} ({backward_rate / peak:.0%}) |')
     optimizer = fused_adam.Adam().setup(cnn)
     cnn.cleargrads()
     for param in cnn.params():
         param.grad = np.ones_like(param.array)
     seconds = median(optimizer.update)
     rate = 7 * 4 * cnn.count_params() / seconds / 1e9
-    print(f'\nA step of Adam: {1000 * seconds:.1f} ms, {rate:.1f} GB/s ({rate / moved:.0%} of that).', flush=True)
+    print(f'\nA step of Adam: {1000 * seconds:.1f} ms, {rate:.1f} GB/s ({rate / moved:.0%} of the '
+          'above).', flush=True)
 
 
 TIMED = """
@@ -375,7 +378,7 @@ print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).
 
 
 def timed(args, cwd):
-    """Seconds and peak MB of a command; measured from a small process, whose memory it inherits."""
+    """Seconds and peak MB of a command, started by a small process: a child inherits its peak."""
     out = subprocess.run([sys.executable, '-c', TIMED, sys.executable, *map(str, args)], cwd=cwd,
                          check=True, capture_output=True, text=True).stdout
     seconds, memory = map(float, out.split())
@@ -383,14 +386,14 @@ def timed(args, cwd):
 
 
 def run_start(turns):
-    """Start-up and memory of the commands, and the wall time to the article's accuracy."""
+    """Time and memory of the commands, and the time to the article's accuracy."""
     with tempfile.TemporaryDirectory() as folder:
         X, ratings = make_pictures(277)
         np.save(os.path.join(folder, 'X.npy'), X)
         np.save(os.path.join(folder, 'X100.npy'), X[:100])
         np.savetxt(os.path.join(folder, 'r.txt'), ratings)
         train = [ROOT / 'train.py', 'X.npy', 'r.txt']
-        timed([*train, '--n_iter', 1], folder)  # the kernels are compiled now, if they were not
+        timed([*train, '--n_iter', 1], folder)  # compiles the kernels, if they are not
         print('\n### Commands\n\n| command | seconds | peak MB |\n|---|---|---|')
         for name, args in (
                 ('predict.py --help', [ROOT / 'predict.py', '--help']),
@@ -427,15 +430,15 @@ print(time.perf_counter() - start, metrics.pair_accuracy(v, model.score(V)))
 
 
 def run_race_to_accuracy(seeds=3):
-    """How much sooner train.py is as good as the article's loop after its 1,000 steps."""
+    """How much faster train.py reaches the accuracy of the article's loop after 1,000 steps."""
     import bench_training
     data = pathlib.Path(os.environ.get('RANKNET_DATA', ROOT.parent / 'shared' / 'data'))
     if not (data / 'rated_faces').is_dir():
-        print(f'(no rated faces in {data}: the race to an accuracy is left out)')
+        print(f'(no rated faces in {data}: the race to an accuracy is skipped)')
         return
     X, ratings = bench_training.load_rated_faces(data / 'rated_faces')
     print("\n### To the accuracy of 1,000 of the article's steps: 277 rated faces, 500 held out\n\n"
-          '| seed | article: seconds | held-out pair accuracy | ours: steps | seconds | sooner |\n'
+          '| seed | article: seconds | held-out pair accuracy | ours: steps | seconds | faster |\n'
           '|---|---|---|---|---|---|')
     ratios = []
     for seed in range(seeds):
@@ -460,8 +463,9 @@ def run_race_to_accuracy(seeds=3):
                 continue
             seconds = time_to_line([*ours, '--monitor_step', step], folder)
             ratios.append(article / seconds)
-            print(f'| {seed} | {article:.1f} | {accuracy:.3f} | {step} | {seconds:.2f} | {ratios[-1]:.0f} x |', flush=True)
-    print(f'\nMedian: {np.median(ratios):.0f} times sooner.')
+            print(f'| {seed} | {article:.1f} | {accuracy:.3f} | {step} | {seconds:.2f} '
+                  f'| {ratios[-1]:.0f} x |', flush=True)
+    print(f'\nMedian: {np.median(ratios):.0f} times faster.')
 
 
 def time_to_line(args, cwd):
@@ -497,8 +501,8 @@ def run_growth(turns):
     for title, x, y, unit in (('pictures to a step', batches, steps, 'ms a step'),
                               ('pictures, 100 steps', sizes, training, 's of train.py'),
                               ('pictures', sizes, prediction, 's of predict.py')):
-        print('\n| {} | {} |\n| {} | {} |'.format(
-            title, ' | '.join(map('{:,}'.format, x)), unit, ' | '.join(map('{:.3g}'.format, y))))
+        print(f'\n| {title} | {" | ".join(f"{n:,}" for n in x)} |')
+        print(f'| {unit} | {" | ".join(f"{seconds:.3g}" for seconds in y)} |')
     draw_growth(batches, steps, sizes, training, prediction)
 
 
@@ -528,8 +532,8 @@ PARTS = {'steps': run_steps, 'scoring': run_scoring, 'limits': run_limits, 'star
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('parts', nargs='*', metavar='PART', help='of ' + ', '.join(PARTS))
-    parser.add_argument('--turns', type=int, default=15, help='of each contender')
+    parser.add_argument('parts', nargs='*', metavar='PART', help='one of ' + ', '.join(PARTS))
+    parser.add_argument('--turns', type=int, default=15, help='turns of each contender')
     args = parser.parse_args()
     if set(args.parts) - set(PARTS):
         parser.error('a part must be one of ' + ', '.join(PARTS))

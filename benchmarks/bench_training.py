@@ -3,16 +3,15 @@
     python benchmarks/bench_training.py [--data DIR] [--seeds 3] [--seconds 60]
 
 Trains on 80 % of a folder of rated pictures (``ratings.csv`` with the columns
-``file`` and ``mean_rating``) and measures on 200 of the others, every few
-seconds, on a clock that stands still meanwhile.  The runs of one seed follow
-each other, so that a change of the machine's speed meets all of them.
+``file`` and ``mean_rating``) and measures on 200 of the others every few
+seconds, with the clock stopped.  The runs of one seed follow each other, so
+that a change of the machine's speed affects all of them.
 """
 import argparse
 import csv
 import os
 import pathlib
 import sys
-import tempfile
 import time
 
 import cv2
@@ -27,8 +26,9 @@ import chainer.functions as F
 
 import metrics
 import net
-from picture_ranknet.fast import availability
-from picture_ranknet.learning import trainer
+from picture_ranknet.fast import availability, fused_adam
+from picture_ranknet.learning import loop
+from picture_ranknet.learning.recipe import ALPHA, Recipe
 from picture_ranknet.storage import arrays
 
 N_VALID = 200
@@ -45,7 +45,7 @@ def load_rated_faces(folder):
 
 
 def articles_loop(model, pictures, seed):
-    """The article's training, one pair a step, in the words of Chainer 7 and with its layers."""
+    """The article's training, one pair a step, written for Chainer 7 and with its layers."""
     availability.use(False)
     rng = np.random.RandomState(seed)
     X = pictures.X[pictures.rows].astype(np.float32) * np.float32(1 / 255)
@@ -65,24 +65,21 @@ def articles_loop(model, pictures, seed):
 
 def our_loop(batchsize):
     """Training as ``train.py --schedule constant --augment 0 --no_mirror`` does it."""
-    recipe = trainer.Recipe(10 ** 9, batchsize, schedule='constant', augment=0, mirror=False)
+    recipe = Recipe(10 ** 9, batchsize, schedule='constant', augment=0, mirror=False)
 
-    def loop(model, pictures, seed):
+    def steps(model, pictures, seed):
         availability.use(True)
-        with tempfile.TemporaryDirectory() as out:
-            run = trainer.build_trainer(model, pictures, recipe._replace(seed=seed), out)
-            while True:
-                run.updater.update()
-                yield
-    return loop
+        optimizer = fused_adam.Adam(ALPHA).setup(model)
+        return loop.learn(model, optimizer, pictures, recipe._replace(seed=seed))
+    return steps
 
 
-def follow(loop, pictures, valid, seed, seconds):
-    """Train for some time; returns (seconds, steps, held-out pair accuracy) as it grows."""
+def follow(start_training, pictures, valid, seed, seconds):
+    """Train for a while; returns (seconds, steps, held-out pair accuracy) at each measurement."""
     np.random.seed(seed)
     model = net.RankNet(net.CNN(), (80, 80), 1 / 255)
-    steps = loop(model, pictures, seed)
-    next(steps)  # allocations and caches are not what is measured
+    steps = start_training(model, pictures, seed)
+    next(steps)  # warms up allocations and caches
     curve, spent, n_steps, pause = [], 0, 0, seconds / 12
     while spent < seconds:
         start = time.perf_counter()
@@ -101,7 +98,7 @@ def time_to_reach(curve, level):
 
 def format_time(times):
     median = np.median(times)
-    return '{:6.1f}'.format(median) if np.isfinite(median) else ' never'
+    return f'{median:6.1f}' if np.isfinite(median) else ' never'
 
 
 def main():
@@ -109,33 +106,34 @@ def main():
     parser.add_argument('--data', type=pathlib.Path, default=pathlib.Path(
         os.environ.get('RANKNET_DATA', ROOT.parent / 'shared' / 'data')))
     parser.add_argument('--seeds', type=int, default=3)
-    parser.add_argument('--seconds', type=float, default=60, help='of training, for each run')
+    parser.add_argument('--seconds', type=float, default=60, help='training time of each run')
     parser.add_argument('--batchsizes', type=int, nargs='+', default=[2, 8, 16, 32, 64, 128])
     args = parser.parse_args()
 
     X, ratings = load_rated_faces(args.data / 'rated_faces')
     loops = {"the article's": articles_loop}
-    loops.update(('-b {}'.format(b), our_loop(b)) for b in args.batchsizes)
+    loops.update((f'-b {b}', our_loop(b)) for b in args.batchsizes)
     curves = {name: [] for name in loops}
     for seed in range(args.seeds):
         rows = np.random.default_rng(seed).permutation(len(X))
         n_train = len(X) * 4 // 5
         pictures = arrays.RatedPictures(X, ratings, rows[:n_train])
         valid = arrays.RatedPictures(X, ratings, rows[n_train:n_train + N_VALID])
-        for name, loop in loops.items():
-            curves[name].append(follow(loop, pictures, valid, seed, args.seconds))
-            print('# seed {} {}: {:.4f}'.format(seed, name, curves[name][-1][-1][2]), flush=True)
+        for name, start_training in loops.items():
+            curve = follow(start_training, pictures, valid, seed, args.seconds)
+            curves[name].append(curve)
+            print(f'# seed {seed} {name}: {curve[-1][2]:.4f}', flush=True)
 
-    print('{:14} {:>8} {} {:>10} {:>6}'.format(
-        'loop', 'ms/step', ' '.join('{:5.0f} %'.format(100 * level) for level in LEVELS),
-        'at {:.0f} s'.format(args.seconds), 'best'))
+    levels = ' '.join(f'{100 * level:5.0f} %' for level in LEVELS)
+    at_the_end = f'at {args.seconds:.0f} s'
+    print(f'{"loop":14} {"ms/step":>8} {levels} {at_the_end:>10} {"best":>6}')
     for name, runs in curves.items():
-        print('{:14} {:8.0f} {} {:10.3f} {:6.3f}'.format(
-            name, np.median([1000 * run[-1][0] / run[-1][1] for run in runs]),
-            ' '.join('{:>7}'.format(format_time([time_to_reach(run, level) for run in runs]))
-                     for level in LEVELS),
-            np.median([run[-1][2] for run in runs]),
-            np.median([max(point[2] for point in run) for run in runs])))
+        step = np.median([1000 * run[-1][0] / run[-1][1] for run in runs])
+        times = ' '.join(f'{format_time([time_to_reach(run, level) for run in runs]):>7}'
+                         for level in LEVELS)
+        last = np.median([run[-1][2] for run in runs])
+        best = np.median([max(point[2] for point in run) for run in runs])
+        print(f'{name:14} {step:8.0f} {times} {last:10.3f} {best:6.3f}')
 
 
 if __name__ == '__main__':

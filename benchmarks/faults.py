@@ -1,19 +1,18 @@
-"""What becomes of outputs when a command is killed at random moments.
+"""Kill the commands at random moments, and check their outputs.
 
     python benchmarks/faults.py [--kills 200] [--signals 20] [--seed 0] [--commands train ...]
 
-Each command runs on small inputs, unbroken at first, which says what its
-outputs have to be.  Then it runs again and again beside the outputs of an
-earlier run, and is killed (``SIGKILL``), or told to end (``SIGINT``,
-``SIGTERM``), at a moment that is drawn at random from its whole length.  After
-each: every output is the earlier one or the new one, to the byte, and nothing
-else lies under its name.  Then the command goes on (``--resume`` where it has
-that), and is perhaps killed again; once it comes to its end, all is compared
-with the unbroken run.  ``rate.py`` is told ratings meanwhile; what it has
-confirmed must be there.
+Each command first runs undisturbed on small inputs, which gives the expected
+outputs.  Then it runs again and again next to the outputs of an earlier run,
+and is killed (``SIGKILL``) or told to end (``SIGINT``, ``SIGTERM``) at a random
+moment.  After each, every output must be the earlier one or the new one, to
+the byte.  Then the command goes on (with ``--resume`` where it has that), and
+may be killed again; when it ends by itself, its outputs are compared with the
+undisturbed run.  ``rate.py`` receives ratings meanwhile; none that it has
+confirmed may be lost.
 
-The commands are imported once, and run in processes forked from that one, so
-that they are killed at work and not while Python starts.  POSIX only.
+The commands are imported once and run in forked processes, so that they are
+killed at work and not while Python starts.  POSIX only.
 """
 import argparse
 import collections
@@ -43,34 +42,29 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import crop_faces
-import net  # noqa: F401
+import net
 import predict
 import rate
 import train
 import train_cascade
 from picture_ranknet.errors import InputError
 from picture_ranknet.faces.training import lbp_file
-from picture_ranknet.learning import (
-    pretext,  # noqa: F401
-    report,  # noqa: F401
-    trainer,  # noqa: F401
-)
-from picture_ranknet.models import model_file  # noqa: F401
-from picture_ranknet.pictures import plots  # noqa: F401
-from picture_ranknet.rating import (
-    journal,
-    server,  # noqa: F401
-    stars,  # noqa: F401
-)
+from picture_ranknet.models import model_file, networks
+from picture_ranknet.rating import journal
 from picture_ranknet.storage import arrays, ratings_txt
 
+# Imported once, here, and not in each process.
+from picture_ranknet.learning import loop, pretext, report  # noqa: F401 isort: skip
+from picture_ranknet.pictures import plots  # noqa: F401 isort: skip
+from picture_ranknet.rating import server, stars  # noqa: F401 isort: skip
+
 STATUSES = {signal.SIGINT: 130, signal.SIGTERM: 143}
-LONGEST = 300  # seconds that a command may take; on a busy machine, a second of work takes several
+LONGEST = 300  # seconds that a command may take, on a busy machine
 
 
 class Child:
 
-    """A command in a process of its own, in a folder; ``out`` and ``err`` are what it says."""
+    """A command in a process and folder of its own; it prints to the files ``out`` and ``err``."""
 
     def __init__(self, main, arguments, folder):
         self.folder = folder
@@ -134,7 +128,7 @@ class Child:
 
 
 def apart(function):
-    """Call a function in a process of its own: OpenCV starts threads, which are not forked."""
+    """Call a function in a process of its own: it may start threads, which a fork would lose."""
     pid = os.fork()
     if not pid:
         function()
@@ -144,7 +138,7 @@ def apart(function):
 
 
 def read_all(folder):
-    """Bytes of all files in a folder and below, by name, but not those that are hidden."""
+    """Bytes of all files in a folder and below, by name, without hidden ones."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob('*'))
             if path.is_file() and not any(
                 part.startswith('.') for part in path.relative_to(folder).parts)}
@@ -156,10 +150,10 @@ def hidden(folder):
 
 class Job:
 
-    """A command, what it makes of what, and what must hold."""
+    """A command, its inputs, and what must hold of its outputs."""
 
     checked = ''
-    ends = True      # by itself
+    ends = True  # by itself
 
     def __init__(self, folder):
         """Prepare the inputs in a new folder."""
@@ -172,11 +166,11 @@ class Job:
         raise NotImplementedError
 
     def arguments(self):
-        """Of the next run, which goes on with the last if it can."""
+        """Arguments of the next run, which goes on with the last one if it can."""
         raise NotImplementedError
 
     def plant(self):
-        """Lay outputs of an earlier run at the places of ours."""
+        """Write the outputs of an earlier run."""
         for name, content in self.earlier.items():
             (self.folder / name).parent.mkdir(exist_ok=True)
             (self.folder / name).write_bytes(content)
@@ -192,11 +186,11 @@ class Job:
                 if name.split(os.sep)[0] not in self.inputs}
 
     def normalise(self, name, content):
-        """What of an output must be the same each time."""
+        """What must be the same in every run."""
         return content
 
     def learn(self):
-        """Run it unbroken: twice, since the first run may compile."""
+        """Run it undisturbed: twice, since the first run may compile."""
         for _ in range(2):
             self.clear()
             child = self.begin()
@@ -218,13 +212,12 @@ class Job:
                 raise AssertionError(f'{name} is gone')
 
     def check_whole(self):
-        """After it came to its end."""
+        """After it ended by itself."""
         outputs = self.outputs()
         if outputs != self.whole:
-            raise AssertionError('other outputs than of an unbroken run: {}'.format(', '.join(
-                name + ' (the earlier one)' * (outputs.get(name) == self.earlier.get(name))
-                for name in sorted({*outputs, *self.whole})
-                if outputs.get(name) != self.whole.get(name))))
+            names = [name for name in sorted({*outputs, *self.whole})
+                     if outputs.get(name) != self.whole.get(name)]
+            raise AssertionError(f'outputs differ from the undisturbed run: {", ".join(names)}')
         if hidden(self.folder):
             raise AssertionError(f'left behind: {hidden(self.folder)}')
 
@@ -232,14 +225,15 @@ class Job:
 class Crop(Job):
 
     main = staticmethod(crop_faces.main)
-    checked = 'X.npy and X.csv both earlier or both new; --resume gives the set of an unbroken run'
+    checked = ('X.npy and X.csv both earlier or both new; --resume gives the set of an undisturbed '
+               'run')
     earlier = {}
 
     def prepare(self):
         writer = cv2.VideoWriter(str(self.folder / 'a.avi'), cv2.VideoWriter_fourcc(*'MJPG'), 24,
                                  (160, 120))
         rng = np.random.default_rng(0)
-        for x, y in rng.integers(8, 80, (16, 2)):  # what shines is a face to this cascade
+        for x, y in rng.integers(8, 80, (16, 2)):  # a bright square is a face to this cascade
             img = rng.integers(0, 90, (120, 160, 3), np.uint8)
             img[y:y + 24, x:x + 24] = rng.integers(120, 255, 3)
             writer.write(img)
@@ -270,7 +264,7 @@ class Crop(Job):
             try:
                 arrays.read_pictures(str(self.folder / 'X.npy'))
             except InputError:
-                return  # a reader is told how to complete it, and our next run does
+                return  # readers say how to complete it, and the next run does
             raise AssertionError('a set that is half old and half new is read')
         super().check_broken()
         outputs = self.outputs()
@@ -284,7 +278,7 @@ class Train(Job):
 
     main = staticmethod(train.main)
     checked = ('pred.txt, model.pkl, log, metrics.csv, plots and snapshots whole; --resume gives '
-               'the model of an unbroken run, to the byte')
+               'the model of an undisturbed run, to the byte')
     earlier = {'pred.txt': b'1\n', 'model.pkl': b'a model'}
 
     def prepare(self):
@@ -319,7 +313,7 @@ class Train(Job):
         outputs = self.outputs()
         log = outputs.pop('result/log', [])
         if log != self.whole['result/log'][:len(log)]:
-            raise AssertionError('result/log is not the start of that of an unbroken run')
+            raise AssertionError('result/log is not the start of that of an undisturbed run')
         for name, content in outputs.items():
             if content not in (self.whole.get(name), self.earlier.get(name)):
                 raise AssertionError(f'{name} is neither the earlier one nor the new one')
@@ -350,7 +344,8 @@ class Predict(Job):
 class TrainCascade(Job):
 
     main = staticmethod(train_cascade.main)
-    checked = 'the file has whole stages, the first ones of an unbroken run; --resume adds the rest'
+    checked = ('the file has whole stages, the first ones of an undisturbed run; --resume adds the '
+               'rest')
     earlier = {}
 
     def prepare(self):
@@ -377,7 +372,7 @@ class TrainCascade(Job):
     def check_broken(self):
         for content in self.outputs().values():
             if content != self.whole['c.xml'][:len(content)]:
-                raise AssertionError('its stages are not the first ones of an unbroken run')
+                raise AssertionError('its stages are not the first ones of an undisturbed run')
 
 
 class Rate(Job):
@@ -443,7 +438,7 @@ class Rate(Job):
         said = self.journal()
         for row, rating in self.confirmed.items():
             if rating == rating and said[row] != rating and (row, said[row]) != self.unsure:
-                raise AssertionError(f'{rating} of picture {row} is lost: {said[row]}')
+                raise AssertionError(f'rating {rating} of picture {row} is lost: {said[row]}')
 
     def check_whole(self):
         self.check_broken()
@@ -463,7 +458,7 @@ def save_rated(folder, n=20):
     np.savetxt(folder / 'ratings.txt', np.arange(n) % 5 + 1., '%g')
 
 
-# One LBP feature: what is brighter than all around it.
+# One LBP feature: brighter than all its neighbours.
 CASCADE = """<?xml version="1.0"?>
 <opencv_storage><cascade><stageType>BOOST</stageType><featureType>LBP</featureType>
 <height>24</height><width>24</width><featureParams><maxCatCount>256</maxCatCount></featureParams>
@@ -478,14 +473,14 @@ JOBS = {'crop_faces': Crop, 'rate': Rate, 'train': Train, 'predict': Predict,
 
 
 def break_off(job, signals, rng, done):
-    """Run a command, break it off by each of the signals, and check what is left.
+    """Run a command, send it each of the signals, and check what is left.
 
     Args:
         job (Job): The command.
         signals (list of int): In order.
         rng (random.Random): Draws the moments.
-        done (collections.Counter): Told how often it was broken off, survived,
-            and came to its end.
+        done (collections.Counter): Counts how often it was broken off,
+            survived, and ran to the end.
     """
     job.clear()
     job.plant()
@@ -505,22 +500,22 @@ def break_off(job, signals, rng, done):
             job.check_broken()
             done['survived'] += 1
         elif gone:
-            raise AssertionError('status {}: {}'.format(gone, child.said('err')))
+            raise AssertionError(f'status {gone}: {child.said("err")}')
         if gone == 0 and job.ends:
             done['ran to the end'] += 1
             job.check_whole()
             job.clear()
             job.plant()
-    if job.ends:  # the last one goes on as well
+    if job.ends:  # let the last one finish
         child = job.begin()
         if not child.wait() or child.status:
-            raise AssertionError('status {}: {}'.format(child.status, child.said('err')))
+            raise AssertionError(f'status {child.status}: {child.said("err")}')
         job.check_whole()
         done['ran to the end'] += 1
 
 
 def check_ended_by_signal(job, child, number):
-    """Ctrl-C and SIGTERM leave no parts, and one line; none where they come before ``main``."""
+    """Ctrl-C and SIGTERM leave no temporary files, and print one line, or none before ``main``."""
     err = child.said('err')
     if (child.status not in (STATUSES[number], 0) or err.count(': error: ') > 1
             or 'Traceback' in err):
@@ -532,14 +527,15 @@ def check_ended_by_signal(job, child, number):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--kills', type=int, default=200, help='of each command')
-    parser.add_argument('--signals', type=int, default=20, help='SIGINT, and as many SIGTERM')
+    parser.add_argument('--kills', type=int, default=200, help='kills of each command')
+    parser.add_argument('--signals', type=int, default=20,
+                        help='SIGINT of each command, and as many SIGTERM')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--commands', nargs='+', default=list(JOBS), choices=list(JOBS))
     args = parser.parse_args()
 
     cv2.setNumThreads(0)
-    print('| command | killed | survived | told to end | survived | runs that came to their end | '
+    print('| command | killed | survived | told to end | survived | runs to the end | '
           'what was checked | seconds |\n|---|---|---|---|---|---|---|---|', flush=True)
     failed = False
     for name in args.commands:
@@ -554,10 +550,10 @@ def main():
                 break_off(job, [signal.SIGINT, signal.SIGTERM] * args.signals, rng, told)
             except AssertionError as e:
                 failed, problem = True, f' FAILED: {e}'
-        print('| {}.py | {} | {} | {} | {} | {} | {} | {:.0f} |{}'.format(
-            name, kills['broken off'], kills['survived'], told['broken off'], told['survived'],
-            kills['ran to the end'] + told['ran to the end'], job.checked,
-            time.monotonic() - start, problem), flush=True)
+        whole = kills['ran to the end'] + told['ran to the end']
+        print(f'| {name}.py | {kills["broken off"]} | {kills["survived"]} | {told["broken off"]} | '
+              f'{told["survived"]} | {whole} | {job.checked} | {time.monotonic() - start:.0f} |'
+              f'{problem}', flush=True)
     sys.exit(failed)
 
 

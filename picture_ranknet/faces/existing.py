@@ -64,6 +64,19 @@ def read_existing(path: str, size: int, ratings_path: Optional[str] = None) -> E
     return ExistingSet(X, columns, rows, ratings)
 
 
+def read_to_append(path: str, size: int, ratings_path: Optional[str] = None,
+                   append: bool = True) -> ExistingSet:
+    """As :func:`read_existing`, but first check that no ratings would stop fitting.
+
+    With ``append`` off, the set is not added to, and this is ``NOTHING``.
+    """
+    if not append:
+        return NOTHING
+    if not ratings_path:
+        check_no_ratings(path, 'move it away')
+    return read_existing(path, size, ratings_path)
+
+
 def check_no_ratings(path: str, way_out: str):
     """Raise :class:`InputError` if ratings beside a set would no longer fit its rows.
 

@@ -9,10 +9,13 @@ import numpy as np
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.faces.choice import REASONS
+from picture_ranknet.faces.crops import Choice, Found, write_faces
+from picture_ranknet.faces.existing import NOTHING, ExistingSet, remove_rows
 from picture_ranknet.faces.store import part_folders
 from picture_ranknet.pictures import drawing, sheets
 from picture_ranknet.storage import arrays, atomic, tables
 from picture_ranknet.storage.atomic import check_outputs
+from picture_ranknet.text import count
 
 
 class Outputs(NamedTuple):
@@ -81,6 +84,35 @@ class Outputs(NamedTuple):
                     and _is_ours(name, option)):
                 raise InputError(f'{self.sheet}: {option} writes to files of this name; choose '
                                  'another name with --sheet')
+
+    def write(self, found: Found, choice: Choice, existing: ExistingSet = NOTHING,
+              note: Callable[[str], None] = lambda line: None):
+        """Write all of them: what was dropped, the set, the crops and the sheet.
+
+        ``note`` is called with a line for the user.
+        """
+        if self.dropped:
+            save_dropped(found.store.crops(), choice.reasons, self.dropped)
+        write_faces(self.pictures, found, choice, existing, self.ratings)
+        X = arrays.read_pictures(self.pictures)
+        if self.crops:
+            save_crops(X, self.crops)
+        if self.sheet:
+            save_sheet(X, self.sheet, note)
+
+    def describe(self, found: Found, choice: Choice, existing: ExistingSet, whole_pictures: bool,
+                 seconds: float) -> list[str]:
+        """Lines that say what a run of so many seconds has found and written."""
+        noun = ('more ' if len(existing.X) else '') + ('picture' if whole_pictures else 'face')
+        lines = [f'{count(len(choice.kept), noun)} from {found.read.describe()} in {seconds:.0f} s '
+                 f'-> {", ".join(self.written())}']
+        if choice.dropped:
+            lines.append('dropped: ' + ', '.join(
+                f'{n:,} {why}' for why, n in choice.dropped.items()))
+        if found.read.videos:
+            lines.append(f'{found.read.grabbed / seconds:.0f} frames a second: '
+                         f'{found.clock.describe()}')
+        return lines
 
     def check_inputs(self, paths: Sequence[str], cascade: Optional[str] = None):
         """Raise :class:`InputError` if what is read would be overwritten, even by force.
@@ -169,3 +201,28 @@ def save_dropped(crops: np.ndarray, reasons: Sequence[str], folder: str):
             sheets.draw_sheet(path, crops, rows)
         elif os.path.exists(path):
             os.remove(path)
+
+
+def edit(path: str, rows=None, sheet_path: Optional[str] = None,
+         ratings_path: Optional[str] = None, force: bool = False,
+         note: Callable[[str], None] = lambda line: None) -> str:
+    """Remove rows of a set, and draw what is there then; returns a line on what was done.
+
+    Args:
+        path: The ``.npy`` file.
+        rows: A set of row numbers to remove; ``None`` removes none.
+        sheet_path: Where to draw the pictures that are left, as PNG.
+        ratings_path, force: As of :func:`~.existing.remove_rows`.
+        note: Called with a line for the user.
+    """
+    check_outputs({'--output': [path, tables.table_path(path)], '--review': sheet_path,
+                   '--ratings': ratings_path})
+    if rows:
+        remove_rows(path, rows, ratings_path, force)
+    X = arrays.read_pictures(path)
+    if sheet_path:
+        save_sheet(X, sheet_path, note)
+    if not rows:
+        return f'{count(len(X), "picture")} -> {sheet_path}'
+    written = [name for name in (path, ratings_path, sheet_path) if name]
+    return f'{count(len(rows), "picture")} removed, {len(X):,} left -> {", ".join(written)}'

@@ -1,4 +1,5 @@
 """How faces are searched and chosen: the options of ``crop_faces.py`` and their defaults."""
+import math
 from typing import NamedTuple, Optional
 
 DEFAULT_CASCADE = 'lbpcascade_animefice.xml'
@@ -47,3 +48,23 @@ class Rules(NamedTuple):
     min_confidence: float = 0
     duplicate_bits: Optional[int] = 12
     per_track: Optional[int] = None
+
+
+def make_rules(size: int = SIZE, whole_pictures: bool = False,
+               max_enlargement: Optional[float] = None, min_sharpness: Optional[float] = None,
+               min_confidence: float = 0, duplicate_bits: Optional[int] = 12,
+               per_track: Optional[int] = None) -> Rules:
+    """The rules for crops of ``size`` pixels; whole pictures are kept unless a number says so.
+
+    Args:
+        size: Side of a crop in pixels.
+        whole_pictures: Whether pictures are taken as they are, without a search.
+        max_enlargement: Of a face in its crop; ``None``: ``MAX_ENLARGEMENT``,
+            and no limit for whole pictures.
+        min_sharpness: ``None``: that of :class:`Rules`, and 0 for whole pictures.
+        min_confidence, duplicate_bits, per_track: As of :class:`Rules`.
+    """
+    enlargement = max_enlargement or (math.inf if whole_pictures else MAX_ENLARGEMENT)
+    if min_sharpness is None:
+        min_sharpness = 0 if whole_pictures else Rules().min_sharpness
+    return Rules(size / enlargement, min_sharpness, min_confidence, duplicate_bits, per_track)

@@ -123,7 +123,8 @@ def run_ahead(items: Iterator, n: int = 1, weigh: Callable[[Any], float] = lambd
 
     The iterator starts with the first item that is asked for.  What it raises
     is raised here, after the items before.  Closing this generator early waits
-    for the item that is being made and closes the iterator.
+    for the item that is being made and closes the iterator; one that is never
+    closed does not keep Python from exiting.
 
     Args:
         items: A generator, ``map(read, paths)`` or the like.
@@ -133,12 +134,24 @@ def run_ahead(items: Iterator, n: int = 1, weigh: Callable[[Any], float] = lambd
     """
     ready = collections.deque()
     changed = threading.Condition()
-    is_closed = False
+    is_closed = is_over = False
+    error = None
 
     def has_room():
         return len(ready) < n and sum(map(weigh, ready)) < most
 
     def work():
+        nonlocal is_over, error
+        try:
+            make_items()
+        except BaseException as e:
+            error = e
+        finally:
+            with changed:
+                is_over = True
+                changed.notify_all()
+
+    def make_items():
         end = object()
         try:
             while True:
@@ -156,24 +169,22 @@ def run_ahead(items: Iterator, n: int = 1, weigh: Callable[[Any], float] = lambd
             if hasattr(items, 'close'):
                 items.close()
 
-    def wake(_=None):
+    thread = threading.Thread(target=work, name='ahead', daemon=True)
+    thread.start()
+    try:
+        while True:
+            with changed:
+                changed.wait_for(lambda: ready or is_over)
+                if not ready:
+                    break
+                item = ready.popleft()
+                changed.notify_all()
+            yield item
+            del item  # or it would be kept while the next one is waited for
+    finally:
         with changed:
-            changed.notify_all()
-
-    with concurrent.futures.ThreadPoolExecutor(1, 'ahead') as executor:
-        future = executor.submit(work)
-        future.add_done_callback(wake)
-        try:
-            while True:
-                with changed:
-                    changed.wait_for(lambda: ready or future.done())
-                    if not ready:
-                        break
-                    item = ready.popleft()
-                    changed.notify_all()
-                yield item
-                del item  # or it would be kept while the next one is waited for
-            future.result()  # raises what the iterator raised
-        finally:
             is_closed = True
-            wake()
+            changed.notify_all()
+        thread.join()
+    if error:
+        raise error

@@ -27,6 +27,8 @@ ORIENTATION, INTEROPERABILITY, EXIF, COLOUR_SPACE = 0x0112, 0xa005, 0x8769, 0xa0
 SUBFILE, PHOTOMETRIC, SUB_IFDS, ICC = 254, 262, 330, 34675  # tags of TIFF
 SHRUNK, MASK = 1, 4     # bits of SUBFILE
 
+Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit, which would warn of what limits.py allows
+
 
 class Pictures:
 

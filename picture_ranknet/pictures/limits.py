@@ -2,15 +2,11 @@
 
 The size that a file's header gives is checked before anything is decoded.
 """
-from PIL import Image
-
 from picture_ranknet.errors import InputError
 
 MAX_PIXELS = 50_000_000   # of a picture or a frame, by default
 LARGEST = 2 ** 28         # ... and at most
 ANIMATED = 100            # times the limit: all frames of an animation together
-
-Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit, which would warn of what ours allows
 
 
 def check_size(path: str, width: int, height: int, max_pixels: int) -> None:

@@ -3,11 +3,11 @@ import math
 from typing import NamedTuple
 
 from picture_ranknet.rating.bradley_terry import Comparison, Placing
+from picture_ranknet.rating.settings import MOST_LEVELS
 
 NOT_RATED = 'nan'
 NO_FACE = 'nan  # no face'
 STARS, PAIRS = 'stars', 'pairs'
-MOST_LEVELS = 100
 
 
 class Rating(NamedTuple):

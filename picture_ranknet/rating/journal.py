@@ -19,7 +19,6 @@ import numpy as np
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.rating.entries import (
-    MOST_LEVELS,
     NO_FACE,
     NOT_RATED,
     PAIRS,
@@ -33,9 +32,9 @@ from picture_ranknet.rating.entries import (
     check,
     entry_of,
 )
+from picture_ranknet.rating.settings import LEVELS, MOST_LEVELS
 from picture_ranknet.storage import atomic, ratings_txt
 
-LEVELS = 5  # unless said otherwise
 LARGEST = 2 ** 28  # bytes of a journal: two million answers
 
 

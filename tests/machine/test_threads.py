@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -190,3 +192,10 @@ def test_numba_computes_with_the_same_number_as_far_as_it_can(n):
         assert numba.get_num_threads() == min(n, numba.config.NUMBA_NUM_THREADS)
     finally:
         numba.set_num_threads(before)
+
+
+def test_a_reader_that_was_never_closed_lets_python_exit():
+    script = ('from picture_ranknet.machine import threads\n'
+              'print(next(ahead := threads.read_ahead(str, range(9))))')
+    done = subprocess.run([sys.executable, '-c', script], stdout=subprocess.PIPE, timeout=60)
+    assert (done.returncode, done.stdout.split()) == (0, [b'0'])

@@ -165,6 +165,26 @@ def augment_faces(patches: np.ndarray, face: tuple[int, int], size: tuple[int, i
                      for i in range(n)])
 
 
+def vary_faces(learnt: np.ndarray, held_out: np.ndarray, size: tuple[int, int], n: int,
+               augmentation: Augmentation, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Make the windows that stages are trained with, and those that they are validated with.
+
+    Args:
+        learnt, held_out: Patches, of :func:`split_faces`.
+        size: Width and height of the window.
+        n: Windows to train with; of the held-out faces, ``VALIDATION`` of it.
+        augmentation: How far to go.
+        seed: The same gives the same.
+
+    Returns:
+        ``uint8``, shape ``(n, height, width)``, and likewise of the held-out faces.
+    """
+    face = 2 * size[0], 2 * size[1]
+    rng = np.random.default_rng([seed, 4])
+    return (augment_faces(learnt, face, size, n, augmentation, rng),
+            augment_faces(held_out, face, size, math.ceil(VALIDATION * n), augmentation, rng))
+
+
 def augment(patch: np.ndarray, face: tuple[int, int], size: tuple[int, int],
             augmentation: Augmentation,
             rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
