@@ -185,21 +185,24 @@ def learn_exactly(args, train, valid, start):
 
     report.warn_of_confounders(args.X_train_npy, train, messages.note)
     scale = args.image_scale or (start.image_scale if start else scoring.ARTICLE_SCALE)
-    model = taste.make(train.X.shape[2:], scale,
-                       train.features.shape[1] if args.features else 0, messages.note)
+    n_features = train.features.shape[1] if args.features else 0
+    model = taste.make(train.X.shape[2:], scale, n_features, messages.note)
     if start:
         taste.check_start(start, args.initmodel, model)
     scoring.warn_if_odd_scale(args.X_train_npy, train.X, scale, messages.note)
     with messages.progress(len(train.X), 'pictures', 'looking') as bar:
-        taste.learn(model, train.X, train.rows, train.ratings[train.rows], train.features,
-                    rated.read_groups(args.X_train_npy, len(train.X)), args.seed, start, bar.update)
-    rows = write(args, model, train, valid)
+        known = (train.X, train.rows, train.ratings[train.rows], train.features,
+                 rated.read_groups(args.X_train_npy, len(train.X)), args.seed, start)
+        taste.learn(model, *known, bar.update)
+    own = None if valid else taste.score_held_out(
+        lambda: taste.make(train.X.shape[2:], scale, n_features), *known)
+    rows = write(args, model, train, valid, own)
     values = {row.pictures: row.value for row in rows if row.metric == f'NDCG@{args.ndcg_k}'}
     messages.say(f'NDCG@{args.ndcg_k} | ' + ' | '.join(
         f'{name}: {value:.4f}' for name, value in values.items()))
 
 
-def write(args, model, train, valid):
+def write(args, model, train, valid, own=None):
     """Score all pictures with the trained model; write scores, model and, as returned, metrics."""
     from picture_ranknet.learning import monitor, report
     from picture_ranknet.machine import ranks
@@ -213,7 +216,7 @@ def write(args, model, train, valid):
         return []
     scoring.warn_if_collapsed(scores, messages.note)
     ratings_txt.write_scores(args.output_pred, scores)
-    remember(args, model, train, valid, held_out)
+    remember(args, model, train, valid, own if held_out is None else held_out)
     model_file.save(args.output_model, model)
     return report.write(args.out, train, valid, scores[train.rows], held_out, args.ndcg_k,
                         messages.note)
@@ -225,8 +228,13 @@ def remember(args, model, train, valid, held_out):
     from picture_ranknet.storage import picture_set
 
     preparation = picture_set.read_preparation(args.X_train_npy, len(train.X))
-    known = (held_out, valid.ratings[valid.rows]) if valid else ()
-    model_file.remember(model, preparation, *known)
+    if held_out is None:
+        model_file.remember(model, preparation)
+        return
+    pictures = valid or train
+    is_known = np.isfinite(held_out)
+    model_file.remember(model, preparation, held_out[is_known],
+                        pictures.ratings[pictures.rows][is_known])
 
 
 @shared_command

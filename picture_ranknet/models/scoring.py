@@ -86,9 +86,9 @@ class Ensemble:
         self.models = models
 
     def score(self, X, features=None, batchsize=inference.BATCHSIZE, progress=None, mirror=False,
-              is_shared=False, rows=None):
-        """Scores of pictures; arguments as of :func:`inference.score`."""
-        scores = [model.score(X, rows, features if model.predictor.n_features else None,
+              is_shared=False):
+        """Scores of all pictures; arguments as of :func:`inference.score`."""
+        scores = [model.score(X, None, features if model.predictor.n_features else None,
                               batchsize=batchsize, progress=progress, mirror=mirror,
                               is_shared=is_shared) for model in self.models]
         return np.mean(scores, axis=0)
@@ -96,11 +96,8 @@ class Ensemble:
 
 def score_set(ensemble: Ensemble, X: np.ndarray, path: str, features: np.ndarray = None,
               batchsize: int = inference.BATCHSIZE, mirror: bool = False,
-              progress: Callable[[int], object] = _say_nothing,
-              rows: np.ndarray = None) -> np.ndarray:
-    """Score pictures of a file on all processes; memory is let go of as they are read.
-
-    ``rows`` says which; ``None``: all.
+              progress: Callable[[int], object] = _say_nothing) -> np.ndarray:
+    """Score all pictures of a file on all processes; memory is let go of as they are read.
 
     Returns:
         numpy.ndarray: Shape ``(N,)``, float32.
@@ -112,13 +109,12 @@ def score_set(ensemble: Ensemble, X: np.ndarray, path: str, features: np.ndarray
         progress(n)
         arrays.release(X)
 
-    scores = ensemble.score(X, features, batchsize, done, mirror, True, rows)
+    scores = ensemble.score(X, features, batchsize, done, mirror, is_shared=True)
     finite = np.isfinite(scores)
     if not finite.all():
-        first = finite.argmin()
-        row = first if rows is None else rows[first]
+        row = finite.argmin()
         raise InputError(f'{path}, row {row} (from 0): expected finite pixel values, its score is '
-                         f'{scores[first]}; fix or remove that picture')
+                         f'{scores[row]}; fix or remove that picture')
     return scores
 
 

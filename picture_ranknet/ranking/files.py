@@ -58,11 +58,10 @@ def score_files(paths: Sequence[str], models: Sequence, folder: str, preparation
     with Library(folder, preparation, size, note) as library:
         files = library.prepare(paths, preparing)
         missing = describe_missing(files, preparation)
-        rows = np.array(sorted({row for rows in files.rows for row in rows or ()}), int)
-        if not len(rows):
+        if not any(files.rows):
             raise InputError(f'nothing to score: {missing}')
         X = arrays.read_pictures(library.pictures_path)
-        done, total = 0, len(rows) * len(models)
+        done, total = 0, len(X) * len(models)
 
         def count(n):
             nonlocal done
@@ -70,6 +69,6 @@ def score_files(paths: Sequence[str], models: Sequence, folder: str, preparation
             scored(done, total)
 
         scores = scoring.score_set(scoring.Ensemble(models), X, library.pictures_path, None,
-                                   batchsize, mirror, count, rows)
-        ranked = items.of_files(files, library.pictures_path, len(X), dict(zip(rows, scores)))
+                                   batchsize, mirror, count)  # all: what it sees is kept
+        ranked = items.of_files(files, library.pictures_path, scores)
     return Scored(files, items.scores_of(paths, ranked), ranked, X, missing)

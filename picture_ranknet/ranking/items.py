@@ -32,16 +32,15 @@ class Item(NamedTuple):
     is_best: bool
 
 
-def of_files(files: Files, X_path: str, n: int, scores: dict) -> list[Item]:
+def of_files(files: Files, X_path: str, scores: np.ndarray) -> list[Item]:
     """Items of files of a library, best first.
 
     Args:
         files: What the library knows of them.
         X_path: Its pictures; their table lies beside them.
-        n: The number of its pictures.
-        scores: By row.
+        scores: Of its pictures, shape ``(N,)``.
     """
-    table = _read_table(X_path, n) if scores else []
+    table = _read_table(X_path, len(scores))
     return _rank((path, row, table[row], scores[row])
                  for path, rows in zip(files.paths, files.rows) for row in rows or ())
 

@@ -25,7 +25,7 @@ from picture_ranknet.text import count
 SMALL = 16 * 2 ** 20  # bytes; of larger files, BLOCKS of BLOCK bytes are looked at
 BLOCKS, BLOCK = 64, 2 ** 16
 FEWEST, MOST = 256, 4096  # files to a chunk, which grows with the library: X.npy is written anew
-NAMES = 'X.npy', 'X.csv', 'seen.csv', 'preparation.json', 'lock', 'part'
+NAMES = 'X.npy', 'X.csv', 'X.features', 'seen.csv', 'preparation.json', 'lock', 'part'
 
 
 def _nothing(*_):
@@ -152,7 +152,7 @@ class Library:
     def _begin(self):
         self._seen = {}
         shutil.rmtree(self._path('part'), ignore_errors=True)
-        for name in NAMES[:4]:
+        for name in NAMES[:5]:
             with contextlib.suppress(FileNotFoundError):
                 os.remove(self._path(name))
         with contextlib.suppress(InputError, OSError):  # of a change that was interrupted
