@@ -18,8 +18,10 @@ demo: $(VENV)/.done
 	$(BIN)/python crop_faces.py $(DEMO)/test.mp4 -o $(DEMO)/X_test.npy --fps 1 --force
 	$(BIN)/python examples/rate_cast.py $(DEMO)/X_test.csv $(DEMO)/test_cast.csv $(DEMO)/ratings_test.txt
 	$(BIN)/python predict.py $(DEMO)/model.pkl $(DEMO)/X_test.npy -o $(DEMO)/pred_test.txt \
-	    --ratings $(DEMO)/ratings_test.txt --strip $(DEMO)/ranked.png --csv $(DEMO)/ranked.csv
+	    --ratings $(DEMO)/ratings_test.txt --strip $(DEMO)/ranked.png --csv $(DEMO)/ranked.csv \
+	    --gallery $(DEMO)/gallery
 	@echo "The 18 faces of the test, in the person's order and in the predicted one: $(DEMO)/ranked.png"
+	@echo "The same as a page for the browser, best first: $(DEMO)/gallery/index.html"
 
 test: $(VENV)/.done
 	$(BIN)/python -m pytest -n 2

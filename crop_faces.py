@@ -5,7 +5,8 @@
 ``source`` (the file), ``frame`` (from 0; 0 for a picture), ``time`` (seconds
 since the first frame; empty for a picture), ``x, y, w, h``, the face in
 pixels of the frame, before any margin, ``group``, the same for the same face
-in a scene, ``confidence``, the votes of the second look, and ``sharpness``.
+in a scene, ``confidence``, the votes of the second look, ``sharpness``,
+``kind``, ``face`` or ``picture``, and ``margin``, the room around the face.
 
 A run has three steps: find the faces, choose the best, write them.
 """

@@ -67,6 +67,8 @@ class RankNet(chainer.Chain):
 
     image_size = None
     image_scale = None
+    preparation = None  # of its pictures: ('face' or 'picture', margin)
+    held_out = None     # (scores, ratings) of pictures that it has not learnt from
 
     def __init__(self, predictor, image_size=None, image_scale=None):
         super().__init__()

@@ -1,5 +1,11 @@
-"""Score and rank pictures that nobody has rated yet, with a trained model."""
+"""Score and rank pictures that nobody has rated yet, with a trained model.
+
+They are those of an ``X.npy``, or pictures, videos and folders, which are
+prepared as the model's own were (:mod:`picture_ranknet.ranking.library`).
+"""
+import argparse
 import os
+import time
 
 import numpy as np
 
@@ -9,14 +15,23 @@ from picture_ranknet.console.command import shared_command
 from picture_ranknet.errors import InputError
 from picture_ranknet.machine.opencv import check_opencv
 from picture_ranknet.storage import arrays, atomic, ratings_txt, tables
+from picture_ranknet.text import count
 
 
 def build_parser():
-    parser = options.parser('predict.py', 'Score and rank pictures with a trained model.')
+    parser = options.parser(
+        'predict.py', 'Score and rank pictures with a trained model: those of an X.npy, or '
+                      'pictures, videos and folders of them.')
     parser.add_argument('model_pkl', help='a model made by train.py')
-    parser.add_argument('X_test_npy', help='pictures, N x 3 x H x W')
+    parser.add_argument('pictures', nargs='+',
+                        help='one X.npy, N x 3 x H x W; or pictures, videos and folders, which '
+                             'are prepared as the pictures that the model was trained on')
     parser.add_argument('--output', '-o', metavar='TXT', default='pred.txt',
-                        help='scores of the pictures, one a line, in input order')
+                        help='scores, one a line: of the pictures in the order of X.npy, or of the '
+                             'files as listed, each that of its best face, nan where there is none')
+    parser.add_argument('--csv', metavar='CSV', type=options.file_ending('.csv'),
+                        help='table of rank, score and source, best first (default for files: '
+                             'beside --output)')
     parser.add_argument('--features', metavar='NPY',
                         help='further numbers about each picture, N x D, for a model trained '
                              'with them')
@@ -27,43 +42,132 @@ def build_parser():
                         help='score each picture and its mirror image, and take the mean')
     parser.add_argument('--ensemble', metavar='PKL', nargs='+', default=[],
                         help='further models; scores are the mean of all')
-    parser.add_argument('--strip', metavar='PNG', type=options.file_ending('.png'),
-                        help='draw the pictures from best to worst')
-    parser.add_argument('--strip_n', metavar='N', type=options.positive_int, default=200,
-                        help='draw only the N best')
-    parser.add_argument('--explain', metavar='PNG', type=options.file_ending('.png'),
-                        help='draw which parts of the best pictures raised their scores')
-    parser.add_argument('--explain_n', metavar='N', type=options.positive_int, default=12,
-                        help='explain the N best')
-    parser.add_argument('--csv', metavar='CSV', type=options.file_ending('.csv'),
-                        help='table of rank, score, row and source')
-    parser.add_argument('--ratings', metavar='TXT',
-                        help='your own ratings of these pictures, to compare with')
-    parser.add_argument('--ndcg_k', metavar='K', type=options.positive_int, default=100,
-                        help='NDCG counts the first K positions')
     parser.add_argument('--batchsize', '-b', metavar='N', type=options.positive_int, default=64,
                         help='pictures in a forward pass')
     options.add_device_arguments(parser)
+    add_file_arguments(parser)
+
+    group = parser.add_argument_group('look')
+    group.add_argument('--strip', metavar='PNG', type=options.file_ending('.png'),
+                       help='draw the pictures from best to worst')
+    group.add_argument('--strip_n', metavar='N', type=options.positive_int, default=200,
+                       help='draw only the N best')
+    group.add_argument('--explain', metavar='PNG', type=options.file_ending('.png'),
+                       help='draw which parts of the best pictures raised their scores')
+    group.add_argument('--explain_n', metavar='N', type=options.positive_int, default=12,
+                       help='explain the N best')
+    group.add_argument('--ratings', metavar='TXT',
+                       help='your own ratings of the pictures of X.npy, to compare with')
+    group.add_argument('--ndcg_k', metavar='K', type=options.positive_int, default=100,
+                       help='NDCG counts the first K positions')
     return parser
 
 
-def load_models(args, X, device):
-    """The trained models, on the device, checked against pictures and options."""
+def add_file_arguments(parser):
+    prepared = parser.add_argument_group(
+        'pictures, videos and folders', 'Only needed if the model does not say it.')
+    cut = prepared.add_mutually_exclusive_group()
+    cut.add_argument('--whole', action='store_true',
+                     help='the model knows whole pictures (--no_faces of crop_faces.py)')
+    cut.add_argument('--margin', type=options.natural_float, metavar='M',
+                     help='the model knows faces with this margin')
+
+    done = parser.add_argument_group('do something with the files')
+    done.add_argument('--gallery', metavar='DIR',
+                      help='a page with all pictures, best first: DIR/index.html')
+    done.add_argument('--keep', type=options.ratio, metavar='SHARE',
+                      help='say from which score on this share would be rated 4 or better, such '
+                           'as 0.8')
+    done.add_argument('--xmp', action='store_true',
+                      help="write stars into sidecars, name.jpg.xmp, beside the files; a person's "
+                           'own stars stay')
+    done.add_argument('--sort_into', metavar='DIR',
+                      help='link the files into a new folder, by stars: 1-star to 5-star')
+    way = done.add_mutually_exclusive_group()
+    way.add_argument('--copy', dest='way', action='store_const', const='copy', default='link',
+                     help='copy them instead')
+    way.add_argument('--move', dest='way', action='store_const', const='move',
+                     help='move them instead; see --undo_move')
+    done.add_argument('--by_rank', action='store_true',
+                      help='all in one folder instead, as 0001_name.jpg')
+    done.add_argument('--undo_move', metavar='DIR', action=UndoMove,
+                      help='put back what --move has moved into DIR; goes alone')
+
+
+class UndoMove(argparse.Action):
+
+    """Like ``--help``, it does its work and ends the command."""
+
+    def __call__(self, parser, namespace, folder, option_string=None):
+        from picture_ranknet.storage import sorting
+
+        n = sorting.undo_move(folder)
+        print(f'{count(n, "file")} moved back')
+        parser.exit()
+
+
+def is_set(path):
+    """Whether a path is read as an X.npy: by its name, or because it is nothing else."""
+    from picture_ranknet.pictures.sources import is_wanted
+
+    return path.lower().endswith('.npy') or (
+        os.path.exists(path) and not os.path.isdir(path) and not is_wanted(path))
+
+
+def parse_args(argv):
+    """Parse the options, and check those that go together."""
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    args.is_set = len(args.pictures) == 1 and is_set(args.pictures[0])
+    if args.is_set and (args.whole or args.margin is not None):
+        parser.error('--whole and --margin: go with pictures, videos and folders, not with an '
+                     'X.npy')
+    for name in () if args.is_set else ('features', 'ratings', 'strip', 'explain'):
+        if getattr(args, name):
+            parser.error(f'--{name}: goes with an X.npy')
+    if args.gallery and args.sort_into and (
+            os.path.abspath(args.gallery) == os.path.abspath(args.sort_into)):
+        parser.error('--gallery and --sort_into: need a folder each')
+    if not args.sort_into and (args.by_rank or args.way != 'link'):
+        parser.error('--by_rank, --copy and --move: go with --sort_into')
+    return args
+
+
+def load_models(args, device, X_path=None, X=None):
+    """The trained models; checked against the pictures ``X``, if there are any yet."""
     from picture_ranknet.models import scoring  # here, so that --help does not wait for Chainer
 
     models = []
     for path in args.model_pkl, *args.ensemble:
         model = scoring.load(path, args.image_scale, messages.note)
-        scoring.check_image_size(model, path, X)
+        if X is not None:
+            scoring.check_image_size(model, path, X)
+            scoring.warn_if_odd_scale(X_path, X, model.image_scale, messages.note)
+        else:
+            check_square(model, path, models)
         scoring.check_features(model, path, args.features)
-        scoring.warn_if_odd_scale(args.X_test_npy, X, model.image_scale, messages.note)
         model.to_device(device)
         models.append(model)
     return models
 
 
+def check_square(model, path, others):
+    """Refuse a model that pictures cannot be prepared for, or not for the others as well."""
+    height, width = model.image_size
+    if height != width:
+        raise InputError(f'{path}: expected a model of square pictures, got {width} x {height}; '
+                         'prepare an X.npy')
+    if others and others[0].image_size != model.image_size:
+        raise InputError(f'{path}: is for pictures of {width} x {height}, the first model for '
+                         'others')
+    if others and None not in (model.preparation, others[0].preparation) \
+            and model.preparation != others[0].preparation:
+        raise InputError(f'{path}: is for pictures that were cut in another way than those of the '
+                         'first model')
+
+
 def read_features(path, n, models, model_path):
-    """The features of ``n`` pictures, as many of each as the models need; or ``None``."""
+    """Read the features of ``n`` pictures, as many of each as the models need."""
     needed = [model.predictor.n_features for model in models if model.predictor.n_features]
     if path and not needed:
         raise InputError(f'{model_path}: was trained without features; leave --features out')
@@ -71,8 +175,17 @@ def read_features(path, n, models, model_path):
     return features[0] if features else None
 
 
+def print_agreement(ratings, scores, k):
+    """Print how well the scores agree with the person's own ratings."""
+    rated = ~np.isnan(ratings)
+    ratings, scores = ratings[rated], scores[rated]
+    print(f'NDCG@{k}: {metrics.ndcg(ratings, scores, k):.4f}'
+          f' | pair accuracy: {metrics.pair_accuracy(ratings, scores):.4f}'
+          f' | Kendall tau: {metrics.kendall_tau(ratings, scores):.4f}')
+
+
 def read_ratings(path, n):
-    """The person's own ratings of the pictures, at least one."""
+    """Read the person's own ratings of the pictures; there must be at least one."""
     ratings = ratings_txt.read_ratings(path, n)
     if np.isnan(ratings).all():
         raise InputError(f'{path}: expected at least one rating to compare with, got none; rate '
@@ -86,22 +199,14 @@ def read_sources(X_path, n):
     return tables.read_table(table, n) if os.path.exists(table) else ([], [[]] * n)
 
 
-def write_ranking(path, scores, columns, rows):
-    """Write a table of the pictures, best first, with the columns of their own table."""
-    kept = [c for c, column in enumerate(columns) if column not in ('rank', 'score', 'row')]
+def write_ranking(path, scores, columns, rows, marks):
+    """Write a table of the pictures, best first, with the columns of their table."""
+    first = ['rank', 'score', *marks[0], 'row']
+    kept = [c for c, column in enumerate(columns) if column not in first]
     tables.write_table(
-        path, ['rank', 'score', 'row', *(columns[c] for c in kept)],
-        ([position, scores[row], row, *(rows[row][c] for c in kept)]
+        path, first + [columns[c] for c in kept],
+        ([position, scores[row], *marks[1][row], row] + [rows[row][c] for c in kept]
          for position, row in enumerate(metrics.rank(scores), 1)))
-
-
-def print_agreement(ratings, scores, k):
-    """Print how well the scores agree with the person's own ratings."""
-    rated = ~np.isnan(ratings)
-    ratings, scores = ratings[rated], scores[rated]
-    print(f'NDCG@{k}: {metrics.ndcg(ratings, scores, k):.4f}'
-          f' | pair accuracy: {metrics.pair_accuracy(ratings, scores):.4f}'
-          f' | Kendall tau: {metrics.kendall_tau(ratings, scores):.4f}')
 
 
 def draw_explanations(args, ensemble, X, features, scores):
@@ -115,38 +220,42 @@ def draw_explanations(args, ensemble, X, features, scores):
     plots.draw_explanations(args.explain, X, best, scores, maps)
 
 
-@shared_command
-def main(argv=None):
-    args = build_parser().parse_args(argv)
-    atomic.check_outputs(
-        {'--output': args.output, '--strip': args.strip, '--explain': args.explain,
-         '--csv': args.csv},
-        {'model_pkl': args.model_pkl, '--ensemble': args.ensemble, '--ratings': args.ratings,
-         'X_test_npy': [args.X_test_npy, tables.table_path(args.X_test_npy)],
-         '--features': args.features})
-    if args.explain:
-        check_opencv()
-    from picture_ranknet.machine import devices, ranks
-    from picture_ranknet.models import scoring
+def check_folders(args):
+    """Refuse folders that hold something else, before anything is read."""
+    from picture_ranknet.pictures import gallery
+    from picture_ranknet.storage import sorting
 
-    device = devices.use_device(args.device, args.threads, messages.note)
-    devices.announce_compilation(messages.note)
-    X = arrays.read_pictures(args.X_test_npy)
-    models = load_models(args, X, device)
+    if args.gallery:
+        gallery.check_folder(args.gallery)
+    if args.sort_into:
+        sorting.check_folder(args.sort_into)
+
+
+def rank_set(args, device):
+    """Score the pictures of an X.npy; write what the options say."""
+    from picture_ranknet.machine import ranks
+    from picture_ranknet.models import scoring
+    from picture_ranknet.ranking import items, marks
+
+    X_path = args.pictures[0]
+    X = arrays.read_pictures(X_path)
+    models = load_models(args, device, X_path, X)
     features = read_features(args.features, len(X), models, args.model_pkl)
     ratings = read_ratings(args.ratings, len(X)) if args.ratings else None
-    sources = read_sources(args.X_test_npy, len(X)) if args.csv else None
+    sources = read_sources(X_path, len(X)) if args.csv else None
+    scale = find_scale(args, models[0])
 
     ensemble = scoring.Ensemble(models)
     with messages.progress(scoring.n_to_score(X, len(models)), 'pictures') as bar:
-        scores = scoring.score_set(ensemble, X, args.X_test_npy, features, args.batchsize,
+        scores = scoring.score_set(ensemble, X, X_path, features, args.batchsize,
                                    args.mirror, bar.update)
     if not ranks.is_first():
         return
     scoring.warn_if_collapsed(scores, messages.note)
     ratings_txt.write_scores(args.output, scores)
+    threshold = find_threshold(args, scale, scores)
     if args.csv:
-        write_ranking(args.csv, scores, *sources)
+        write_ranking(args.csv, scores, *sources, marks.marks(scale, threshold, scores))
     if ratings is not None:
         print_agreement(ratings, scores, args.ndcg_k)
     if args.strip:
@@ -155,6 +264,127 @@ def main(argv=None):
         plots.draw_ranking(args.strip, X, rated, scores, ratings, args.strip_n)
     if args.explain:
         draw_explanations(args, ensemble, X, features, scores)
+    if args.gallery or args.sort_into or args.xmp:
+        ranked = items.of_set(X_path, scores)
+        if not ranked:
+            raise InputError(f'{X_path}: --gallery, --sort_into and --xmp need the files that the '
+                             'pictures were cut from; its table names none that is there')
+        use(args, ranked, X, scale)
+
+
+def rank_files(args, device):
+    """Score pictures, videos and folders; write what the options say."""
+    from picture_ranknet.machine import ranks
+    from picture_ranknet.models import scoring
+    from picture_ranknet.pictures.sources import find_sources
+    from picture_ranknet.ranking import items, library, marks
+    from picture_ranknet.ranking.files import score_files
+
+    if ranks.size() > 1:
+        raise InputError('predict.py: prepares files with all cores of one process; leave out '
+                         'mpiexec')
+    check_opencv()
+    start = time.monotonic()
+    root = os.path.splitext(args.output)[0]
+    csv, folder = args.csv or root + '.csv', root + '.library'
+    if not args.csv and os.path.exists(root + '.npy'):
+        raise InputError(f'{csv}: would be overwritten, but is the table of {root}.npy; choose '
+                         'another --output')
+    models = load_models(args, device)
+    scale = find_scale(args, models[0])
+    preparation = library.preparation_of(models[0].preparation, args.whole, args.margin,
+                                         args.model_pkl)
+    listed, n_others = find_sources(args.pictures, leave_out=[
+        folder, args.gallery, args.sort_into, args.output, csv, args.model_pkl, *args.ensemble])
+    paths = list({os.path.abspath(path): path for path in listed}.values())
+    atomic.check_outputs({'--output': args.output, '--csv': csv}, {'pictures': paths})
+    with messages.progress(len(paths), 'files', 'preparing') as preparing, \
+            messages.progress(len(paths), 'pictures', 'scoring') as scored:
+        ranked = score_files(
+            paths, models, folder, preparation, batchsize=args.batchsize, mirror=args.mirror,
+            note=messages.note, preparing=messages.follow(preparing),
+            scored=messages.follow(scored))
+    scores = [item.score for item in ranked.items]
+    scoring.warn_if_collapsed(np.array(scores), messages.note)
+    ratings_txt.write_scores(args.output, ranked.scores)
+    threshold = find_threshold(args, scale, ranked.scores[np.isfinite(ranked.scores)])
+    items.write_table(csv, ranked.items, marks.marks(scale, threshold, scores))
+    if n_others:
+        messages.note(f'{count(n_others, "file")} skipped: neither pictures nor videos')
+    noun = 'face' if preparation.kind == 'face' else 'picture'
+    print(f'{count(len(scores), noun)} in {count(len(paths), "file")}, {ranked.files.n_new:,} of '
+          f'them new, in {time.monotonic() - start:.0f} s -> {args.output}, {csv}')
+    if ranked.missing:
+        print(f'no score (nan): {ranked.missing}')
+    use(args, ranked.items, ranked.X, scale)
+
+
+def find_scale(args, model):
+    """The person's scale, where the model has one; none for the mean of several models."""
+    from picture_ranknet.ranking import marks
+
+    scale = None if args.ensemble else marks.scale_of(model)
+    if args.ensemble and (args.keep or args.xmp or args.sort_into and not args.by_rank):
+        raise InputError('--ensemble: the mean of several models has no stars; leave out --keep '
+                         'and --xmp, and sort --by_rank')
+    for option, is_needed in {'--keep': args.keep, '--xmp': args.xmp, '--sort_into without '
+                              '--by_rank': args.sort_into and not args.by_rank}.items():
+        if is_needed:
+            marks.check_scale(scale, args.model_pkl, option)
+    return scale
+
+
+def find_threshold(args, scale, scores):
+    """The score from which on --keep keeps; prints what it means."""
+    from picture_ranknet.ranking import marks
+
+    if not args.keep:
+        return None
+    threshold = scale.keep(args.keep)
+    print(marks.describe_keep(scale, args.keep, threshold, scores))
+    return threshold
+
+
+def use(args, ranked, X, scale):
+    """Do with ranked files what the options say: sidecars, folders, a gallery."""
+    from picture_ranknet.ranking import results
+
+    if args.gallery:
+        with messages.progress(len(ranked), 'thumbnails') as bar:
+            thumbnails = results.thumbnails_of(ranked, bar.update)
+    if args.xmp:
+        n_written, n_rated, n_failed = results.write_sidecars(ranked, scale, messages.note)
+        print(f'{count(n_written, "sidecar")} written'
+              + (f', {n_rated:,} rated by a person left as they are' if n_rated else '')
+              + (f', {n_failed:,} failed' if n_failed else ''))
+    moved = {}
+    if args.sort_into:
+        moved = results.sort_files(args.sort_into, ranked, scale, args.way, args.by_rank)
+        print(f'{count(sum(item.is_best for item in ranked), "file")} -> {args.sort_into}')
+    if args.gallery:
+        title = f'{count(len(ranked), "picture")} by {os.path.basename(args.model_pkl)}'
+        results.write_gallery(args.gallery, ranked, thumbnails, X, scale, title, moved)
+        print(f'gallery: {os.path.join(args.gallery, "index.html")}')
+
+
+@shared_command
+def main(argv=None):
+    args = parse_args(argv)
+    inputs = {'model_pkl': args.model_pkl, '--ensemble': args.ensemble,
+              '--ratings': args.ratings, '--features': args.features}
+    if args.is_set:
+        inputs['pictures'] = [args.pictures[0], tables.table_path(args.pictures[0])]
+    atomic.check_outputs(
+        {'--output': args.output, '--strip': args.strip, '--explain': args.explain,
+         '--csv': args.csv}, inputs)
+    check_folders(args)
+    if args.explain:
+        check_opencv()
+    from picture_ranknet.machine import devices
+
+    device = devices.use_device(args.device, args.threads, messages.note)
+    devices.announce_compilation(messages.note)
+    (rank_set if args.is_set else rank_files)(args, device)
 
 
 if __name__ == '__main__':

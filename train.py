@@ -155,27 +155,32 @@ def learn_exactly(args, train, valid, start):
 
     report.warn_of_confounders(args.X_train_npy, train, messages.note)
     scale = args.image_scale or (start.image_scale if start else scoring.ARTICLE_SCALE)
-    model = taste.make(train.X.shape[2:], scale,
-                       train.features.shape[1] if args.features else 0, messages.note)
+    n_features = train.features.shape[1] if args.features else 0
+    model = taste.make(train.X.shape[2:], scale, n_features, messages.note)
     if start:
         taste.check_start(start, args.initmodel, model)
     scoring.warn_if_odd_scale(args.X_train_npy, train.X, scale, messages.note)
     with messages.progress(len(train.X), 'pictures', 'looking') as bar:
-        taste.learn(model, train.X, train.rows, train.ratings[train.rows], train.features,
-                    rated.read_groups(args.X_train_npy, len(train.X)), args.seed, start, bar.update)
-    rows = write_results(args, model, train, valid)
+        known = (train.X, train.rows, train.ratings[train.rows], train.features,
+                 rated.read_groups(args.X_train_npy, len(train.X)), args.seed, start)
+        taste.learn(model, *known, bar.update)
+    left_out = None if valid else taste.score_held_out(
+        lambda: taste.make(train.X.shape[2:], scale, n_features), *known)
+    rows = write_results(args, model, train, valid, left_out)
     values = {row.pictures: row.value for row in rows if row.metric == f'NDCG@{args.ndcg_k}'}
     messages.say(f'NDCG@{args.ndcg_k} | ' + ' | '.join(
         f'{name}: {value:.4f}' for name, value in values.items()))
 
 
-def write_results(args, model, train, valid):
+def write_results(args, model, train, valid, left_out=None):
     from picture_ranknet.learning import results
     from picture_ranknet.models import scoring
+    from picture_ranknet.storage import picture_set
 
+    preparation = picture_set.read_preparation(args.X_train_npy, len(train.X))
     with messages.progress(scoring.n_to_score(train.X), 'pictures', 'scoring') as bar:
         return results.write(model, train, valid, args.output_pred, args.output_model, args.out,
-                             args.ndcg_k, messages.note, bar.update)
+                             args.ndcg_k, messages.note, bar.update, preparation, left_out)
 
 
 @shared_command

@@ -10,7 +10,8 @@ import train
 from learning.test_taste import draw
 from models.test_efficientnet import needs_weights
 from picture_ranknet.errors import InputError
-from picture_ranknet.models import efficientnet, sight
+from picture_ranknet.learning import taste
+from picture_ranknet.models import efficientnet, model_file, sight
 
 pytestmark = needs_weights
 
@@ -109,3 +110,30 @@ def test_options_of_steps_are_refused(options, capsys):
 def test_the_plain_command_says_what_ranks_better(capsys):
     train.main(['X.npy', 'r.txt', '--n_iter', '2', '--threads', '1'])
     assert capsys.readouterr().err.count('--arch pretrained usually ranks unseen') == 1
+
+
+def test_the_model_keeps_scores_of_ratings_that_were_held_out_in_turn():
+    run_train()
+    held_out, ratings = map(np.array, model_file.load('model.pkl').held_out)
+    assert len(ratings) == 50
+    assert .5 < metrics.spearman(ratings, held_out)
+    assert not np.allclose(np.sort(held_out), np.sort(scores()[:50]), atol=1e-3)
+
+
+def test_no_group_is_on_both_sides_of_held_out_ratings(monkeypatch):
+    X, ratings = draw(20)
+    groups = [row // 2 for row in range(20)]
+    seen = []
+
+    def learn(model, X, rows, ratings, features, groups, seed, start):
+        seen.append({groups[row] for row in rows})
+
+    class Model:
+        def score(self, X, rows, features):
+            assert not seen[-1] & {groups[row] for row in rows}
+            return rows
+
+    monkeypatch.setattr(taste, 'learn', learn)
+    held_out = taste.score_held_out(Model, X, np.arange(20), ratings, None, groups)
+    np.testing.assert_array_equal(held_out, np.arange(20))
+    assert len(seen) == taste.FOLDS

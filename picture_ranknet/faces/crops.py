@@ -23,8 +23,10 @@ from picture_ranknet.faces.tracks import Track, link
 from picture_ranknet.machine import ranks
 from picture_ranknet.machine.opencv import cv2
 from picture_ranknet.pictures import media
+from picture_ranknet.pictures.cuts import with_margin
 from picture_ranknet.pictures.sharpness import measure_sharpness
 from picture_ranknet.storage import arrays, picture_set
+from picture_ranknet.storage.picture_set import FACE, PICTURE, Preparation
 from picture_ranknet.text import count
 
 DIGITS = {'time': 3, 'confidence': 2, 'sharpness': 1}  # after the point, in the table
@@ -51,6 +53,7 @@ class Found(NamedTuple):
         clock: How long each stage took.
         misses: What the pictures without a face are like.
         seen: How much this process has seen.
+        preparation: Faces or whole pictures, and their margin.
     """
 
     folder: str
@@ -60,12 +63,14 @@ class Found(NamedTuple):
     clock: Clock
     misses: Misses
     seen: Seen
+    preparation: Preparation
 
 
 def find_faces(paths: list[str], folder: str, *, search: Optional[Search] = None,
                whole_pictures: bool = False, size: int = SIZE, margin: float = 0,
                fps: float = FPS, every: Optional[int] = None, skip_still: bool = True,
                max_pixels: int = media.MAX_PIXELS, resume: bool = False,
+               n_files: Optional[float] = None,
                note: Callable[[str], None] = lambda line: None,
                progress: Callable[[int, int], None] = lambda done, total: None) -> Found:
     """Find the faces in videos and pictures, and store their crops on disk.
@@ -82,6 +87,7 @@ def find_faces(paths: list[str], folder: str, *, search: Optional[Search] = None
         skip_still: Search only the first of frames that show the same.
         max_pixels: Skip files whose frames are larger.
         resume: Go on with an interrupted search of the same files and options.
+        n_files: ``math.inf`` if it is no error that none of the files can be read.
         note: Called with a line for the user, such as on a file that is skipped.
         progress: Called with the number of frames seen, and of those expected.
 
@@ -108,12 +114,13 @@ def find_faces(paths: list[str], folder: str, *, search: Optional[Search] = None
            'max_pixels': max_pixels}
     slot = media.every_nth(every) if every else media.per_second(fps)
     clock = Clock()
-    read = media.FrameReader(mine, slot, max_pixels, len(paths), note, progress)
+    read = media.FrameReader(mine, slot, max_pixels, n_files or len(paths), note, progress)
     with FaceStore(part_folders(folder)[ranks.rank()], run, size, resume) as store:
         shots = cut_scenes(read, clock, skip_still)
         seen = _store_faces(shots, make_detector, store, size, margin, clock)
     misses = sum_misses(detector.misses for detector in detectors)
-    return Found(folder, search, store, read, clock, misses, seen)
+    preparation = Preparation(PICTURE, 0.) if whole_pictures else Preparation(FACE, margin)
+    return Found(folder, search, store, read, clock, misses, seen, preparation)
 
 
 def _store_faces(shots, make_detector, store, size, margin, clock):
@@ -166,12 +173,8 @@ def crop_box(img: np.ndarray, box: tuple, size: int, margin: float = 0) -> np.nd
     Returns:
         CHW, RGB, ``uint8``, shape ``(3, size, size)``.
     """
-    x, y, w, h = box
     height, width = img.shape[:2]
-    scale = min(1 + 2 * margin, width / w, height / h)
-    crop_w, crop_h = round(w * scale), round(h * scale)
-    left = min(max(round(x + (w - crop_w) / 2), 0), width - crop_w)
-    top = min(max(round(y + (h - crop_h) / 2), 0), height - crop_h)
+    left, top, crop_w, crop_h = with_margin(box, margin, width, height)
     crop = img[top:top + crop_h, left:left + crop_w]
     shrinks = crop_w * crop_h > size * size
     crop = cv2.resize(crop, (size, size),
@@ -291,7 +294,7 @@ def write_faces(path: str, found: Found, choice: Choice, existing: ExistingSet =
     rows = list(existing.rows)
     for i in kept:
         face, track = faces[i], choice.tracks[i]
-        values = {**face._asdict(), 'time': face.seconds,
+        values = {**face._asdict(), **found.preparation._asdict(), 'time': face.seconds,
                   'group': picture_set.group_id(first_scene + track.scene, track.number)}
         rows.append([_format(column, values.get(column)) for column in existing.columns])
     ratings = None
@@ -308,4 +311,6 @@ def write_faces(path: str, found: Found, choice: Choice, existing: ExistingSet =
 def _format(column, value):
     if value is None:
         return ''
+    if column == 'margin':
+        return f'{value:g}'
     return f'{value:.{DIGITS[column]}f}' if column in DIGITS else value

@@ -2,6 +2,8 @@
 from collections.abc import Callable
 from typing import Optional
 
+import numpy as np
+
 from picture_ranknet.learning import monitor, report
 from picture_ranknet.machine import ranks
 from picture_ranknet.models import model_file, scoring
@@ -11,7 +13,7 @@ from picture_ranknet.storage.arrays import RatedPictures
 
 def write(model, train: RatedPictures, valid: Optional[RatedPictures], pred_path: str,
           model_path: str, out: str, k: int, note: Callable[[str], object],
-          progress: Callable[[int], object] = None) -> list:
+          progress: Callable[[int], object] = None, preparation=None, left_out=None) -> list:
     """Score all pictures with a trained model; write scores, model and report.
 
     Of processes that work together, all must call this; the first one writes.
@@ -25,6 +27,10 @@ def write(model, train: RatedPictures, valid: Optional[RatedPictures], pred_path
         k: NDCG counts the first ``k`` positions.
         note: Called with each line for the user.
         progress: Called with the number of pictures after each batch.
+        preparation (picture_set.Preparation): How the pictures were cut, which
+            the model remembers; ``None`` if nobody knows.
+        left_out (numpy.ndarray): Scores of ``train.rows`` by models that had not
+            learnt from them; ``nan`` where there are none.
 
     Returns:
         list of report.Row: The final metrics; empty in all processes but the first.
@@ -38,5 +44,16 @@ def write(model, train: RatedPictures, valid: Optional[RatedPictures], pred_path
         return []
     scoring.warn_if_collapsed(scores, note)
     ratings_txt.write_scores(pred_path, scores)
+    _remember(model, preparation, *((train, left_out) if valid is None else (valid, held_out)))
     model_file.save(model_path, model)
     return report.write(out, train, valid, scores[train.rows], held_out, k, note)
+
+
+def _remember(model, preparation, pictures, scores):
+    """Let the model know how its pictures were cut, and how those held out are scored and rated."""
+    if scores is None:
+        model_file.remember(model, preparation)
+        return
+    is_known = np.isfinite(scores)
+    model_file.remember(model, preparation, scores[is_known],
+                        pictures.ratings[pictures.rows][is_known])

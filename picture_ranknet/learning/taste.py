@@ -10,6 +10,8 @@ from picture_ranknet.learning.linear_ranknet import Choice
 from picture_ranknet.models import efficientnet
 from picture_ranknet.models.pretrained import Pretrained
 
+FOLDS = 5               # of held-out ratings
+FEW = 1000              # ratings of which all folds are held out in turn
 MOST_MEASURED = 3000    # pictures from which means and deviations are taken
 LEAST_DEVIATION = 1e-3  # of the mean; less is rounding
 ENOUGH = 3000           # ratings with which the article's network is about as good
@@ -96,6 +98,36 @@ def learn(model: net.RankNet, X: np.ndarray, rows: np.ndarray, ratings: np.ndarr
         predictor.l.W.array += counts * start.predictor.l.W.array
         bias += counts * float(start.predictor.l.b.array[0])
     predictor.l.b.array[...] = bias
+
+
+def score_held_out(make_model: Callable, X: np.ndarray, rows: np.ndarray, ratings: np.ndarray,
+                   features: np.ndarray = None, groups: Sequence = None, seed: int = 0,
+                   start: net.RankNet = None) -> np.ndarray:
+    """Scores of rated pictures by models that have not learnt from them.
+
+    Each of ``FOLDS`` models learns from the other folds; of many ratings, one
+    fold is enough.  No group is split.
+
+    Args:
+        make_model: Makes an untrained model of :func:`make`.
+        X, rows, ratings, features, groups, seed, start: As of :func:`learn`.
+
+    Returns:
+        numpy.ndarray: Shape ``(len(rows),)``; ``nan`` where nothing was held out.
+    """
+    scores = np.full(len(rows), np.nan)
+    names = [groups[row] for row in rows] if groups is not None else list(range(len(rows)))
+    order = np.random.default_rng(seed).permutation(len(set(names)))
+    fold_of = dict(zip(dict.fromkeys(names), order % FOLDS))
+    folds = np.array([fold_of[name] for name in names])
+    for fold in range(FOLDS if len(rows) <= FEW else 1):
+        out = folds == fold
+        if not out.any() or len(np.unique(ratings[~out])) < 2:
+            continue
+        model = make_model()
+        learn(model, X, rows[~out], ratings[~out], features, groups, seed, start)
+        scores[out] = model.score(X, rows[out], features)
+    return scores
 
 
 def check_start(start: net.RankNet, path: str, model: net.RankNet) -> None:

@@ -30,6 +30,7 @@ from picture_ranknet.models.predictor import SMALLEST
 from picture_ranknet.models.pretrained import Pretrained
 from picture_ranknet.storage import arrays, atomic, pickle_reader
 from picture_ranknet.storage.pickle_reader import CLASS, MENTIONED, LongText, Record, Use
+from picture_ranknet.storage.picture_set import FACE, MOST_MARGIN, PICTURE
 
 PROTOCOL = 4  # the default of pickle.dump on Python 3.8 to 3.13
 
@@ -37,6 +38,7 @@ PREDICTORS = {predictor.__name__: predictor
               for predictor in (*networks.ARCHITECTURES.values(), Pretrained)}
 
 MOST_BYTES = 2 ** 32       # of a file: a model for pictures of 800 x 800
+MOST_HELD_OUT = 5000       # pictures whose scores and ratings are kept
 MOST_PIPED_BYTES = 2 ** 28  # from a pipe, which has to be read into memory
 
 _ARRAYS = '_reconstruct', '_frombuffer'  # as NumPy pickles arrays
@@ -98,6 +100,34 @@ def save(path: str, model: net.RankNet) -> None:
     model.to_device('@numpy')
     with atomic.replacing(path) as part, open(part, 'wb') as f:
         _Pickler(f, PROTOCOL).dump(model)
+
+
+def remember(model, preparation=None, scores=(), ratings=(), seed=0):
+    """Let a model say how its pictures were cut, and how held-out pictures were scored and rated.
+
+    Args:
+        model (net.RankNet): Its ``preparation`` and ``held_out`` are set.
+        preparation (Preparation): ``None`` if nobody knows.
+        scores, ratings (numpy.ndarray): Of pictures that the model has not
+            learnt from, shape ``(N,)``; of more than ``MOST_HELD_OUT``, some are
+            drawn.
+        seed (int): Of the draw.
+    """
+    held_out = None
+    if len(scores):
+        rows = np.sort(np.random.default_rng(seed).permutation(len(scores))[:MOST_HELD_OUT])
+        held_out = tuple(tuple(np.asarray(values, float)[rows].tolist())
+                         for values in (scores, ratings))
+    _set(model, 'held_out', held_out)
+    _set(model, 'preparation',
+         preparation and (str(preparation.kind), float(preparation.margin)))
+
+
+def _set(model, name, value):
+    if value is None:  # as in models that never knew: the same model gives the same bytes
+        vars(model).pop(name, None)
+    else:
+        setattr(model, name, value)
 
 
 class _Pickler(pickle._Pickler):
@@ -166,6 +196,8 @@ def _build_model(record) -> net.RankNet:
         model = net.RankNet(Pretrained(digest, n_features), image_size, image_scale)
     else:
         model = _make_small_model(PREDICTORS[predictor.name], image_size, image_scale, n_features)
+    _set(model, 'preparation', _check_preparation(ranknet.get('preparation')))
+    _set(model, 'held_out', _check_held_out(ranknet.get('held_out')))
     for prefix, link in sorted(model.namedlinks()):
         for name in sorted(link._params | link._persistent):
             value = getattr(link, name)
@@ -242,6 +274,27 @@ def _check_n_features(n) -> int:
     if not (type(n) is int and 0 <= n <= arrays.MOST_FEATURES):
         raise ValueError(f'its number of features is not from 0 to {arrays.MOST_FEATURES}')
     return n
+
+
+def _check_preparation(preparation):
+    if preparation is None:
+        return None
+    if not (type(preparation) is tuple and len(preparation) == 2
+            and preparation[0] in (FACE, PICTURE) and type(preparation[1]) is float
+            and 0 <= preparation[1] <= MOST_MARGIN):
+        raise ValueError('how its pictures were cut is not faces or pictures and a margin')
+    return preparation
+
+
+def _check_held_out(held_out):
+    if held_out is None:
+        return None
+    if not (type(held_out) is tuple and len(held_out) == 2
+            and all(type(numbers) is tuple for numbers in held_out)
+            and 0 < len(held_out[0]) == len(held_out[1]) <= MOST_HELD_OUT
+            and all(type(x) is float and math.isfinite(x) for part in held_out for x in part)):
+        raise ValueError('its held-out scores and ratings are not two lists of finite numbers')
+    return held_out
 
 
 def _find_weights(record, path: str, shape: tuple) -> np.ndarray:

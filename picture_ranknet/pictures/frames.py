@@ -61,6 +61,7 @@ class FrameReader:
         max_pixels (int): Files with larger pictures or frames are skipped.
         n_files (int): How many files there are in all, if others read the
             rest; who has all counts then calls :func:`sum_up`.
+            ``math.inf``: none has to be readable.
         note (callable): Called with a line for the user.
         progress (callable): Called with the number of frames seen so far, also
             those not taken, and the number expected in all.
@@ -71,6 +72,7 @@ class FrameReader:
         videos (int): Videos begun.
         pictures (int): Pictures read; each page is one.
         unreadable (int): Files skipped.
+        skipped (list of str): Which.
         black (int): Frames and pictures that are black all over.
     """
 
@@ -84,6 +86,7 @@ class FrameReader:
         self.slot = slot
         self.n_files = len(self.paths) if n_files is None else n_files
         self.grabbed = self.frames = self.videos = self.pictures = self.unreadable = self.black = 0
+        self.skipped = []
         self._note, self._progress = note, progress
         self._done, self._expected = 0, len(self.paths)
 
@@ -97,6 +100,7 @@ class FrameReader:
                 if self.n_files == 1:
                     raise
                 self.unreadable += 1
+                self.skipped.append(path)
                 self._note(f'skipped {e}')
         if self.n_files == len(self.paths):
             sum_up(self.unreadable, self.n_files, self._note)

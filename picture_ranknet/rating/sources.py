@@ -11,6 +11,7 @@ from PIL import Image
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.pictures import plots
+from picture_ranknet.pictures.cuts import with_margin
 from picture_ranknet.pictures.frames import FrameReader, every_nth
 from picture_ranknet.storage import tables
 
@@ -103,11 +104,7 @@ class Sources:
 
 def _cut(frame, box, margin):
     """Cut a box with a margin, moved inside and made smaller where the frame ends."""
-    x, y, w, h = box
-    scale = min(1 + 2 * margin, frame.width / w, frame.height / h)
-    width, height = round(w * scale), round(h * scale)
-    left = min(max(round(x + (w - width) / 2), 0), frame.width - width)
-    top = min(max(round(y + (h - height) / 2), 0), frame.height - height)
+    left, top, width, height = with_margin(box, margin, frame.width, frame.height)
     return frame.crop((left, top, left + width, top + height))
 
 

@@ -7,7 +7,7 @@ import contextlib
 import os
 import re
 from collections.abc import Iterable, Set
-from typing import Optional
+from typing import NamedTuple, Optional
 
 import numpy as np
 
@@ -16,10 +16,24 @@ from picture_ranknet.storage import arrays, atomic, moves, ratings_txt, tables
 from picture_ranknet.storage.moves import finish
 from picture_ranknet.storage.npy import NpyWriter
 
-__all__ = ['COLUMNS', 'NpyWriter', 'drop', 'finish', 'group_id', 'read_table', 'scene_of', 'write']
+__all__ = ['COLUMNS', 'FACE', 'NpyWriter', 'PICTURE', 'Preparation', 'drop', 'finish', 'group_id',
+           'read_preparation', 'read_table', 'scene_of', 'write']
 
 COLUMNS = ['row', 'source', 'frame', 'time', 'x', 'y', 'w', 'h', 'group', 'confidence',
-           'sharpness']
+           'sharpness', 'kind', 'margin']
+MOST_MARGIN = 1000          # of --margin
+FACE, PICTURE = 'face', 'picture'  # what a row shows: a face, or a whole picture
+
+
+class Preparation(NamedTuple):
+    """How the pictures of a set were cut.
+
+    ``kind`` is ``FACE`` or ``PICTURE``; ``margin`` is the room around a face,
+    as a fraction of its side.
+    """
+
+    kind: str
+    margin: float
 
 
 def group_id(scene: int, track: int) -> str:
@@ -109,6 +123,29 @@ def read_table(path: str, n: int) -> list:
     kept = [number for number, column in enumerate(columns) if column != 'row']
     return [[columns[number] for number in kept],
             *([row[number] for number in kept] for row in rows)]
+
+
+def read_preparation(path: str, n: int) -> Optional[Preparation]:
+    """How the ``n`` pictures of a set were cut.
+
+    Returns:
+        ``None`` if there is no table, or it does not say, or not the same of
+        all its rows.
+    """
+    table = tables.table_path(path)
+    if not os.path.exists(table):
+        return None
+    columns, rows = tables.read_table(table, n, ['kind', 'margin'])
+    found = {tuple(row) for row in rows}
+    if sorted(columns) != ['kind', 'margin'] or len(found) != 1:
+        return None
+    values = dict(zip(columns, found.pop()))
+    try:
+        margin = float(values['margin'])
+    except ValueError:
+        return None
+    is_known = values['kind'] in (FACE, PICTURE) and 0 <= margin <= MOST_MARGIN
+    return Preparation(values['kind'], margin) if is_known else None
 
 
 def drop(path: str, rows: Set, ratings_path: str = None) -> None:

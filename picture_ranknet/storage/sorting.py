@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.storage import atomic, tables
+from picture_ranknet.storage import atomic, sidecars, tables
 from picture_ranknet.text import count
 
 MOVES = 'moved.csv'
@@ -59,6 +59,28 @@ def _places(sources, folders, names):
         taken.add(target.casefold())
         places.append(Place(source, target))
     return places
+
+
+def with_sidecars(places: Iterable[Place]) -> list:
+    """The same places, and those of XMP sidecars: they go where their pictures go."""
+    places = list(places)
+    taken = {place.target.casefold() for place in places}
+    found = {}
+    for source, target in places:
+        sidecar = sidecars.find_sidecar(source)
+        if sidecar is None or sidecar in found:
+            continue
+        base = target if sidecar.lower() == source.lower() + '.xmp' else os.path.splitext(target)[0]
+        beside = base + sidecar[-len('.xmp'):]
+        if beside.casefold() not in taken:
+            taken.add(beside.casefold())
+            found[sidecar] = Place(sidecar, beside)
+    return places + list(found.values())
+
+
+def moved_to(folder: str, places: Iterable[Place]) -> dict:
+    """Where each file is after :func:`sort_into`, by where it was."""
+    return {source: os.path.join(folder, target) for source, target in places}
 
 
 def sort_into(folder: str, places: Iterable[Place], way: str = 'link') -> None:

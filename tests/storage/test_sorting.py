@@ -127,3 +127,15 @@ def test_where_links_cannot_be_made_the_way_out_is_said(sources, tmp_path, monke
 def test_undo_needs_the_list(tmp_path):
     with pytest.raises(InputError, match='there is no moved.csv in it'):
         sorting.undo_move(str(tmp_path))
+
+
+def test_sidecars_go_where_their_pictures_go(sources, tmp_path):
+    own = [sources[0] + '.xmp', os.path.splitext(sources[1])[0] + '.xmp']  # and Lightroom's name
+    for path in own:
+        pathlib.Path(path).write_text('xmp')
+    places = sorting.with_sidecars(sorting.by_rank(sources))
+    assert [place.target for place in places[len(sources):]] == ['0001_a.jpg.xmp', '0002_b.xmp']
+    sorting.sort_into(str(tmp_path / 'to'), places, 'move')
+    assert not any(map(os.path.exists, own))
+    sorting.undo_move(str(tmp_path / 'to'))
+    assert all(map(os.path.exists, own))

@@ -1,0 +1,1 @@
+"""What is done with scores: files and folders scored, stars, galleries, sorting, sidecars."""

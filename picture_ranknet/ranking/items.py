@@ -1,0 +1,121 @@
+"""Ranked pictures and where they come from: items, best first, and the score of each file."""
+import os
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Optional
+
+import numpy as np
+
+from picture_ranknet.pictures.thumbnails import Place
+from picture_ranknet.ranking.library import Files
+from picture_ranknet.storage import tables
+
+COLUMNS = ['source', 'frame', 'time', 'x', 'y', 'w', 'h', 'margin']
+
+
+class Item(NamedTuple):
+    """A scored picture.
+
+    Attributes:
+        source: The file that it was cut from.
+        row: Of ``X``.
+        score: The model's.
+        place: Where it is in the file.
+        time: In seconds of a film; ``None`` for a picture.
+        is_best: Whether no other picture of the same file has a better score.
+    """
+
+    source: str
+    row: int
+    score: float
+    place: Place
+    time: Optional[float]
+    is_best: bool
+
+
+def of_files(files: Files, X_path: str, scores: np.ndarray) -> list[Item]:
+    """Items of files of a library, best first.
+
+    Args:
+        files: What the library knows of them.
+        X_path: Its pictures; their table lies beside them.
+        scores: Of its pictures, shape ``(N,)``.
+    """
+    table = _read_table(X_path, len(scores))
+    return _rank((path, row, table[row], scores[row])
+                 for path, rows in zip(files.paths, files.rows) for row in rows or ())
+
+
+def of_set(X_path: str, scores: np.ndarray) -> list[Item]:
+    """Items of a set of pictures, best first; those whose source is there.
+
+    Args:
+        X_path: The pictures; without a table beside them there are no items.
+        scores: Shape ``(N,)``.
+    """
+    if not os.path.exists(tables.table_path(X_path)):
+        return []
+    folder = os.path.dirname(X_path)
+    found = {}
+
+    def find(name):  # relative to where crop_faces.py ran
+        if name not in found:
+            found[name] = next((path for path in (name, os.path.join(folder, name))
+                                if os.path.isfile(path)), None) if name else None
+        return found[name]
+
+    table = _read_table(X_path, len(scores))
+    return _rank((find(values.get('source')), row, values, scores[row])
+                 for row, values in enumerate(table) if find(values.get('source')))
+
+
+def _read_table(X_path, n):
+    columns, rows = tables.read_table(tables.table_path(X_path), n, COLUMNS)
+    return [dict(zip(columns, row)) for row in rows]
+
+
+def _rank(entries: Iterable) -> list[Item]:
+    entries = sorted(entries, key=lambda entry: -entry[3])  # equal ones stay in order
+    items, seen = [], set()
+    for source, row, values, score in entries:
+        box = [_number(values.get(side)) for side in 'xywh']
+        box = None if None in box else tuple(map(int, box))
+        place = Place(source, int(_number(values.get('frame')) or 0), box,
+                      _number(values.get('margin')) or 0.)
+        items.append(Item(source, row, float(score), place, _number(values.get('time')),
+                          source not in seen))
+        seen.add(source)
+    return items
+
+
+def best_of_files(items: Iterable[Item]) -> dict:
+    """The best item of each file, by the file, best first."""
+    return {item.source: item for item in items if item.is_best}
+
+
+def scores_of(paths: Sequence[str], items: Iterable[Item]) -> np.ndarray:
+    """The best score of each file, shape ``(len(paths),)``; ``nan`` where nothing is known."""
+    best = best_of_files(items)
+    return np.array([best[path].score if path in best else np.nan for path in paths], np.float32)
+
+
+def write_table(path: str, items: Sequence[Item], marks: tuple) -> None:
+    """Write a table of items.
+
+    Args:
+        marks: Of :func:`~picture_ranknet.ranking.marks.marks`, of the items.
+    """
+    columns, values = marks
+    header = ['rank', 'score', *columns, 'source', 'frame', 'time', 'x', 'y', 'w', 'h', 'is_best']
+    tables.write_table(path, header, (
+        [rank, item.score, *marked, item.source, item.place.frame,
+         '' if item.time is None else f'{item.time:.3f}', *(item.place.box or [''] * 4),
+         int(item.is_best)]
+        for rank, (item, marked) in enumerate(zip(items, values), 1)))
+
+
+def _number(text):
+    try:
+        number = float(text)
+    except (TypeError, ValueError):
+        return None
+    return number if np.isfinite(number) and abs(number) < 1e9 else None

@@ -1,0 +1,124 @@
+"""What becomes of ranked files: a gallery, folders by stars or rank, sidecars."""
+from collections.abc import Callable, Sequence
+from typing import Optional
+
+import numpy as np
+
+from picture_ranknet.errors import InputError
+from picture_ranknet.models.calibration import Scale
+from picture_ranknet.pictures import gallery, thumbnails
+from picture_ranknet.ranking.items import Item, best_of_files
+from picture_ranknet.storage import sidecars, sorting
+from picture_ranknet.text import count
+
+MOST_NAMED = 5  # files of which each is named when its sidecar cannot be written
+
+
+def _nothing(*_):
+    pass
+
+
+# Gallery
+
+def thumbnails_of(items: Sequence[Item], progress: Callable[[int], object] = _nothing) -> list:
+    """Thumbnails of items, from their sources; ``None`` where there is no such source any more."""
+    return thumbnails.read([item.place for item in items], gallery.SIDE, progress)
+
+
+def write_gallery(folder: str, items: Sequence[Item], jpegs: Sequence, X: np.ndarray,
+                  scale: Optional[Scale], title: str, moved: Optional[dict] = None) -> None:
+    """Write a gallery of items.
+
+    Args:
+        folder: New, empty, or a gallery to replace.
+        items: Best first.
+        jpegs: Of :func:`thumbnails_of`; where there is none, the crop is shown.
+        X: The pictures, shape ``(N, 3, H, W)``.
+        scale: For stars and probabilities.
+        title: What stands above.
+        moved: Where files are now, by where they were.
+    """
+    scores = np.array([item.score for item in items])
+    stars = scale.stars(scores) if scale else None
+    probabilities = scale.probability(scores) if scale else None
+
+    def entries():
+        for i, (item, jpeg) in enumerate(zip(items, jpegs)):
+            yield gallery.Entry(
+                thumbnails.open_thumbnail(jpeg) if jpeg else _pixels(X[item.row]),
+                (moved or {}).get(item.source, item.source), item.score, item.time,
+                int(stars[i]) if scale else None, float(probabilities[i]) if scale else None)
+
+    gallery.write(folder, entries(), title)
+
+
+def _pixels(picture):
+    if picture.dtype != np.uint8:
+        top = picture.max() or 1
+        picture = np.clip(picture / top * 255, 0, 255).astype(np.uint8)
+    return picture.transpose(1, 2, 0)  # CHW -> HWC
+
+
+# Folders
+
+def sort_files(folder: str, items: Sequence[Item], scale: Optional[Scale], way: str,
+               is_by_rank: bool) -> dict:
+    """Sort files into a new or empty folder, by their best scores.
+
+    Args:
+        folder: Where to.
+        items: Best first.
+        scale: For stars; not needed by rank.
+        way: ``'link'``, ``'copy'`` or ``'move'``; sidecars are copied and moved along.
+        is_by_rank: One folder in which names begin with the rank, instead of one
+            for each number of stars.
+
+    Returns:
+        dict: Where each file is now, by where it was; empty unless moved.
+
+    Raises:
+        InputError: If there is something in the folder, or the disk knows no
+            links.
+    """
+    best = best_of_files(items)
+    files = list(best)
+    if is_by_rank:
+        places = sorting.by_rank(files)
+    else:
+        stars = scale.stars(np.array([item.score for item in best.values()]))
+        places = sorting.by_stars(files, stars)
+    sorting.sort_into(folder, places if way == 'link' else sorting.with_sidecars(places), way)
+    return {} if way != 'move' else sorting.moved_to(folder, places)
+
+
+# Sidecars
+
+def write_sidecars(items: Sequence[Item], scale: Scale,
+                   note: Callable[[str], object] = _nothing) -> tuple:
+    """Write stars and scores of files into their sidecars; what a person has rated stays.
+
+    Args:
+        items: Of files that are there.
+        scale: For stars.
+        note: Called with a line for what could not be written.
+
+    Returns:
+        tuple: How many were written, how many a person had rated, how many failed.
+    """
+    best = best_of_files(items)
+    n_written = n_kept = n_failed = 0
+    stars = scale.stars(np.array([item.score for item in best.values()])) if best else []
+    for (source, item), k in zip(best.items(), stars):
+        try:
+            is_written = sidecars.write(source, int(k), item.score)
+        except (InputError, OSError) as e:
+            n_failed += 1
+            if n_failed <= MOST_NAMED:
+                note(f'skipped {e}' if isinstance(e, InputError)
+                     else f'skipped {sidecars.sidecar_path(source)}: {e.strerror or e}')
+            continue
+        n_written += is_written
+        n_kept += not is_written
+    if n_failed > MOST_NAMED:
+        note(f'{count(n_failed, "sidecar")} could not be written')
+    return n_written, n_kept, n_failed
