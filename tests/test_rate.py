@@ -10,6 +10,7 @@ import urllib.request
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from picture_ranknet.models import model_file
 
@@ -135,15 +136,44 @@ def test_other_pictures_under_the_same_name_are_noticed(start, rated_files, pict
     assert 'warning: X.npy: not the pictures that were rated' in process.communicate(timeout=30)[1]
 
 
+def test_a_folder_is_rated_by_one_command_and_may_grow(start, tmp_path):
+    (tmp_path / 'art').mkdir()
+    for number in range(4):
+        save_noise(tmp_path / 'art' / f'{number}.png', number)
+    for n, row, message in (4, 1, 'art: 4 pictures -> art.npy\n'), (4, 2, ''), (
+            5, 4, 'art: 1 more picture -> art.npy\n'):
+        process, url = start('art')
+        opened = post(url, 'open', {})
+        assert opened['pictures'] == n and opened['has_sources']
+        assert opened['next_command'] == 'python train.py art.npy art_ratings.txt'
+        with urllib.request.urlopen(f'{url}picture/large/{row}', timeout=30) as answer:
+            width, height = Image.open(answer).size
+        assert height == 2 * width  # as in the file, and not as in the set
+        post(url, 'rate', {'window': opened['window'], 'row': row, 'rating': 3})
+        process.kill()  # what it had no time for follows
+        assert process.communicate()[1] == message
+        save_noise(tmp_path / 'art' / '9.png', n) if row == 2 else None
+    process, url = start('art')
+    assert post(url, 'open', {})['trail'] == [1, 2, 4]
+    process.send_signal(signal.SIGINT)
+    assert '3 of 5 pictures rated -> art_ratings.txt' in process.communicate(timeout=30)[0]
+    assert (tmp_path / 'art_ratings.txt').read_text() == 'nan\n3\n3\nnan\n3\n'
+
+
+def save_noise(path, seed):
+    coarse = np.random.default_rng(seed).integers(0, 255, (6, 6, 3)).astype(np.uint8)
+    Image.fromarray(coarse).resize((40, 80)).save(path)
+
+
 @pytest.mark.parametrize('args, message', [
     (['Y.npy', 'ratings.txt'], 'Y.npy: No such file'),
     (['X.npy', 'short.txt'], 'short.txt: expected 30 ratings, one per line for each picture'),
-    (['X.npy', 'X.npy'], 'X.npy: would be overwritten'),
+    (['X.npy', 'X.npy'], 'X.npy: ratings_txt would overwrite what pictures'),
     (['X.npy', 'no/ratings.txt'], 'no/ratings.txt: there is no folder'),
     (['X.npy', 'ratings.txt', '--pairs'], 'ratings.txt: was not made with --pairs'),
     (['X.npy', 'ratings.txt', '--model', 'short.txt'], 'short.txt: '),
     (['many.npy', 'many.txt', '--pairs'], 'many.npy: --pairs ranks up to 2,000 pictures'),
-    (['X.npy', 'X.csv'], 'X.csv: ratings_txt would overwrite what X_npy'),
+    (['X.npy', 'X.csv'], 'X.csv: ratings_txt would overwrite what pictures'),
     (['X.npy', 'm', '--model', 'm.journal'], 'm.journal: ratings_txt would overwrite'),
     (['X.npy', 'X.csv', '--clicks', 'c.csv', '--force'], 'X.csv: ratings_txt would overwrite'),
     (['X.npy', 'X.npy', '--clicks', 'c.csv', '--force'], 'X.npy: ratings_txt would overwrite'),
@@ -182,6 +212,10 @@ def test_a_port_that_is_taken_is_said(run, rated_files):
     ['--pairs', '--levels', '5'], ['--force'], ['--port', '70000']])
 def test_wrong_usage_is_refused(run_here, rated_files, args):
     assert run_here('rate.py', 'X.npy', 'ratings.txt', *args).returncode == 2
+
+
+def test_only_a_folder_has_ratings_of_its_own(run_here, rated_files):
+    assert run_here('rate.py', 'X.npy').returncode == 2
 
 
 def test_clicks_become_ratings_that_train_py_takes(run, rated_files):

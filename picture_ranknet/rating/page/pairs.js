@@ -18,7 +18,7 @@ export class Pairs {
     return [
       [['1', '←'], 'the left one is better'], [['2', '→'], 'the right one is better'],
       [['↓'], 'cannot tell'],
-      [['Space'], 'skip: show this pair later'],
+      [['Space'], 'skip: show this pair later; on a touch screen, swipe to the left'],
       [['x'], 'not a face: then 1 or 2 says which'],
       [['u', '⌫', 'Ctrl Z'], 'undo, without limit'],
       [['g'], 'all pictures, best first'], [['Esc'], 'stop; everything is saved']];
@@ -37,6 +37,7 @@ export class Pairs {
       button('Not a face', 'x', 'x'), button('Skip', 'Space', ' '));
     element.append(this.question, el('div', {className: 'choices'}, ...this.choices, this.message),
                    this.others);
+    this.swipeKeys = {left: ' ', right: 'undo'};
     this.stage = new Stage(element, this.choices.map(choice => choice.querySelector('.picture')));
   }
 

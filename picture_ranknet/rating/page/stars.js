@@ -30,7 +30,10 @@ export class Stars {
         `rate from 1 (worst) to ${levels} (best), and move on`],
       [['0', 'Del'], 'clear the rating'], [['x'], 'not a face: leave it out for good'],
       [['Space'], 'skip: show it again later'], [['u', '⌫', 'Ctrl Z'], 'undo, without limit'],
-      [['←', '→'], 'the picture before, the next one'], [['g'], 'all pictures, best first'],
+      [['←', '→'], 'the picture before, the next one; on a touch screen, swipe'],
+      [['c'], 'compare with pictures that you have rated'],
+      [['g'], 'all pictures, best first; f there: your favourites so far'],
+      ...(session.can_train ? [[['t'], 'train a model']] : []),
       [['Esc'], 'stop; everything is saved']];
   }
 
@@ -56,6 +59,7 @@ export class Stars {
          keyButton('Clear', '0', event => this.clear(event), {ariaKeyShortcuts: '0'}),
          keyButton('Not a face', 'x', event => this.press('x', event), {ariaKeyShortcuts: 'x'}),
          keyButton('Skip', 'Space', event => this.press(' ', event), {ariaKeyShortcuts: 'Space'})));
+    this.swipeKeys = {left: 'ArrowRight', right: 'ArrowLeft'};
     element.append(
       el('div', {className: 'pictures'}, this.before,
          el('div', {className: 'frame'}, this.figure, this.message), this.after),
@@ -347,7 +351,21 @@ export class Stars {
   // What the list of all pictures asks for
 
   get listHint() {
-    return 'Choose pictures and press a key, or drag them to another rating. Enter opens one.';
+    return 'Choose pictures and press a key, or drag them to another rating. Enter opens one, c compares.';
+  }
+
+  /** The picture that is shown, and some that were rated about the middle, or what is nearest. */
+  get toCompare() {
+    const anchors = Array.from({length: session.levels}, (_, i) => i + 1)
+      .sort((a, b) => Math.abs(a - session.levels / 2 - .5) - Math.abs(b - session.levels / 2 - .5))
+      .map(level => this.anchors.of(level, this.current)).filter(row => row !== undefined);
+    const shown = anchors.slice(0, 3).sort((a, b) => this.ratings.get(a) - this.ratings.get(b));
+    return [this.current, ...shown].filter(row => row !== undefined);
+  }
+
+  /** The rating of a row that may be seen: not of one that is asked again. */
+  shownRating(row) {
+    return this.isRepeat(row) ? undefined : this.ratings.get(row);
   }
 
   nameOf(row) {
