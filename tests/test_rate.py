@@ -249,3 +249,17 @@ def test_a_stranger_gets_nothing(start, rated_files):
     for address in home, home + 'state', home + 'guess/state':
         with pytest.raises(urllib.error.HTTPError, match='404'):
             urllib.request.urlopen(address, timeout=30)
+
+
+def test_a_page_may_be_shared_with_a_warning(start, rated_files):
+    process, url = start('X.npy', 'mine.txt', '--share', '127.0.0.1')
+    assert url.startswith('http://127.0.0.1:') and post(url, 'open', {})['pictures'] == 30
+    process.send_signal(signal.SIGINT)
+    err = process.communicate(timeout=30)[1]
+    assert err.startswith('warning: who is on this network') and err.count('\n') == 1
+
+
+def test_an_address_of_another_machine_cannot_be_shared(run_here, rated_files):
+    done = run_here('rate.py', 'X.npy', 'mine.txt', '--share', '192.0.2.1')
+    assert done.returncode == 1 and not list(rated_files.glob('mine.txt*'))
+    assert done.stderr.startswith('rate.py: error: --share 192.0.2.1, --port 0: ')

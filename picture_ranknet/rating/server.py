@@ -2,10 +2,10 @@
 
 Nobody else gets in.  The server listens on the loopback interface only, unless
 another address is asked for, every address starts with a random token, and
-requests must name that address as their host (another name for it would be DNS rebinding) and, if they change
-anything, come from the page itself.  The page may load nothing from elsewhere
-and run no script but its own.  Pictures are requested by their row: no request
-names a file.
+requests must name that address as their host (another name for it would be DNS
+rebinding) and, if they change anything, come from the page itself.  The page
+may load nothing from elsewhere and run no script but its own.  Pictures are
+requested by their row: no request names a file of the user's.
 """
 import logging
 import os

@@ -64,7 +64,7 @@ class Training:
         with self._process as process:
             for line in process.stdout:
                 self._lines.append(line.rstrip())
-                step = re.match(r'\s*(\d+)\s', line)  # a line of the table of progress
+                step = re.match(r'step: (\d+)', line)
                 self._step = int(step[1]) if step else self._step
         self._status = 'failed' if process.returncode else 'done'
 

@@ -13,6 +13,7 @@ from picture_ranknet.rating.training import Training
 from picture_ranknet.rating.twins import find_twins
 
 MOST = 200          # pictures of a view
+LIKED, FEWEST = .25, 12  # of the unrated pictures, those that are favourites; at least
 SURPRISING = .75    # levels by which a rating differs from what is expected, at least
 VIEWS = 'favourites', 'surprises', 'twins', 'model'
 
@@ -34,7 +35,8 @@ class Views:
     def favourites(self) -> list:
         """Unrated pictures that are expected to be liked best, the best one first."""
         rows, expected = self._session.expected()
-        return [_pairs(rows, expected, np.argsort(-expected, kind='stable'))]
+        n = max(FEWEST, round(len(rows) * LIKED))
+        return [_pairs(rows, expected, np.argsort(-expected, kind='stable')[:n])]
 
     def surprises(self) -> list:
         """Rated pictures of which the others let expect another rating, the oddest first."""

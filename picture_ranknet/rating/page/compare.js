@@ -44,6 +44,8 @@ export class Compare {
 
   card(row, i) {
     const image = el('img', {src: pictureUrl(row, 'large'), alt: `Picture ${row}`});
+    image.onload = () => image.style.setProperty(
+      '--ratio', image.naturalWidth / image.naturalHeight || 1);
     if (session.has_sources) sharpen(image, row);
     const picture = el('button', {className: 'compared', onclick: () => this.select(i)}, image);
     const mark = el('p', {className: 'mark'});
@@ -68,7 +70,8 @@ export class Compare {
       const rating = this.way.shownRating(row);
       picture.ariaPressed = String(i === this.at);
       picture.ariaLabel = `Picture ${row}, ${ratingName(rating)}`;
-      mark.textContent = ratingName(rating);
+      const hasButton = levels.length && Number.isInteger(rating);
+      mark.textContent = hasButton ? '\u00a0' : ratingName(rating);
       levels.forEach((button, n) => { button.ariaPressed = String(rating === n + 1); });
     });
   }

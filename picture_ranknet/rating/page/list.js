@@ -4,8 +4,8 @@ import {$, el, thumbnail} from './dom.js';
 import {watchDrags} from './drag.js';
 import {session} from './state.js';
 import {tell} from './status.js';
-import {loadView, viewHint, viewOptions} from './views.js';
-import {count, ratingName} from './words.js';
+import {loadView, tagsOf, viewHint, viewOptions} from './views.js';
+import {count} from './words.js';
 
 const CELL = 5.75, GAP = .5, HEADER = 3;  // rem; cells grow to fill a line
 const MARGIN = 400;                       // pixels that are drawn beyond those in sight
@@ -24,6 +24,7 @@ export class List {
     this.at = undefined;
     this.turnedAt = 0;        // when the page chose the next picture by itself
     this.filter = ALL;
+    this.addsToChosen = false;  // a click does, as one with Ctrl
     this.view = null;         // groups that are shown in place of those of ratings
     this.groups = [];
     this.lines = [];
@@ -81,6 +82,7 @@ export class List {
     this.scroller.scrollTop = 0;
     this.render();
     this.choose(this.visibleGroups.flatMap(group => group.rows.slice(0, 1))[0]);
+    if (document.activeElement !== $('filter')) this.reveal(this.at, true);
   }
 
   /** Show a view, or if it is shown, all pictures again. */
@@ -170,7 +172,8 @@ export class List {
     const cell = el('button', {
       className: 'cell', ariaLabel: this.way.nameOf(row), title: this.way.nameOf(row),
       tabIndex: row === this.at ? 0 : -1, ariaPressed: String(this.chosen.has(row))},
-    thumbnail(row), ...(group.isView ? tagsOf(group.expected.get(row), this.way.shownRating(row)) : []));
+    thumbnail(row), ...(group.isView ?
+      tagsOf(group.expected.get(row), this.way.shownRating(row)) : []));
     cell.dataset.row = row;
     return cell;
   }
@@ -224,7 +227,7 @@ export class List {
       this.visit(row);  // Enter on a cell
     } else if (event.shiftKey && !this.isOrdered) {
       this.choose(this.at, this.range(this.at, row));
-    } else if ((event.ctrlKey || event.metaKey) && !this.isOrdered) {
+    } else if ((event.ctrlKey || event.metaKey || this.addsToChosen) && !this.isOrdered) {
       const rows = new Set(this.chosen);
       if (!rows.delete(row)) rows.add(row);
       this.choose(row, [...rows]);
@@ -371,13 +374,6 @@ export class List {
 function rowOf(event) {
   const cell = event.target.closest('.cell');
   return cell ? Number(cell.dataset.row) : undefined;
-}
-
-/** Your rating, and the one that is expected. */
-function tagsOf(expected, rating) {
-  return [rating == null ? null : el('b', {className: 'tag own'}, rating === 'x' ? '×' : ratingName(rating)),
-          expected == null ? null : el('b', {className: 'tag expected'}, expected.toFixed(1))]
-    .filter(tag => tag);
 }
 
 function headingOf(group) {

@@ -4,8 +4,10 @@ import {Compare} from './compare.js';
 import {areShortcutsOn, fillHelp, isDialogOpen, showEnd, showFrame, showHelp,
         watchEnd} from './dialogs.js';
 import {$, el} from './dom.js';
+import {pairHelp, starHelp} from './help.js';
 import {isCharacter, meaning} from './keys.js';
 import {List} from './list.js';
+import {fillBar} from './listbar.js';
 import {Pairs} from './pairs.js';
 import {showProgress} from './progress.js';
 import {Stars} from './stars.js';
@@ -205,8 +207,11 @@ async function start() {
   watchState(onState);
   setState(state);
   way.show();
-  const ofSources = [['f'], 'the whole picture that this was cut from'];
-  fillHelp(session.has_sources ? [...way.help, ofSources] : way.help);
+  fillHelp(session.mode === 'pairs' ? pairHelp() : starHelp());
+  if (list.hasViews) {
+    fillBar(list, rows => compare.open(rows));
+    way.sideBySide.onclick = () => compare.open(way.toCompare);
+  }
   new MutationObserver(onListToggled).observe($('list'), {attributeFilter: ['hidden']});
   $('open-list').onclick = toggleList;
   $('close-list').onclick = toggleList;

@@ -22,21 +22,6 @@ export class Stars {
     this.build(element);
   }
 
-  get help() {
-    const {levels} = session;
-    return [
-      [[`1–${Math.min(9, levels)}`], levels > 9 ?
-        `rate from 1 (worst) to ${levels} (best); Enter ends a number` :
-        `rate from 1 (worst) to ${levels} (best), and move on`],
-      [['0', 'Del'], 'clear the rating'], [['x'], 'not a face: leave it out for good'],
-      [['Space'], 'skip: show it again later'], [['u', '⌫', 'Ctrl Z'], 'undo, without limit'],
-      [['←', '→'], 'the picture before, the next one; on a touch screen, swipe'],
-      [['c'], 'compare with pictures that you have rated'],
-      [['g'], 'all pictures, best first; f there: your favourites so far'],
-      ...(session.can_train ? [[['t'], 'train a model']] : []),
-      [['Esc'], 'stop; everything is saved']];
-  }
-
   build(element) {
     const side = (name, step, ariaLabel) => el('button', {
       className: `neighbour ${name}`, ariaLabel,
@@ -49,6 +34,7 @@ export class Stars {
     this.figure = el('figure', {}, this.badge, this.pending);
     this.levels = Array.from({length: session.levels}, (_, i) => this.levelButton(i + 1));
     const isMany = session.levels > MOST_CARDS;
+    this.sideBySide = keyButton('Side by side', 'c', () => {}, {ariaKeyShortcuts: 'c'});
     this.answers = el('div', {className: 'answers'},
       el('div', {className: 'scale'},
          el('div', {className: isMany ? 'levels many' : 'levels', role: 'group',
@@ -58,7 +44,8 @@ export class Stars {
       el('div', {className: 'others'},
          keyButton('Clear', '0', event => this.clear(event), {ariaKeyShortcuts: '0'}),
          keyButton('Not a face', 'x', event => this.press('x', event), {ariaKeyShortcuts: 'x'}),
-         keyButton('Skip', 'Space', event => this.press(' ', event), {ariaKeyShortcuts: 'Space'})));
+         keyButton('Skip', 'Space', event => this.press(' ', event), {ariaKeyShortcuts: 'Space'}),
+         this.sideBySide));
     this.swipeKeys = {left: 'ArrowRight', right: 'ArrowLeft'};
     element.append(
       el('div', {className: 'pictures'}, this.before,
