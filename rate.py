@@ -2,6 +2,7 @@
 import os
 import shlex
 import subprocess
+import sys
 import webbrowser
 
 from picture_ranknet.console import messages, options
@@ -10,12 +11,17 @@ from picture_ranknet.errors import InputError
 from picture_ranknet.rating.settings import LEVELS, MOST_LEVELS
 from picture_ranknet.text import count
 
+TRAIN = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'train.py')
+
 
 def build_parser():
     parser = options.parser('rate.py', 'Rate pictures in the browser, on this machine only.')
-    parser.add_argument('X_npy', help='pictures, N x 3 x H x W')
-    parser.add_argument('ratings_txt', help='your ratings, one a line; an existing file is '
-                                            'continued')
+    parser.add_argument('X_npy', metavar='pictures',
+                        help='X.npy, N x 3 x H x W; or a folder NAME of pictures, of which '
+                             'NAME.npy is made here, and which adds what is new to it later')
+    parser.add_argument('ratings_txt', nargs='?',
+                        help='your ratings, one a line; an existing file is continued (default: '
+                             'of a folder, NAME_ratings.txt)')
     parser.add_argument('--levels', type=options.int_from(2, MOST_LEVELS), metavar='N',
                         help=f'rate from 1 to N (default: as last time, or {LEVELS})')
     parser.add_argument('--pairs', action='store_true',
@@ -29,6 +35,9 @@ def build_parser():
                         help='let --clicks replace a file of ratings')
     parser.add_argument('--port', type=options.int_from(0, 65535), default=0,
                         help='port of the page; 0 takes a free one')
+    parser.add_argument('--share', nargs='?', const='', metavar='ADDRESS',
+                        help='serve the page on the local network, to rate on a phone; ADDRESS '
+                             'is the one of this machine if it has several')
     parser.add_argument('--no_browser', action='store_true',
                         help='only print the address of the page')
     parser.add_argument('--seed', type=options.seed, default=0,
@@ -45,7 +54,27 @@ def parse_args(argv):
                 parser.error(f'argument --{other}: not allowed with argument --{one}')
     if args.force and not args.clicks:
         parser.error('argument --force: only --clicks replaces a file of ratings')
+    if not args.ratings_txt and not os.path.isdir(args.X_npy):
+        parser.error('the following arguments are required: ratings_txt')
     return args
+
+
+def make_set(folder, ratings_path):
+    """The names of a set made of a folder of pictures, and of its ratings."""
+    from picture_ranknet.faces import folders
+    from picture_ranknet.rating import journal
+
+    X_path = folders.set_path(folder)
+    ratings_path = ratings_path or os.path.splitext(X_path)[0] + '_ratings.txt'
+    journal.check_unused(ratings_path)
+    with messages.progress(0, 'pictures') as bar:
+        update = folders.follow_folder(folder, X_path, ratings_path, note=messages.note,
+                                       progress=messages.follow(bar))
+    if update.added:
+        are = f', {count(update.duplicates, "duplicate")} left out' if update.duplicates else ''
+        new = 'more ' if update.total > update.added else ''
+        messages.note(f'{folder}: {count(update.added, new + "picture")}{are} -> {X_path}')
+    return X_path, ratings_path
 
 
 def rate_by_clicks(path, clicks_path, X_path, n, is_forced):
@@ -79,26 +108,46 @@ def make_session(X, journal, is_pairs, model_path, seed):
     return StarSession(X, journal, score, seed, messages.note)
 
 
-def serve(session, X_path, port, opens_browser):
+def serve(session, X_path, port, share, opens_browser):
     """Show the page until the person has done enough, or stops it with Ctrl-C."""
     from picture_ranknet.rating import sources
-    from picture_ranknet.rating.server import Server
+    from picture_ranknet.rating.server import HOST, Server
+    from picture_ranknet.rating.share import find_address
+    from picture_ranknet.rating.training import Training
 
+    host = HOST if share is None else share or find_address()
     try:
         server = Server(session, os.path.basename(X_path), port,
                         quote('python', 'train.py', X_path, session.journal.path),
-                        sources.find(X_path, session.X, messages.note))
+                        sources.find(X_path, session.X, messages.note),
+                        sources.read_ratios(X_path, session.X),
+                        Training([sys.executable, TRAIN], X_path, session.journal.path), host)
     except OSError as e:
-        raise InputError(f'--port {port}: {e.strerror or e}; 0 takes a free one') from e
+        raise InputError(f'--port {port}: {e.strerror or e}; 0 takes a free one' if share is None
+                         else f'--share {host}, --port {port}: {e.strerror or e}') from e
     with session, server:
         print(f'{server.url}\nEsc on the page, or Ctrl-C here, ends it.', flush=True)
-        if opens_browser:
+        if share is not None:
+            invite(server.url)
+        elif opens_browser:
             webbrowser.open(server.url)
         try:
             while not server.is_over.wait(.5):
                 pass
         except KeyboardInterrupt:
             pass
+
+
+def invite(url):
+    """Show how a phone gets to the page, and say who else does."""
+    from picture_ranknet.rating.share import draw_code
+
+    try:
+        print(draw_code(url) if sys.stdout.isatty() else '', end='', flush=True)
+    except UnicodeEncodeError:
+        pass  # a terminal without block elements: the address will do
+    messages.note('warning: who is on this network and has this address sees your pictures and can '
+                  'rate them, and the connection is not encrypted; do this at home only')
 
 
 def quote(*words):
@@ -117,14 +166,14 @@ def rate_by_hand(args, X):
                          f'are {len(X):,}; rate them one by one')
     atomic.check_outputs(
         {'ratings_txt': [args.ratings_txt, journal_path(args.ratings_txt)]},
-        {'X_npy': [args.X_npy, tables.table_path(args.X_npy)], '--model': args.model})
+        {'pictures': [args.X_npy, tables.table_path(args.X_npy)], '--model': args.model})
     with Journal(args.ratings_txt, len(X), identify(X), PAIRS if args.pairs else STARS,
-                 args.levels) as journal:
+                 args.levels, lambda n: identify(X[:n])) as journal:
         if not journal.are_same_pictures:
             messages.note(f'warning: {args.X_npy}: not the pictures that were rated last time; '
                           f'do the ratings in {args.ratings_txt} belong to them?')
         session = make_session(X, journal, args.pairs, args.model, args.seed)
-        serve(session, args.X_npy, args.port, not args.no_browser)
+        serve(session, args.X_npy, args.port, args.share, not args.no_browser)
         done = session.summary()
         rejected = f", {done['rejected']} no face" if done['rejected'] else ''
         print(f"{count(done['said'], 'answer')} now, {done['rated']} of "
@@ -136,6 +185,8 @@ def main(argv=None):
     args = parse_args(argv)
     from picture_ranknet.storage import arrays  # here, so that --help does not wait for NumPy
 
+    if os.path.isdir(args.X_npy):
+        args.X_npy, args.ratings_txt = make_set(args.X_npy, args.ratings_txt)
     X = arrays.read_pictures(args.X_npy)
     if args.clicks:
         rate_by_clicks(args.ratings_txt, args.clicks, args.X_npy, len(X), args.force)

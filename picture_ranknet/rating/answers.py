@@ -5,6 +5,8 @@ import threading
 import flask
 import numpy as np
 
+from picture_ranknet.rating import views
+
 
 class Window:
 
@@ -68,15 +70,35 @@ def _refuse(error, **fields):
     flask.abort(flask.make_response({'error': error, **fields}, 409))
 
 
-def add_reports(pages, session, window):
+def add_reports(pages, session, window, training=None):
     """Add what may be asked at any time to a blueprint."""
     @pages.get('/state')
     def state():
-        return {**session.state(), 'window': window.current}
+        return {**session.state(), 'window': window.current,
+                'training': training and training.state()}
 
     @pages.get('/ranking')
     def ranking():
         return {'groups': session.ranking()}
+
+
+def add_views(pages, session, training=None):
+    """Add the views of a session in stars to a blueprint; see :class:`views.Views`."""
+    looks = views.Views(session, training)
+
+    @pages.get(f"/view/<any({', '.join(views.VIEWS)}):name>")
+    def view(name):
+        return {'groups': getattr(looks, name)()}
+
+
+def add_training(pages, session, tell, training):
+    """Add a run of train.py, and its plots, to a blueprint."""
+    tell.post('/train', lambda _: {'started': training.start(session.save)})
+
+    @pages.get('/result/<name>')
+    def result(name):
+        path = training.plot(name)
+        return flask.send_file(path, max_age=0) if path else flask.abort(404)
 
 
 class Answers:
@@ -126,9 +148,11 @@ class Answers:
         return left, right
 
 
-def add_answers(pages, session, window, is_over):
+def add_answers(pages, session, window, is_over, training=None):
     """Add to a blueprint what the page says; ``is_over`` is set at the end."""
     tell = Answers(pages, session, window)
+    if training:
+        add_training(pages, session, tell, training)
     (add_pair_answers if session.mode == 'pairs' else add_star_answers)(tell, session)
     tell.post('/summary', lambda _: {'summary': session.summary()})
     tell.post('/end', lambda _: is_over.set())

@@ -1,8 +1,10 @@
 """The pictures that the page shows: small and large ones, and those of their sources."""
 import functools
 import io
+from typing import Optional
 
 import flask
+import numpy as np
 from PIL import Image, ImageFilter
 
 from picture_ranknet.pictures import plots
@@ -13,17 +15,23 @@ SMALL = 128     # pixels; of a list of many
 KEPT = 256      # enlarged pictures in memory
 
 
-def add_pictures(pages, X, loaded):
+def add_pictures(pages, X, loaded, ratios: Optional[np.ndarray] = None):
     """Add the pictures of the page to a blueprint.
 
     Args:
         pages (flask.Blueprint): Where to.
         X (numpy.ndarray): Pictures, shape ``(N, 3, H, W)``.
         loaded (set of int): Gets the rows of those that were sent in full size.
+        ratios (numpy.ndarray): Width by height that each is shown with, shape
+            ``(N,)``; ``None`` to show them as they are.
     """
+    def image_of(row):
+        image = plots.to_image(X[row])
+        return image if ratios is None else unsqueeze(image, ratios[row])
+
     @functools.lru_cache(KEPT)
     def enlarge(row):
-        return _encode(sharpen(plots.to_image(X[row])), 'JPEG', quality=92)
+        return _encode(sharpen(image_of(row)), 'JPEG', quality=92)
 
     @pages.get('/picture/<any(small, large):size>/<int:row>')
     def picture(size, row):
@@ -33,8 +41,7 @@ def add_pictures(pages, X, loaded):
             image = enlarge(row)
             loaded.add(row)
             return _image(image, 'image/jpeg')
-        return _image(_encode(shrink(plots.to_image(X[row])), 'PNG', compress_level=1),
-                      'image/png')
+        return _image(_encode(shrink(image_of(row)), 'PNG', compress_level=1), 'image/png')
 
 
 def add_sources(pages, sources, n, loaded):
@@ -65,6 +72,13 @@ def add_sources(pages, sources, n, loaded):
     def frame(row):
         check(row)
         return answer(sources.frame(row))
+
+
+def unsqueeze(image: Image.Image, ratio: float) -> Image.Image:
+    """Give a picture that was squeezed into another shape its own again, of the same long side."""
+    side = max(image.size)
+    size = round(side * min(1, ratio)), round(side / max(1, ratio))
+    return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS)
 
 
 def sharpen(image: Image.Image) -> Image.Image:

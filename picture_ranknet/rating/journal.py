@@ -13,6 +13,7 @@ import json
 import math
 import os
 import time
+from collections.abc import Callable
 from typing import Optional
 
 import numpy as np
@@ -35,6 +36,7 @@ from picture_ranknet.rating.entries import (
 from picture_ranknet.rating.settings import LEVELS, MOST_LEVELS
 from picture_ranknet.storage import atomic, ratings_txt
 
+IN_USE = 'another rate.py is using it; close that one first'
 LARGEST = 2 ** 28  # bytes of a journal: two million answers
 
 
@@ -49,6 +51,8 @@ class Journal:
         mode (str): ``STARS`` or ``PAIRS``; a file of ratings is made by one.
         levels (int): In the mode ``STARS``, ratings are 1 to so many;
             ``None`` for as many as last time, or ``LEVELS``.
+        identify_first (callable): Returns the ``pictures_id`` of the first so
+            many pictures, by which it is seen that a set has only grown.
 
     Attributes:
         ratings (numpy.ndarray): Of each picture, ``nan`` for none.
@@ -65,12 +69,14 @@ class Journal:
     """
 
     def __init__(self, path: str, n: int, pictures_id: str, mode: str = STARS,
-                 levels: Optional[int] = None):
+                 levels: Optional[int] = None,
+                 identify_first: Callable = lambda n: None):
         self.path = path
         self.journal_path = journal_path(path)
         atomic.check_output(path)
         self.mode = mode
         self.n = n
+        self._identify_first = identify_first
         self._file = self._open()
         try:
             self._start(pictures_id, levels)
@@ -83,8 +89,7 @@ class Journal:
         while True:
             file = open(self.journal_path, 'a+b', buffering=0)
             try:
-                atomic.lock(file, f'{self.journal_path}: another rate.py is using it; close that '
-                                  'one first')
+                atomic.lock(file, f'{self.journal_path}: {IN_USE}')
                 with contextlib.suppress(FileNotFoundError):
                     if os.path.samestat(os.fstat(file.fileno()), os.stat(self.journal_path)):
                         return file
@@ -106,12 +111,13 @@ class Journal:
         events = self._read_events()
         opening = next((e for e in reversed(events) if 'pictures' in e), None)
         pending = after_last(events, 'written')
-        has_other_length = opening and opening['pictures'] != self.n
-        if has_other_length and (self.mode == PAIRS or any(map(changes_ratings, pending))):
+        has_other_rows = opening and opening['pictures'] != self.n and not self._goes_on(opening)
+        if has_other_rows and (self.mode == PAIRS or any(map(changes_ratings, pending))):
             raise InputError(
                 f"{self.journal_path}: is about {opening['pictures']} pictures, but there are "
                 f'{self.n}; rate the former ones, or move it away')
-        self.are_same_pictures = not opening or opening['id'] == pictures_id
+        self.are_same_pictures = (not opening or opening['id'] == pictures_id
+                                  or self._goes_on(opening))
         self._lines = self._read_lines()
         self._line_of = {row: index for index, (row, _) in enumerate(self._lines)}
         self.ratings = np.full(self.n, np.nan)
@@ -123,7 +129,7 @@ class Journal:
         self.levels = None
         if self.mode == STARS:
             self.levels = self._settle_levels(levels, opening and opening.get('levels'))
-        self.history, self._n_then = [], None
+        self.history, self._then = [], None  # the last opening
         for event in [*events, {'pictures': self.n}]:
             self._replay(event)
         for event in pending:
@@ -135,6 +141,11 @@ class Journal:
         now = {'pictures': self.n, 'id': pictures_id, 'mode': self.mode, 'levels': self.levels}
         if not opening or any(opening.get(key) != value for key, value in now.items()):
             self._opening = {**now, 'time': _now()}
+
+    def _goes_on(self, opening):
+        """Whether the pictures of an opening are the first ones of these, which are more."""
+        n = opening['pictures']
+        return n < self.n and self._identify_first(n) == opening['id']
 
     def _check_mode(self, opening):
         if opening and opening['mode'] != self.mode:
@@ -193,9 +204,10 @@ class Journal:
 
     def _replay(self, event):
         if 'pictures' in event:
-            if event['pictures'] != self._n_then:  # rows are others now
-                self.history = []
-            self._n_then = event['pictures']
+            then = self._then
+            if then and event['pictures'] != then['pictures'] and not self._goes_on(then):
+                self.history = []  # rows are others now
+            self._then = event
         elif 'undo' in event:
             del self.history[-1:]
         elif 'written' not in event:
@@ -327,6 +339,12 @@ def identify(X: np.ndarray) -> str:
     for row in np.linspace(0, len(X) - 1, min(len(X), 16)).astype(int):
         digest.update(np.ascontiguousarray(X[row]).tobytes())
     return digest.hexdigest()[:16]
+
+
+def check_unused(path: str):
+    """Raise :class:`InputError` if another process is adding to the journal of these ratings."""
+    with contextlib.suppress(FileNotFoundError), open(journal_path(path), 'r+b') as file:
+        atomic.lock(file, f'{journal_path(path)}: {IN_USE}')
 
 
 def journal_path(path: str) -> str:

@@ -161,6 +161,12 @@ class Lesson:
                 self._inverse, self._dual = inverse, dual
         self.scores = mean + taste.kernel[:, self.indices] @ self._dual
 
+    def left_out(self) -> np.ndarray:
+        """What the other ratings let expect of each rated picture, shape ``(R,)``."""
+        if self._dual is None:
+            return self.ratings.copy()
+        return self.ratings - self._dual / np.diag(self._inverse)
+
     def pair_accuracy(self) -> float:
         """The share of pairs in the right order when both pictures of a pair are left out.
 

@@ -1,11 +1,11 @@
-"""The page on which pictures are rated, for one person on this machine.
+"""The page on which pictures are rated, for one person.
 
-Nobody else gets in.  The server listens on the loopback interface only, every
-address starts with a random token, and requests must name this machine as
-their host (another name for it would be DNS rebinding) and, if they change
-anything, come from the page itself.  The page may load nothing from elsewhere
-and run no script but its own.  Pictures are requested by their row: no request
-names a file.
+Nobody else gets in.  The server listens on the loopback interface only, unless
+another address is asked for, every address starts with a random token, and
+requests must name that address as their host (another name for it would be DNS
+rebinding) and, if they change anything, come from the page itself.  The page
+may load nothing from elsewhere and run no script but its own.  Pictures are
+requested by their row: no request names a file of the user's.
 """
 import logging
 import os
@@ -15,11 +15,13 @@ import threading
 from typing import Optional
 
 import flask
+import numpy as np
 import waitress
 
 from picture_ranknet.rating import answers, images
 from picture_ranknet.rating.session import Session
 from picture_ranknet.rating.sources import Sources
+from picture_ranknet.rating.training import Training
 
 HOST = '127.0.0.1'
 LARGEST_BODY = 10000   # bytes of a request
@@ -46,11 +48,14 @@ class Server:
         session (Session): What answers.
         title (str): Of the page.
         port (int): 0 for a free one.
+        training (training.Training): What the page can start; ``None``: nothing.
+        host (str): The address of this machine that is listened on.
         next_command (str): What the person may do with the ratings.
         sources (sources.Sources): Where pictures were cut from; ``None`` if unknown.
+        ratios (numpy.ndarray): Width by height that pictures are shown with; ``None``: as they are.
 
     Raises:
-        OSError: If the port is taken.
+        OSError: If the port is taken, or the address is not one of this machine.
 
     Attributes:
         url (str): Of the page, with its token.
@@ -58,16 +63,19 @@ class Server:
     """
 
     def __init__(self, session: Session, title: str, port: int = 0, next_command: str = '',
-                 sources: Optional[Sources] = None):
+                 sources: Optional[Sources] = None, ratios: Optional[np.ndarray] = None,
+                 training: Optional[Training] = None, host: str = HOST):
         self.is_over = threading.Event()
         self._is_closed = False
         self.token = secrets.token_urlsafe(24)
         logging.getLogger('waitress.queue').setLevel(logging.ERROR)  # of no interest to the user
-        listener = socket.create_server((HOST, port))
+        listener = socket.create_server((host, port))
         self.host, self.port = listener.getsockname()
-        app = build_app(session, title, self.token, self.port, self.is_over, next_command, sources)
+        app = build_app(session, title, self.token, f'{self.host}:{self.port}', self.is_over,
+                        next_command, sources, ratios, training)
+        self._training = training
         self._server = waitress.create_server(app, sockets=[listener], threads=8, ident=None)
-        self.url = f'http://{HOST}:{self.port}/{self.token}/'
+        self.url = f'http://{self.host}:{self.port}/{self.token}/'
 
     def __enter__(self):
         threading.Thread(target=self._run, daemon=True).start()
@@ -84,13 +92,16 @@ class Server:
         self._is_closed = True
         logging.getLogger('waitress').disabled = True  # of an answer that nobody waits for any more
         self._server.close()
+        if self._training:
+            self._training.stop()
 
 
-def build_app(session, title, token, port, is_over, next_command='', sources=None):
+def build_app(session, title, token, address, is_over, next_command='', sources=None, ratios=None,
+              training=None):
     """Make the Flask application of a session; see :class:`Server`."""
     app = flask.Flask(__name__, static_folder=None)
     app.config['MAX_CONTENT_LENGTH'] = LARGEST_BODY
-    hosts = [f'{name}:{port}' for name in (HOST, 'localhost')]
+    hosts = [address, address.replace(HOST, 'localhost')]
     window = answers.Window()
 
     @app.before_request
@@ -123,14 +134,16 @@ def build_app(session, title, token, port, is_over, next_command='', sources=Non
     def page():
         return flask.send_from_directory(pages.static_folder, 'index.html')
 
-    images.add_pictures(pages, session.X, window.loaded)
+    images.add_pictures(pages, session.X, window.loaded, ratios)
     images.add_sources(pages, sources, len(session.X), window.loaded)
     add_opening(pages, session, window, {
         'title': title, 'pictures': len(session.X), 'mode': session.mode,
         'file': os.path.basename(session.journal.path), 'next_command': next_command,
-        'has_sources': sources is not None})
-    answers.add_reports(pages, session, window)
-    answers.add_answers(pages, session, window, is_over)
+        'has_sources': sources is not None, 'can_train': training is not None})
+    answers.add_reports(pages, session, window, training)
+    if session.mode == 'stars':
+        answers.add_views(pages, session, training)
+    answers.add_answers(pages, session, window, is_over, training)
     app.register_blueprint(pages)
     return app
 

@@ -19,6 +19,7 @@ COLUMNS = 'source', 'frame', 'time', 'x', 'y', 'w', 'h'
 PATIENCE = 10     # seconds that looking for a frame may take
 KEPT = 8          # frames in memory
 MARGINS = np.arange(0, 1.55, .05)  # around a box, of its side, as --margin of crop_faces.py
+LONGEST = 4       # times as long as wide is what pictures are shown as, at most
 CLOSE, DIFFERENT = 4, 25           # mean difference of pixels, of 255
 
 
@@ -127,6 +128,25 @@ def find(X_path: str, X: np.ndarray, note: Callable = lambda line: None) -> Opti
         note(f'{X_path}: pictures are shown as they are there, not as in their sources: {e}')
         return None
     return sources if sources.exist() else None
+
+
+def read_ratios(X_path: str, X: np.ndarray) -> Optional[np.ndarray]:
+    """Width by height that pictures have in their sources, shape ``(N,)``.
+
+    What the table beside them does not tell is as the pictures are; ``None`` if
+    all are.
+    """
+    usual = X.shape[3] / X.shape[2]
+    try:
+        columns, rows = tables.read_table(tables.table_path(X_path), len(X), ('w', 'h'))
+    except (InputError, OSError):
+        return None
+    if sorted(columns) != ['h', 'w']:
+        return None
+    sides = [[_number(row[columns.index(side)]) for side in 'wh'] for row in rows]
+    ratios = np.array([min(max(w / h, 1 / LONGEST), LONGEST) if w and h else usual
+                       for w, h in sides])
+    return None if (ratios == usual).all() else ratios
 
 
 def read_frame(path: str, index: int) -> Optional[np.ndarray]:

@@ -357,3 +357,33 @@ class StarSession(Session):
             unrated = rows[np.isnan(ratings[rows]) & ~is_rejected[rows]]
             groups += [(None, unrated.tolist()), ('x', np.flatnonzero(is_rejected).tolist())]
             return [(key, rows) for key, rows in groups if rows]
+
+    # What the list shows besides
+
+    def unrated(self) -> np.ndarray:
+        """Rows that have no rating and are faces."""
+        with self.lock:
+            rows = np.flatnonzero(np.isnan(self.journal.ratings))
+            return rows[~np.isin(rows, list(self.journal.rejected))]
+
+    def looked_at(self) -> np.ndarray:
+        """Rows of the pool, in their order."""
+        return np.sort(self._pool)
+
+    def expected(self) -> tuple:
+        """Unrated rows of the pool and the ratings that are expected of them, within the scale."""
+        with self.lock:
+            if self._lesson is None:
+                return np.zeros(0, int), np.zeros(0)
+            scores = self._lesson.scores
+            rows = self._pool[:len(scores)]
+            is_open = np.isin(rows, self.unrated())
+            return rows[is_open], np.clip(scores[is_open], 1, self.levels)
+
+    def expected_without(self) -> tuple:
+        """Rated rows, what the other ratings let expect of each, and its own rating."""
+        with self.lock:
+            if self._lesson is None:
+                return np.zeros(0, int), np.zeros(0), np.zeros(0)
+            rows = self._pool[self._lesson.indices]
+            return rows, np.clip(self._lesson.left_out(), 1, self.levels), self._lesson.ratings

@@ -13,7 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.rating.journal import PAIRS, STARS, Comparison, Journal, Placing, Rating, Skip
+from picture_ranknet.rating.journal import (
+    PAIRS,
+    STARS,
+    Comparison,
+    Journal,
+    Placing,
+    Rating,
+    Skip,
+    identify,
+)
 from picture_ranknet.storage import ratings_txt
 
 
@@ -386,3 +395,29 @@ def test_a_journal_without_end_is_not_read(path):
         f.truncate(2 ** 33)
     with pytest.raises(InputError, match='expected a journal of up to 268,435,456 bytes'):
         Journal(path, 3, 'id')
+
+
+@pytest.mark.parametrize('mode', [STARS, PAIRS])
+def test_a_set_that_has_only_grown_keeps_its_history(tmp_path, mode):
+    X = np.arange(5 * 12, dtype=np.uint8).reshape(5, 3, 2, 2)
+    path = str(tmp_path / 'r.txt')
+
+    def open_for(n, X=X):
+        return Journal(path, n, identify(X[:n]), mode,
+                               identify_first=lambda n: identify(X[:n]))
+
+    said = open_for(3)  # and is killed
+    if mode == STARS:
+        said.rate(1, 4)
+    else:
+        said.compare(0, 1, 1)
+    said._close()
+    with pytest.raises(InputError, match='is about 3 pictures, but there are 5'):
+        open_for(5, 255 - X)
+    with open_for(5) as said:
+        assert said.are_same_pictures and len(said.history) == 1
+        if mode == STARS:
+            assert said.ratings[1] == 4 and np.isnan(said.ratings[[0, 2, 3, 4]]).all()
+            said.rate(4, 2)
+    with open_for(5) as said:
+        assert len(said.history) == 1 + (mode == STARS)

@@ -22,8 +22,8 @@ class Page:
 
     def __init__(self, session, sources=None):
         self.is_over = threading.Event()
-        app = server.build_app(session, 'X.npy', 'token', PORT, self.is_over, 'train it',
-                               sources)
+        app = server.build_app(session, 'X.npy', 'token', HOME[len('http://'):], self.is_over,
+                               'train it', sources)
         self.client = app.test_client()
         self.window = self.post('open').json['window']
 

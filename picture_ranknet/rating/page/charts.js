@@ -23,8 +23,14 @@ export function showHistogram(place, counts) {
   }));
 }
 
-/** Show pair accuracy by the number of ratings; points: pairs of both. */
-export function showCurve(place, points) {
+/**
+ * Show pair accuracy by the number of ratings.
+ *
+ * @param {Element} place
+ * @param {number[][]} points - Pairs of both.
+ * @param {?number} ceiling - How far the person agrees with themselves; a line above the curve.
+ */
+export function showCurve(place, points, ceiling = null) {
   if (points.length < 2) {
     place.replaceChildren();
     return;
@@ -32,16 +38,22 @@ export function showCurve(place, points) {
   const most = points.at(-1)[0];
   const accuracies = points.map(point => point[1]);
   const low = Math.min(.5, ...accuracies);
-  const high = Math.max(low + .1, ...accuracies);
+  const high = Math.max(low + .1, ...accuracies, ceiling ?? 0);
   const x = n => LEFT + (WIDTH - LEFT - 4) * n / most;
   const y = accuracy => 6 + (HEIGHT - BOTTOM - 6) * (high - accuracy) / (high - low);
   const svg = shape('svg', {
     viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-label':
       `Pair accuracy: ${percent(accuracies[0])} after ${points[0][0]} ratings, ` +
-      `${percent(accuracies.at(-1))} after ${most}`});
+      `${percent(accuracies.at(-1))} after ${most}` +
+      (ceiling === null ? '' : `; you agree with yourself in ${percent(ceiling)}`)});
   for (const accuracy of [low, high]) {
     svg.append(shape('line', {x1: LEFT, x2: WIDTH, y1: y(accuracy), y2: y(accuracy)}),
                label(LEFT - 5, y(accuracy) + 4, percent(accuracy), 'end'));
+  }
+  if (ceiling !== null) {
+    svg.append(
+      shape('line', {class: 'ceiling', x1: LEFT, x2: WIDTH, y1: y(ceiling), y2: y(ceiling)}),
+      ...(high - ceiling < .02 ? [] : [label(LEFT - 5, y(ceiling) + 4, percent(ceiling), 'end')]));
   }
   svg.append(
     label(LEFT, HEIGHT - 3, '0', 'start'), label(WIDTH - 2, HEIGHT - 3, most, 'end'),

@@ -12,7 +12,7 @@ let openedAt = 0;
 
 /** Whether a dialog is in front of the page. */
 export function isDialogOpen() {
-  return $('help').open || $('end').open || $('frame').open;
+  return document.querySelector('dialog[open]') !== null;
 }
 
 export function areShortcutsOn() {

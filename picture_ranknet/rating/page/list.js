@@ -4,6 +4,7 @@ import {$, el, thumbnail} from './dom.js';
 import {watchDrags} from './drag.js';
 import {session} from './state.js';
 import {tell} from './status.js';
+import {loadView, tagsOf, viewHint, viewOptions} from './views.js';
 import {count} from './words.js';
 
 const CELL = 5.75, GAP = .5, HEADER = 3;  // rem; cells grow to fill a line
@@ -23,10 +24,12 @@ export class List {
     this.at = undefined;
     this.turnedAt = 0;        // when the page chose the next picture by itself
     this.filter = ALL;
+    this.addsToChosen = false;  // a click does, as one with Ctrl
+    this.view = null;         // groups that are shown in place of those of ratings
     this.groups = [];
     this.lines = [];
-    $('list-hint').textContent = way.listHint;
-    $('filter').onchange = () => this.applyFilter($('filter').value);
+    this.hasViews = !this.isOrdered;
+    $('filter').onchange = () => inTurn(() => this.applyFilter($('filter').value));
     this.scroller.addEventListener('scroll', () => this.render());
     new ResizeObserver(() => this.isOpen && this.lay()).observe(this.scroller);
     this.canvas.addEventListener('click', event => this.click(event));
@@ -54,6 +57,7 @@ export class List {
 
   async load() {
     this.groups = this.way.groups((await ask('ranking')).groups);
+    this.view = await loadView(this.filter);
     this.showFilters();
     this.lay();
   }
@@ -64,19 +68,30 @@ export class List {
     const sizes = this.groups.map(group => group.rows.length);
     $('filter').replaceChildren(
       option(ALL, 'All pictures', sizes.reduce((sum, n) => sum + n, 0)),
-      ...this.groups.map((group, i) => option(String(group.key), group.label, sizes[i])));
+      ...this.groups.map((group, i) => option(String(group.key), group.label, sizes[i])),
+      ...(this.hasViews ? [el('optgroup', {label: 'Worth a look'}, ...viewOptions().map(
+        ([value, label]) => el('option', {value, selected: value === this.filter}, label)))] : []));
+    $('list-hint').textContent = viewHint(this.filter) ?? this.way.listHint;
   }
 
-  applyFilter(filter) {
+  async applyFilter(filter) {
     this.filter = filter;
+    this.view = await loadView(filter);
+    this.showFilters();
     this.lay();
     this.scroller.scrollTop = 0;
     this.render();
     this.choose(this.visibleGroups.flatMap(group => group.rows.slice(0, 1))[0]);
+    if (document.activeElement !== $('filter')) this.reveal(this.at, true);
+  }
+
+  /** Show a view, or if it is shown, all pictures again. */
+  toggleView(name) {
+    return this.applyFilter(this.filter === name ? ALL : name);
   }
 
   get visibleGroups() {
-    return this.groups.filter(group => this.filter === ALL || String(group.key) === this.filter);
+    return this.view ?? this.groups.filter(group => this.filter === ALL || String(group.key) === this.filter);
   }
 
   // Drawing
@@ -147,17 +162,18 @@ export class List {
     const {group, start} = line;
     const element = start < 0 ? el('h3', {}, ...headingOf(group)) :
       el('div', {className: 'line'},
-         ...group.rows.slice(start, start + this.columns).map(row => this.drawCell(row)));
+         ...group.rows.slice(start, start + this.columns).map(row => this.drawCell(row, group)));
     element.line = line;
     element.style.transform = `translateY(${line.y}px)`;
     return element;
   }
 
-  drawCell(row) {
+  drawCell(row, group) {
     const cell = el('button', {
       className: 'cell', ariaLabel: this.way.nameOf(row), title: this.way.nameOf(row),
       tabIndex: row === this.at ? 0 : -1, ariaPressed: String(this.chosen.has(row))},
-    thumbnail(row));
+    thumbnail(row), ...(group.isView ?
+      tagsOf(group.expected.get(row), this.way.shownRating(row)) : []));
     cell.dataset.row = row;
     return cell;
   }
@@ -169,8 +185,8 @@ export class List {
   // Choosing
 
   /** Where a row is: its group and its place there. */
-  find(row) {
-    for (const group of this.groups) {
+  find(row, groups = [...(this.view ?? []), ...this.groups]) {
+    for (const group of groups) {
       const place = group.rows.indexOf(row);
       if (place >= 0) return {group, place};
     }
@@ -211,7 +227,7 @@ export class List {
       this.visit(row);  // Enter on a cell
     } else if (event.shiftKey && !this.isOrdered) {
       this.choose(this.at, this.range(this.at, row));
-    } else if ((event.ctrlKey || event.metaKey) && !this.isOrdered) {
+    } else if ((event.ctrlKey || event.metaKey || this.addsToChosen) && !this.isOrdered) {
       const rows = new Set(this.chosen);
       if (!rows.delete(row)) rows.add(row);
       this.choose(row, [...rows]);
@@ -302,10 +318,13 @@ export class List {
   }
 
   transfer(row, target, place = 0) {
-    const {group} = this.find(row);
+    const {group} = this.find(row, this.groups);
     if (!target || !group) return;
     group.rows.splice(group.rows.indexOf(row), 1);
     target.rows.splice(place, 0, row);
+    for (const shown of this.view ?? []) {
+      if (shown.leaves && target.key !== null) shown.rows = shown.rows.filter(r => r !== row);
+    }
     this.showFilters();
     this.lay();
   }
@@ -325,7 +344,7 @@ export class List {
 
   dropAt(row, at) {
     const target = this.targetAt(at);
-    if (!target) return;
+    if (!target || target.group.isView) return;
     const rows = this.chosen.has(row) ? [...this.chosen] : [row];
     const isElsewhere = this.isOrdered || this.find(row).group !== target.group;
     if (isElsewhere) inTurn(() => this.put(rows, target.group, target.place));

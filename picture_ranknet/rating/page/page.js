@@ -1,20 +1,26 @@
 // The page as a whole: it opens the session, hands keys on, and listens for rate.py.
 import {Gone, Replaced, ask, inTurn, isBusy, post, say, watchTrouble} from './api.js';
+import {Compare} from './compare.js';
 import {areShortcutsOn, fillHelp, isDialogOpen, showEnd, showFrame, showHelp,
         watchEnd} from './dialogs.js';
 import {$, el} from './dom.js';
+import {pairHelp, starHelp} from './help.js';
 import {isCharacter, meaning} from './keys.js';
 import {List} from './list.js';
+import {fillBar} from './listbar.js';
 import {Pairs} from './pairs.js';
 import {showProgress} from './progress.js';
 import {Stars} from './stars.js';
 import {session, setState, state, watchState} from './state.js';
 import {showTrouble, tell} from './status.js';
+import {watchSwipes} from './swipe.js';
+import {followTraining, openTraining, watchTraining} from './training.js';
 
 const HEARTBEAT = 1000;  // ms
 
 let way;             // Stars or Pairs
 let list;
+let compare;
 let isOver = false;  // Finish was pressed
 let trouble = null;  // the error that is shown
 let isFailing = false;  // rate.py said so in its state
@@ -57,6 +63,10 @@ async function listen() {
 function onKey(event) {
   if (isOver || isLeftToControl(event)) return;
   const key = meaning(event);
+  if (compare.isOpen) {
+    if (key !== null && compare.press(key, event)) event.preventDefault();
+    return;
+  }
   if (isDialogOpen()) {
     if ($('help').open && key === '?') $('help').close();
     else if ($('frame').open && ['f', 'Enter', ' '].includes(key)) $('frame').close();
@@ -92,6 +102,18 @@ function press(key, event) {
     return true;
   }
   const here = list.isOpen ? list : way;
+  if (key === 't') {
+    openTraining();
+    return true;
+  }
+  if (key === 'c' && way.toCompare) {
+    compare.open(list.isOpen ? [...list.chosen] : way.toCompare);
+    return true;
+  }
+  if (key === 'f' && list.isOpen && list.hasViews) {
+    inTurn(() => list.toggleView('favourites'));
+    return true;
+  }
   if (key === 'f' && session.has_sources) {
     const row = list.isOpen ? list.at : way.current;
     if (row !== undefined) showFrame(row);
@@ -129,6 +151,24 @@ function toggleList() {
   });
 }
 
+/** A swipe to the left (-1) goes on, one to the right goes back. */
+function swipe(direction, event) {
+  if (!isOver) press(direction < 0 ? way.swipeKeys.left : way.swipeKeys.right, event);
+}
+
+/** Show what the model that was trained ranks highest. */
+function showModelsRanking() {
+  inTurn(async () => {
+    if (!list.isOpen) await list.open(way.current);
+    if (list.hasViews) await list.applyFilter('model');
+  });
+}
+
+async function onCompared() {
+  if (list.isOpen) await list.load();
+  else way.show();
+}
+
 /** What lies behind the list, or can do nothing any more, cannot be reached. */
 function showWhatIsInFront() {
   for (const id of ['header', 'main']) $(id).inert = isGone() || Boolean(list?.isOpen);
@@ -146,6 +186,7 @@ function onListToggled() {
 function onState() {
   way.take();
   showProgress(way.progress);
+  followTraining();
   const failure = state.error || state.trouble || null;
   if (failure || isFailing) showTrouble(failure);
   isFailing = Boolean(failure);
@@ -160,11 +201,17 @@ async function start() {
   setState(session.state);
   way = session.mode === 'pairs' ? new Pairs($('stage')) : new Stars($('stage'));
   list = new List($('list'), way);
+  compare = new Compare($('compare'), way, () => inTurn(onCompared));
+  watchSwipes($('stage').querySelector('.pictures, .choices'), swipe);
+  watchTraining(showModelsRanking);
   watchState(onState);
   setState(state);
   way.show();
-  const ofSources = [['f'], 'the whole picture that this was cut from'];
-  fillHelp(session.has_sources ? [...way.help, ofSources] : way.help);
+  fillHelp(session.mode === 'pairs' ? pairHelp() : starHelp());
+  if (list.hasViews) {
+    fillBar(list, rows => compare.open(rows));
+    way.sideBySide.onclick = () => compare.open(way.toCompare);
+  }
   new MutationObserver(onListToggled).observe($('list'), {attributeFilter: ['hidden']});
   $('open-list').onclick = toggleList;
   $('close-list').onclick = toggleList;

@@ -14,16 +14,6 @@ export class Pairs {
     this.build(element);
   }
 
-  get help() {
-    return [
-      [['1', '←'], 'the left one is better'], [['2', '→'], 'the right one is better'],
-      [['↓'], 'cannot tell'],
-      [['Space'], 'skip: show this pair later'],
-      [['x'], 'not a face: then 1 or 2 says which'],
-      [['u', '⌫', 'Ctrl Z'], 'undo, without limit'],
-      [['g'], 'all pictures, best first'], [['Esc'], 'stop; everything is saved']];
-  }
-
   build(element) {
     this.choices = SIDES.map((side, i) => el(
       'button', {className: `choice ${side}`, onclick: event => this.choose(event, i)},
@@ -37,6 +27,7 @@ export class Pairs {
       button('Not a face', 'x', 'x'), button('Skip', 'Space', ' '));
     element.append(this.question, el('div', {className: 'choices'}, ...this.choices, this.message),
                    this.others);
+    this.swipeKeys = {left: ' ', right: 'undo'};
     this.stage = new Stage(element, this.choices.map(choice => choice.querySelector('.picture')));
   }
 

@@ -2,9 +2,11 @@
 import {showCurve, showHistogram} from './charts.js';
 import {$} from './dom.js';
 import {session, state} from './state.js';
-import {duration, percent} from './words.js';
+import {count, duration, percent} from './words.js';
 
 const WORTH_SAYING = .005;  // of pair accuracy
+const AS_GOOD = .01;        // the same: who is so near the ceiling has got there
+const FEWEST_PAIRS = 10;    // of pictures shown twice, for a ceiling
 
 /** Show what rate.py said last; counted: how many are done, and of how many, if there is an end. */
 export function showProgress(counted) {
@@ -18,7 +20,7 @@ export function showProgress(counted) {
   $('pace').textContent = sayPace(goal ? goal - done : state.left);
   if (session.mode === 'stars') {
     showHistogram($('histogram'), state.spread);
-    showCurve($('curve'), state.curve);
+    showCurve($('curve'), state.curve, ceiling());
   }
   $('prediction').textContent = session.mode === 'stars' ? sayPrediction() : sayOrder();
   $('agreement').textContent = sayAgreement();
@@ -39,7 +41,11 @@ function sayPrediction() {
     return `Not predictable yet: your ratings order ${percent(accuracy)} of pairs correctly. ` +
       'Guessing gets 50\u00a0%.';
   }
+  const highest = ceiling();
   const now = `Your ratings predict the better of two pictures in ${percent(accuracy)} of pairs. `;
+  if (highest !== null && accuracy >= highest - AS_GOOD) {
+    return `${now}That is as far as you agree with yourself: more ratings can hardly help.`;
+  }
   if (!state.more || state.gain == null) return now;
   if (state.gain < WORTH_SAYING) return `${now}${state.more} more will hardly change that.`;
   return `${now}${state.more} more may add ${percent(state.gain)}.`;
@@ -54,10 +60,17 @@ function sayOrder() {
     'in the wrong order; go on as long as you like.';
 }
 
+/** The share of pairs in which a person agrees with themselves; null if that is not known yet. */
+function ceiling() {
+  const found = state.self_agreement;
+  return found && found.pairs >= FEWEST_PAIRS ? found.share : null;
+}
+
 /** How far a person agrees with themselves on pictures that were shown twice. */
 function sayAgreement() {
   const found = state.self_agreement;
   if (!found) return '';
-  return `Of ${found.repeats} pictures shown again, you ordered ${percent(found.share)} of pairs ` +
-    'the same way.';
+  const agreed = `You agree with yourself in ${percent(found.share)} of pairs`;
+  return ceiling() === null ? `${agreed}, of ${count(found.repeats, 'picture')} so far.` :
+    `${agreed}, of ${count(found.repeats, 'picture')} shown again: the dashed line.`;
 }

@@ -55,7 +55,7 @@ export class Stage {
       const image = images[i];
       frame.querySelector('.large')?.remove();
       if (!image) continue;
-      frame.style.setProperty('--ratio', image.naturalWidth / image.naturalHeight || 1);
+      shape(frame, image);
       frame.prepend(image);
     }
     dress();
@@ -69,6 +69,7 @@ export class Stage {
     const image = await load(rows[i], `large/${rows[i]}`);
     if (!image || this.rows !== rows) return;
     image.classList.add('refined');
+    shape(this.frames[i], image);
     this.frames[i].querySelector('.large')?.replaceWith(image);
   }
 
@@ -117,6 +118,11 @@ export class Stage {
     tell('Not counted: that came before you could see the picture.');
     return null;
   }
+}
+
+/** Give a frame the shape of its image. */
+function shape(frame, image) {
+  frame.style.setProperty('--ratio', image.naturalWidth / image.naturalHeight || 1);
 }
 
 /** An image that is ready to be painted; null if it cannot be loaded. */

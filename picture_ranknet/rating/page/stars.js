@@ -22,18 +22,6 @@ export class Stars {
     this.build(element);
   }
 
-  get help() {
-    const {levels} = session;
-    return [
-      [[`1–${Math.min(9, levels)}`], levels > 9 ?
-        `rate from 1 (worst) to ${levels} (best); Enter ends a number` :
-        `rate from 1 (worst) to ${levels} (best), and move on`],
-      [['0', 'Del'], 'clear the rating'], [['x'], 'not a face: leave it out for good'],
-      [['Space'], 'skip: show it again later'], [['u', '⌫', 'Ctrl Z'], 'undo, without limit'],
-      [['←', '→'], 'the picture before, the next one'], [['g'], 'all pictures, best first'],
-      [['Esc'], 'stop; everything is saved']];
-  }
-
   build(element) {
     const side = (name, step, ariaLabel) => el('button', {
       className: `neighbour ${name}`, ariaLabel,
@@ -46,6 +34,7 @@ export class Stars {
     this.figure = el('figure', {}, this.badge, this.pending);
     this.levels = Array.from({length: session.levels}, (_, i) => this.levelButton(i + 1));
     const isMany = session.levels > MOST_CARDS;
+    this.sideBySide = keyButton('Side by side', 'c', () => {}, {ariaKeyShortcuts: 'c'});
     this.answers = el('div', {className: 'answers'},
       el('div', {className: 'scale'},
          el('div', {className: isMany ? 'levels many' : 'levels', role: 'group',
@@ -55,7 +44,9 @@ export class Stars {
       el('div', {className: 'others'},
          keyButton('Clear', '0', event => this.clear(event), {ariaKeyShortcuts: '0'}),
          keyButton('Not a face', 'x', event => this.press('x', event), {ariaKeyShortcuts: 'x'}),
-         keyButton('Skip', 'Space', event => this.press(' ', event), {ariaKeyShortcuts: 'Space'})));
+         keyButton('Skip', 'Space', event => this.press(' ', event), {ariaKeyShortcuts: 'Space'}),
+         this.sideBySide));
+    this.swipeKeys = {left: 'ArrowRight', right: 'ArrowLeft'};
     element.append(
       el('div', {className: 'pictures'}, this.before,
          el('div', {className: 'frame'}, this.figure, this.message), this.after),
@@ -347,7 +338,21 @@ export class Stars {
   // What the list of all pictures asks for
 
   get listHint() {
-    return 'Choose pictures and press a key, or drag them to another rating. Enter opens one.';
+    return 'Choose pictures and press a key, or drag them to another rating. Enter opens one, c compares.';
+  }
+
+  /** The picture that is shown, and some that were rated about the middle, or what is nearest. */
+  get toCompare() {
+    const anchors = Array.from({length: session.levels}, (_, i) => i + 1)
+      .sort((a, b) => Math.abs(a - session.levels / 2 - .5) - Math.abs(b - session.levels / 2 - .5))
+      .map(level => this.anchors.of(level, this.current)).filter(row => row !== undefined);
+    const shown = anchors.slice(0, 3).sort((a, b) => this.ratings.get(a) - this.ratings.get(b));
+    return [this.current, ...shown].filter(row => row !== undefined);
+  }
+
+  /** The rating of a row that may be seen: not of one that is asked again. */
+  shownRating(row) {
+    return this.isRepeat(row) ? undefined : this.ratings.get(row);
   }
 
   nameOf(row) {

@@ -1,0 +1,43 @@
+"""The page on a phone: the address of this machine on its network, and a QR code to scan."""
+import socket
+
+import segno
+
+from picture_ranknet.errors import InputError
+
+OUTSIDE = '192.0.2.1', 9  # TEST-NET-1 of RFC 5737, where nobody is; nothing is sent there
+MARGIN = 2                # modules; the standard wants 4, phones read it with 2
+BLACK_ON_WHITE, AS_BEFORE = '\x1b[38;5;16;48;5;231m', '\x1b[0m'
+BLOCKS = ' ', '▄', '▀', '█'  # by which of two modules, one above the other, are dark
+
+
+def find_address() -> str:
+    """The address that this machine has on its local network.
+
+    Raises:
+        InputError: If it is on none.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(OUTSIDE)  # only asks which of the machine's addresses would be used
+            return probe.getsockname()[0]
+        except OSError as e:
+            raise InputError('--share: this machine is on no network; connect it to the one that '
+                             'your phone is on, or give the address, --share ADDRESS') from e
+
+
+def draw_code(text: str) -> str:
+    """A QR code for a terminal, dark on light whatever the terminal's colours are.
+
+    Args:
+        text: What it says.
+
+    Returns:
+        Lines of block elements, two rows of modules each, with colours.
+    """
+    code = segno.make(text, error='l', micro=False)
+    rows = [list(row) for row in code.matrix_iter(border=MARGIN)]
+    rows += [[0] * len(rows[0])] * (len(rows) % 2)
+    lines = [''.join(BLOCKS[2 * above + below] for above, below in zip(*pair))
+             for pair in zip(rows[::2], rows[1::2])]
+    return ''.join(f'{BLACK_ON_WHITE}{line}{AS_BEFORE}\n' for line in lines)

@@ -1,0 +1,96 @@
+"""Running train.py from the page, and what it leaves."""
+import collections
+import os
+import re
+import subprocess
+import threading
+from collections.abc import Callable
+from typing import Optional
+
+import numpy as np
+
+from picture_ranknet.errors import InputError
+from picture_ranknet.storage import ratings_txt
+
+PLOTS = 'ranking.png', 'loss.png'
+KEPT = 5  # lines of output
+
+
+class Training:
+
+    """A run of ``train.py`` in the background; one at a time.
+
+    Its outputs are named after the ratings, so that it replaces nothing but
+    those of its own last run: ``mine_model.pkl``, ``mine_pred.txt`` and
+    ``mine_result/`` for ``mine.txt``.
+
+    Args:
+        command (list of str): Starts ``train.py``: a Python and its path.
+        X_path (str): The pictures.
+        ratings_path (str): Their ratings.
+        options (list of str): Further options.
+    """
+
+    def __init__(self, command: list, X_path: str, ratings_path: str, options: tuple = ()):
+        stem = os.path.splitext(ratings_path)[0]
+        self.model, self.pred, self.out = f'{stem}_model.pkl', f'{stem}_pred.txt', f'{stem}_result'
+        self._command = [*command, X_path, ratings_path, '-om', self.model, '-op', self.pred,
+                         '-o', self.out, *options]
+        self._process = None
+        self._lines = collections.deque(maxlen=KEPT)
+        self._status, self._step = 'none', 0
+        self._lock = threading.Lock()
+
+    def start(self, save: Callable[[], None]) -> bool:
+        """Start it, unless it is at work already.
+
+        Args:
+            save: Called before; it writes the ratings.
+        """
+        with self._lock:
+            if self._status == 'running':
+                return False
+            save()
+            self._lines.clear()
+            self._step = 0
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, encoding='utf-8', errors='replace')
+            self._status = 'running'
+        threading.Thread(target=self._follow, daemon=True).start()
+        return True
+
+    def _follow(self):
+        with self._process as process:
+            for line in process.stdout:
+                self._lines.append(line.rstrip())
+                step = re.match(r'step: (\d+)', line)
+                self._step = int(step[1]) if step else self._step
+        self._status = 'failed' if process.returncode else 'done'
+
+    def stop(self):
+        """End it, if it is at work."""
+        with self._lock:
+            if self._process and self._status == 'running':
+                self._process.terminate()
+                self._process.wait()
+
+    def state(self) -> dict:
+        """``status`` (none, running, done or failed), ``step``, last ``lines``, ``model``."""
+        return {'status': self._status, 'step': self._step, 'lines': list(self._lines),
+                'model': self.model}
+
+    def scores(self, n: int) -> Optional[np.ndarray]:
+        """What the model thinks of each of ``n`` pictures; ``None`` if there is none, or no more.
+
+        That of an earlier session counts.
+        """
+        try:
+            return ratings_txt.read_ratings(self.pred, n)
+        except (OSError, InputError):
+            return None
+
+    def plot(self, name: str) -> Optional[str]:
+        """Where a plot lies; ``None`` if there is none of this name."""
+        path = os.path.abspath(os.path.join(self.out, name))
+        return path if name in PLOTS and os.path.isfile(path) else None

@@ -1,0 +1,69 @@
+"""What the list of all pictures can show besides the ratings: where to look next.
+
+Each view is a list of groups, and each group a list of a row and the rating
+that is expected of it (``None`` where nothing is).
+"""
+from typing import Optional
+
+import numpy as np
+
+from picture_ranknet.pictures import plots
+from picture_ranknet.rating.stars import StarSession
+from picture_ranknet.rating.training import Training
+from picture_ranknet.rating.twins import find_twins
+
+MOST = 200          # pictures of a view
+LIKED, FEWEST = .25, 12  # of the unrated pictures, those that are favourites; at least
+SURPRISING = .75    # levels by which a rating differs from what is expected, at least
+VIEWS = 'favourites', 'surprises', 'twins', 'model'
+
+
+class Views:
+
+    """The views of a session.
+
+    Args:
+        session (StarSession): What has been rated, and learnt from that.
+        training (Training): Whose model is looked at; ``None`` without one.
+    """
+
+    def __init__(self, session: StarSession, training: Optional[Training] = None):
+        self._session = session
+        self._training = training
+        self._twins = None
+
+    def favourites(self) -> list:
+        """Unrated pictures that are expected to be liked best, the best one first."""
+        rows, expected = self._session.expected()
+        n = max(FEWEST, round(len(rows) * LIKED))
+        return [_pairs(rows, expected, np.argsort(-expected, kind='stable')[:n])]
+
+    def surprises(self) -> list:
+        """Rated pictures of which the others let expect another rating, the oddest first."""
+        rows, expected, ratings = self._session.expected_without()
+        errors = np.abs(ratings - expected)
+        order = np.argsort(-errors, kind='stable')
+        return [_pairs(rows, expected, order[errors[order] >= SURPRISING])]
+
+    def twins(self) -> list:
+        """Groups of pictures that look nearly the same."""
+        rows = self._session.looked_at()
+        if self._twins is None or self._twins[0] != len(rows):
+            groups = find_twins(np.asarray(plots.to_image(self._session.X[row])).transpose(2, 0, 1)
+                                for row in rows)
+            self._twins = len(rows), [[(int(rows[index]), None) for index in group]
+                                      for group in groups]
+        return self._twins[1]
+
+    def model(self) -> list:
+        """Unrated pictures, best first, as the model that was trained last ranks them."""
+        scores = self._training and self._training.scores(len(self._session.X))
+        if scores is None:
+            return [[]]
+        rows = self._session.unrated()
+        order = np.argsort(-scores[rows], kind='stable')
+        return [[(int(row), None) for row in rows[order[:MOST]]]]
+
+
+def _pairs(rows, expected, order):
+    return [(int(rows[i]), round(float(expected[i]), 2)) for i in order[:MOST]]

@@ -1,0 +1,267 @@
+"""Views of the list, pictures side by side, training and a phone, in a real browser."""
+import contextlib
+import os
+import shutil
+import sys
+
+import numpy as np
+import pytest
+
+from picture_ranknet.rating import server
+from picture_ranknet.rating.journal import Journal
+from picture_ranknet.rating.stars import StarSession
+from picture_ranknet.rating.training import Training
+
+BROWSER = os.environ.get('CHROMIUM') or shutil.which('chromium') or shutil.which('chromium-browser')
+playwright = pytest.importorskip('playwright.sync_api')
+pytestmark = pytest.mark.skipif(not BROWSER, reason='needs Chromium: set CHROMIUM to its program')
+
+PHONE = {'viewport': {'width': 390, 'height': 844}, 'has_touch': True, 'is_mobile': True}
+TRAIN = '''
+import sys
+rows = open(sys.argv[2]).read().split()
+print('step: 1000 | NDCG@100 | train: 0.9', flush=True)
+open(sys.argv[sys.argv.index('-op') + 1], 'w').write('\\n'.join(map(str, range(len(rows)))))
+'''
+
+
+@pytest.fixture(scope='module')
+def browser():
+    with playwright.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=BROWSER, args=['--no-sandbox'])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser, rated_files, ratings, monkeypatch):
+    """Open the page of a session with some ratings; gives it and the session."""
+    monkeypatch.chdir(rated_files)
+    (rated_files / 'train.py').write_text(TRAIN)
+    troubles = []
+    with contextlib.ExitStack() as closing:
+        def open_page(n_rated=0, twins=(), odd=None, train='train.py', **context):
+            X = np.load('X.npy')
+            for row, other in twins:
+                X[row] = X[other]
+            journal = closing.enter_context(Journal('mine.txt', len(X), 'id'))
+            for row in range(n_rated):
+                journal.rate(row, 5 if row == odd else ratings[row])
+            session = closing.enter_context(StarSession(X, journal, repeat_every=0))
+            serving = closing.enter_context(server.Server(
+                session, 'X.npy', training=Training([sys.executable, train], 'X.npy', 'mine.txt')))
+            page = closing.enter_context(contextlib.closing(browser.new_context(
+                **{'viewport': {'width': 1280, 'height': 800}, 'reduced_motion': 'reduce',
+                   **context}))).new_page()
+            page.set_default_timeout(60000)
+            page.on('pageerror', lambda error: troubles.append(str(error)))
+            page.goto(serving.url)
+            page.wait_for_selector('#stage[data-ready]')
+            return page, session
+        yield open_page
+    assert troubles == []
+
+
+def wait_for_lesson(page, session):
+    """Until something has been learnt from the ratings."""
+    while len(session.expected()[0]) + len(session.expected_without()[0]) == 0:
+        page.wait_for_timeout(50)
+
+
+def open_list(page):
+    page.keyboard.press('g')
+    page.wait_for_selector('.cell:focus')
+
+
+def rows_of(page):
+    return page.locator('.cell').evaluate_all('cells => cells.map(c => Number(c.dataset.row))')
+
+
+def says(page, text):
+    page.wait_for_function(
+        'text => document.querySelector("#status").textContent.includes(text)', arg=text)
+
+
+def test_favourites_so_far_are_shown_and_corrected(open_page, ratings):
+    page, session = open_page(20)
+    wait_for_lesson(page, session)
+    open_list(page)
+    page.keyboard.press('f')
+    page.wait_for_selector('.tag.expected')
+    rows = rows_of(page)
+    assert sorted(rows) == list(range(20, 30)) and ratings[rows[0]] == 5
+    expected = page.locator('.tag.expected').all_inner_texts()
+    assert expected == sorted(expected, reverse=True)
+    page.wait_for_timeout(200)
+    page.keyboard.press('2')
+    page.wait_for_function('() => document.querySelectorAll(".cell").length === 9')
+    assert session.journal.ratings[rows[0]] == 2 and rows_of(page) == rows[1:]
+    page.keyboard.press('f')
+    page.wait_for_function('() => document.querySelectorAll(".cell").length === 30')
+
+
+def test_what_is_rated_otherwise_than_expected_comes_first(open_page):
+    page, session = open_page(28, odd=0)
+    wait_for_lesson(page, session)
+    open_list(page)
+    page.select_option('#filter', 'surprises')
+    page.wait_for_selector('.tag.own')
+    assert rows_of(page)[0] == 0
+    assert page.locator('.cell >> nth=0 >> .tag.own').inner_text() == '5'
+
+
+def test_near_duplicates_are_rated_together(open_page):
+    page, session = open_page(twins=[(3, 17), (9, 17)])
+    while session._taste is None:
+        page.wait_for_timeout(50)
+    open_list(page)
+    page.select_option('#filter', 'twins')
+    page.wait_for_function('() => document.querySelectorAll(".cell").length === 3')
+    assert rows_of(page) == [3, 9, 17]
+    page.locator('.cell >> nth=0').click()
+    page.locator('.cell >> nth=2').click(modifiers=['Shift'])
+    page.wait_for_timeout(200)
+    page.keyboard.press('4')
+    says(page, '3 pictures rated')
+    assert session.journal.ratings[[3, 9, 17]].tolist() == [4, 4, 4]
+    assert page.locator('.tag.own').all_inner_texts() == ['4', '4', '4']
+
+
+def test_pictures_side_by_side_are_rated_by_keys_and_buttons(open_page):
+    page, session = open_page(6)
+    open_list(page)
+    page.keyboard.press('c')
+    says(page, 'Choose 2 to 4')
+    page.locator('.cell[data-row="0"]').click()
+    for row in 2, 4:
+        page.locator(f'.cell[data-row="{row}"]').click(modifiers=['Control'])
+    page.keyboard.press('c')
+    page.wait_for_selector('.compared:focus')
+    page.wait_for_function(
+        '() => [...document.querySelectorAll(".compared img")].every(img => img.complete)')
+    page.wait_for_timeout(200)
+    page.keyboard.press('5')
+    page.wait_for_selector('.card >> nth=1 >> .compared[aria-pressed=true]')
+    page.wait_for_timeout(200)
+    page.click('.card >> nth=2 >> .level >> nth=0')
+    page.wait_for_selector('.card >> nth=2 >> .level[aria-pressed=true]:text("1")')
+    page.keyboard.press('Escape')
+    page.wait_for_selector('.cell')
+    assert session.journal.ratings[[0, 2, 4]].tolist() == [5, 3, 1]
+
+
+def test_the_picture_of_the_stage_is_compared_with_rated_ones(open_page):
+    page, session = open_page(10)
+    row = int(page.get_attribute('#stage', 'data-ready'))
+    page.keyboard.press('c')
+    page.wait_for_selector('#compare[open]')
+    names = page.locator('.compared').evaluate_all('buttons => buttons.map(b => b.ariaLabel)')
+    assert [name.split(', ')[1] for name in names] == ['not rated', '2', '3', '4']
+    page.wait_for_function('() => document.querySelector(".compared img").complete')
+    page.wait_for_timeout(200)
+    page.keyboard.press('3')
+    page.wait_for_selector('.card >> nth=0 >> .level[aria-pressed=true]')
+    page.keyboard.press('c')
+    page.wait_for_function(
+        'row => ![undefined, row].includes(document.querySelector("#stage").dataset.ready)',
+        arg=str(row))
+    assert session.journal.ratings[row] == 3
+
+
+def test_training_is_started_and_its_ranking_shown(open_page, rated_files):
+    page, _ = open_page(20)
+    page.click('#open-training')
+    page.click('#train')
+    page.wait_for_selector('#see-model:visible')
+    assert 'mine_model.pkl' in page.inner_text('#training')
+    page.click('#see-model')
+    page.wait_for_selector('.cell')
+    page.wait_for_function('() => document.querySelectorAll(".cell").length === 10')
+    assert rows_of(page) == list(range(29, 19, -1))
+    assert len((rated_files / 'mine.txt').read_text().split()) == 30
+
+
+def test_training_that_fails_says_why(open_page):
+    page, _ = open_page(20, train='missing.py')
+    page.keyboard.press('t')
+    page.click('#train')
+    page.wait_for_function(
+        '() => document.querySelector("#training-title").textContent === "Training failed"')
+    assert 'missing.py' in page.inner_text('#training-text')
+
+
+def swipe(page, distance):
+    box = page.locator('#stage .pictures figure').bounding_box()
+    x, y = box['x'] + box['width'] / 2, box['y'] + box['height'] / 2
+    touch = page.context.new_cdp_session(page)
+    for part in range(5):
+        touch.send('Input.dispatchTouchEvent', {
+            'type': 'touchMove' if part else 'touchStart',
+            'touchPoints': [{'x': x + distance * part / 4, 'y': y}]})
+    touch.send('Input.dispatchTouchEvent', {'type': 'touchEnd', 'touchPoints': []})
+
+
+def test_a_phone_rates_by_buttons_and_swipes(open_page):
+    page, session = open_page(**PHONE)
+
+    def row(former=None):
+        return page.wait_for_function('''former => {
+            const {ready} = document.querySelector('#stage').dataset;
+            return ready !== former && ready;
+        }''', arg=former).json_value()
+
+    first = row()
+    page.tap('.level >> nth=4')
+    second = row(first)
+    assert session.journal.ratings[int(first)] == 5
+    swipe(page, 20)       # too short
+    swipe(page, -150)
+    third = row(second)
+    assert third != first
+    swipe(page, 150)
+    assert row(third) == second
+    assert np.isfinite(session.journal.ratings).sum() == 1
+    for button in page.locator('button:visible:not(.neighbour)').all():
+        assert button.bounding_box()['height'] >= 44
+
+
+def test_a_phone_rates_several_of_the_list_by_buttons(open_page):
+    page, session = open_page(6, **PHONE)
+    page.tap('#open-list')
+    page.select_option('#filter', 'null')
+    page.tap('text=Choose several')
+    page.wait_for_function('() => document.querySelectorAll(".cell").length === 24')
+    rows = rows_of(page)[:3]
+    page.tap('.cell >> nth=1')
+    page.tap('.cell >> nth=2')
+    page.wait_for_timeout(200)
+    page.tap('#list-bar .level >> nth=1')
+    says(page, '3 pictures rated')
+    assert session.journal.ratings[rows].tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize('context', [{}, PHONE])
+def test_what_is_new_fits_and_axe_finds_nothing_to_mend(open_page, context):
+    axe = pytest.importorskip('axe_playwright_python.sync_playwright').Axe()
+    page, session = open_page(20, twins=[(3, 17)], **context)
+    wait_for_lesson(page, session)
+
+    def check():
+        assert page.evaluate('document.documentElement.scrollWidth <= innerWidth')
+        for scheme in 'light', 'dark':
+            page.emulate_media(color_scheme=scheme)
+            found = axe.run(page).response['violations']
+            assert [(v['id'], [node['html'] for node in v['nodes']]) for v in found] == []
+
+    page.keyboard.press('c')
+    page.wait_for_selector('#compare[open]')
+    check()
+    page.keyboard.press('Escape')
+    page.keyboard.press('t')
+    page.wait_for_selector('#training[open]')
+    check()
+    page.keyboard.press('Escape')
+    open_list(page)
+    page.select_option('#filter', 'surprises')
+    page.wait_for_selector('.tag')
+    check()
