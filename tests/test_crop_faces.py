@@ -53,7 +53,7 @@ def test_faces_are_found_cropped_and_listed(crop, tmp_path):
     assert X.shape == (1, 3, 80, 80) and X.dtype == np.uint8
     assert colour_of(X[:, :, 30:50, 30:50][0]) == near(SKIN)  # RGB
     assert list(row) == ['row', 'source', 'frame', 'time', 'x', 'y', 'w', 'h', 'group',
-                         'confidence', 'sharpness']
+                         'confidence', 'sharpness', 'kind', 'margin']
     assert [row[name] for name in ('row', 'source', 'frame', 'time')] == ['0', 'a.png', '0', '']
     x, y, w, h = (int(row[name]) for name in 'xywh')
     assert x < 40 < 64 < x + w and y < 30 < 54 < y + h and w == h
@@ -68,8 +68,8 @@ def test_outputs_are_the_same_as_numpy_would_save(crop, tmp_path):
     assert len(arrays.read_pictures('Y.npy')) == 12
     tables.read_table('Y.csv', 12)
     assert (tmp_path / 'Y.csv').read_text().startswith(
-        'row,source,frame,time,x,y,w,h,group,confidence,sharpness\n'
-        '0,0.png,0,,0,0,60,40,s0t0,,0.0\n1,1.png,0,,0,0,60,40,s0t0,,0.0\n')
+        'row,source,frame,time,x,y,w,h,group,confidence,sharpness,kind,margin\n'
+        '0,0.png,0,,0,0,60,40,s0t0,,0.0,picture,0\n')
 
 
 def test_colours_are_rgb_and_the_channels_come_first(crop, tmp_path):

@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-import train
 from picture_ranknet.faces.store import FaceStore
+from picture_ranknet.learning import snapshots
 from picture_ranknet.models import model_file
 from picture_ranknet.storage import arrays, atomic, picture_set, ratings_txt
 from support import media_samples
@@ -252,7 +252,7 @@ def test_a_set_that_is_half_moved_is_completed_and_not_read(run, root, tmp_path,
 # Two at once
 
 def test_two_commands_do_not_write_to_the_same_place(run, folder):
-    with train.keep_others_out(str(folder / 'result')):
+    with snapshots.keeping_others_out(str(folder / 'result')):
         message = error_of(run(*TRAIN))
     assert message == ('train.py: error: result: another train.py is writing to it; choose another '
                        'folder with --out')

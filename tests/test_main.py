@@ -45,7 +45,7 @@ def test_other_names_are_refused(python_m, args, got):
 def test_errors_have_the_name_of_the_command(python_m):
     done = python_m('predict', 'model.pkl', 'X.npy')
     assert done.returncode == 1
-    assert done.stderr == 'predict.py: error: model.pkl: No such file or directory\n'
+    assert done.stderr == 'predict.py: error: X.npy: No such file or directory\n'
 
 
 def test_options_and_messages_need_nothing_that_is_slow_to_import(root):

@@ -255,7 +255,7 @@ def test_crops_are_those_of_one_process_to_the_byte(run, mpirun, tmp_path):
 def test_an_error_of_all_processes_is_printed_once(mpirun, tmp_path):
     done = mpirun(4, 'predict.py', 'model.pkl', 'X.npy')
     assert done.returncode == 1
-    assert errors(done) == ['predict.py: error: model.pkl: No such file or directory']
+    assert errors(done) == ['predict.py: error: X.npy: No such file or directory']
 
 
 @needs_mpi

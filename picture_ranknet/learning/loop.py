@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Optional
 
-import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
-
 import net
 from picture_ranknet.errors import InputError
 from picture_ranknet.fast import fused_adam

@@ -10,7 +10,6 @@ from picture_ranknet.errors import InputError
 from picture_ranknet.fast import fused_adam
 from picture_ranknet.learning import loop, snapshots
 from picture_ranknet.learning.recipe import Recipe
-from support import hostile
 from support.errors import error_of
 from support.runs import assert_same, fresh_model, weights_of
 
@@ -192,10 +191,16 @@ def test_a_snapshot_is_checked_to_fit(path, go_on, name, change, words):
 def test_a_pickle_in_a_snapshot_is_not_run(path, go_on, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     file = io.BytesIO()
-    np.save(file, np.array([hostile.Call(os.mkdir, 'ran')]), allow_pickle=True)
+    np.save(file, np.array([_MakesAFolder()]), allow_pickle=True)
     repack(path, W, lambda a: file.getvalue())
     assert 'neither numbers nor text' in error_of(go_on, path)
     assert not (tmp_path / 'ran').exists()
+
+
+class _MakesAFolder:
+
+    def __reduce__(self):
+        return os.mkdir, ('ran',)
 
 
 # The folder of a run

@@ -109,4 +109,5 @@ def test_black_frames_are_the_cause(crop, tmp_path):
     save_picture(tmp_path / 'a.png', colour=(3, 4, 5))
     _, err, status = crop('a.png', '--cascade', 'small.xml')
     assert (err, status) == (
-        'crop_faces.py: error: no face in 1 picture: all of it is black\n', 1)
+        'crop_faces.py: error: no face in 1 picture: every frame is blank, of a single colour; '
+        'check that the file shows a picture elsewhere\n', 1)

@@ -56,7 +56,7 @@ def test_a_name_of_many_pictures_is_refused(table, name, rows):
 
 
 def test_a_missing_column_is_named(table):
-    with pytest.raises(InputError, match='found no clicks'):
+    with pytest.raises(InputError, match='got none named clicks'):
         clicks.read(table('picture,impressions\n0,1\n'), 3)
 
 

@@ -138,7 +138,7 @@ def test_an_empty_table_gives_no_faces(tmp_path):
 
 def test_a_missing_column_is_said(tmp_path):
     table = write_table(tmp_path / 't.csv', 'a.png,1', columns='source,x')
-    with pytest.raises(InputError, match='line 1: .* found no y, w, h'):
+    with pytest.raises(InputError, match='line 1: .* got none named y, w, h'):
         samples.read_scenes([table], 1)
 
 
