@@ -1,4 +1,5 @@
 import itertools
+import os
 import re
 import struct
 import sys
@@ -335,3 +336,11 @@ def test_the_cover_of_an_album_is_no_video(tmp_path):
         out.mux(stream.encode(frame))
     with pytest.raises(InputError, match='a.mkv: expected a video, got sound only'):
         read_all(tmp_path / 'a.mkv')
+
+
+@pytest.mark.skipif(not hasattr(os, 'sched_getscheduler'), reason='needs Linux')
+def test_writing_av1_leaves_the_priority_as_it_was(tmp_path):
+    before = os.sched_getscheduler(0)  # else all later tests starve the machine
+    encode_video(tmp_path / 'a.mp4', [quarters()] * 2, 'libsvtav1')
+    assert {os.sched_getscheduler(int(thread)) for thread in os.listdir('/proc/self/task')} == {
+        before}
