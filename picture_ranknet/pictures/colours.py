@@ -100,6 +100,12 @@ def _values():
     return np.uint8(np.rint(255 * values))
 
 
+def curve(gamma: float) -> np.ndarray:
+    """From values whose light is their power of ``gamma`` to those of sRGB; ``uint8``, (256,)."""
+    light = np.linspace(0, 1, 256) ** gamma
+    return _values()[np.uint16(np.rint(light * 65535))]
+
+
 def on_white(img: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Put a picture on white.
 

@@ -8,6 +8,7 @@ import functools
 import io
 import os
 import struct
+import zlib
 from collections.abc import Iterator
 from typing import Callable, Optional
 
@@ -24,8 +25,15 @@ PAGES = 'HEIF', 'TIFF'  # of all other formats, the first picture: MPO's others 
 USUAL_PAUSE = 1 / 25    # seconds, where an animation does not say
 BYTES = 8               # of a pixel, at most: four channels of 16 bits
 ORIENTATION, INTEROPERABILITY, EXIF, COLOUR_SPACE = 0x0112, 0xa005, 0x8769, 0xa001
-SUBFILE, PHOTOMETRIC, SUB_IFDS, ICC = 254, 262, 330, 34675  # tags of TIFF
+SUBFILE, BITS, PHOTOMETRIC, SUB_IFDS, ICC = 254, 258, 262, 330, 34675  # tags of TIFF
 SHRUNK, MASK = 1, 4     # bits of SUBFILE
+DARKER = 0              # a PHOTOMETRIC: the larger a value, the darker
+SRGB_GAMMA = .45455     # of PNG; one this near is that of sRGB:
+NEAR_GAMMA = .01
+# Chunks of PNG that tell how a picture looks; texts may be longer than Pillow likes.
+CHUNKS = frozenset(b'IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB iCCP cICP eXIf acTL fcTL fdAT'.split())
+TEXTS = b'Raw profile type', b'XML:com.adobe.xmp'  # in which some programs hide EXIF
+LONG_TEXT = 2 ** 16     # bytes
 
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit, which would warn of what limits.py allows
 
@@ -68,7 +76,8 @@ class Pictures:
         seconds = 0. if self.is_animation else None
         for position, index in enumerate(self._frames):
             try:
-                self._image.seek(index)
+                if self._image.format in ANIMATIONS + PAGES:
+                    self._image.seek(index)  # of PSD, this would be a layer
                 check_size(self.path, *self._image.size, self._max_pixels)
                 self._image.load()
                 check_size(self.path, *self._image.size, self._max_pixels)
@@ -116,15 +125,20 @@ def opened(path: str, max_pixels: int = MAX_PIXELS) -> Iterator[Pictures]:
     with open(path, 'rb') as f:
         if kind.name == 'JPEG':
             f = _mended(f.read())
+        elif kind.name == 'PNG' and os.path.getsize(path) <= most:
+            f = _bare(f.read())
+        elif kind.name == 'JPEG2000' and _is_deep_colour(head):  # Pillow makes white black
+            raise _unread(path, 'JPEG 2000 of more than 8 bits')
         try:
             image = _heif(f) if kind.name == 'HEIF' else Image.open(f, formats=[kind.name])
         except (InputError, MemoryError):
             raise
         except Exception as e:  # Pillow's formats raise many kinds
+            if _is_unknown(kind.name, f):
+                raise _unread(path, f'{kind.name} of this kind') from e
             raise _damaged(path, kind.name, e) from e
         with image:
-            if kind.name == 'AVIF' or kind.name == 'HEIF':
-                image.nclx = _coded_colours(head)
+            image.nclx = _coded_colours(kind.name, head)
             yield Pictures(path, image, max_pixels, head[24] if kind.name == 'PNG' else 8)
 
 
@@ -193,6 +207,43 @@ def _mended(data):
     return io.BytesIO(data)
 
 
+def _bare(data):
+    """A PNG of the chunks that tell how it looks; the last one may be cut short."""
+    kept, at = [data[:8]], 8
+    while at < len(data):
+        end = at + 12 + int.from_bytes(data[at:at + 4], 'big')
+        name, content = data[at + 4:at + 8], data[at + 8:end - 4]
+        is_right = end > len(data) or zlib.crc32(data[at + 4:end - 4]) == int.from_bytes(
+            data[end - 4:end], 'big')
+        is_text = content.startswith(TEXTS) and len(content) < LONG_TEXT
+        if name[:1].isupper() or is_right and (name in CHUNKS or is_text):
+            kept.append(data[at:end])
+        at = end
+    return io.BytesIO(b''.join(kept))
+
+
+def _is_deep_colour(head):
+    """Whether a JPEG 2000 has colours of more than 8 bits, by its marker SIZ."""
+    at = head.find(b'\xff\x4f\xff\x51') + 40
+    return at >= 40 and len(head) > at + 2 and head[at + 1] >= 3 and head[at + 2] % 128 > 7
+
+
+def _is_unknown(name, file):
+    """Whether Pillow knows a format, but not files of this depth or these colours."""
+    try:
+        file.seek(0)
+        Image.OPEN[name][0](file, '')
+    except SyntaxError as e:
+        return isinstance(e.__cause__, KeyError)  # in its table of modes
+    except Exception:
+        return False
+    return False
+
+
+def _unread(path, what):
+    return InputError(f'{path}: {what} is not read; save it as PNG or JPEG, with 8 bits a channel')
+
+
 def _damaged(path, name, error):
     detail = str(error).strip().split('\n')[0]
     return InputError(f'{path}: expected a whole {name} picture, got a damaged or incomplete one'
@@ -206,7 +257,7 @@ def to_img(image: Image.Image, n_bits: int = 8) -> np.ndarray:
 
     Args:
         image (PIL.Image.Image): Of any mode.
-        n_bits (int): Of a value in its file, where that is a PNG.
+        n_bits (int): Of a value in its file, where that is a PNG or a TIFF.
 
     Returns:
         numpy.ndarray: HWC, BGR, ``uint8``.
@@ -216,17 +267,26 @@ def to_img(image: Image.Image, n_bits: int = 8) -> np.ndarray:
     """
     profile = image.tag_v2.get(ICC) if image.format == 'TIFF' else image.info.get('icc_profile')
     nclx = getattr(image, 'nclx', None)
+    gamma, is_png = _gamma(image), image.format == 'PNG'
+    is_darker = image.format == 'TIFF' and image.tag_v2.get(PHOTOMETRIC) == DARKER
+    if image.format == 'TIFF' and image.tag_v2.get(BITS) == (12,):
+        n_bits = 12
     exif = Image.Exif()
     with contextlib.suppress(Exception):  # a damaged table says nothing
         exif = image.getexif()
         if exif.get(ORIENTATION, 1) != 1:
             image = ImageOps.exif_transpose(image)
+    is_deep = image.mode.startswith('I') or image.mode == 'F'
     plain, alpha = _to_8_bits(image, n_bits)
-    rgb = _by_profile(plain, profile) if profile else None
+    if is_darker and is_deep:  # Pillow turns only shallow ones
+        plain = ImageOps.invert(plain)
+    rgb = _by_profile(plain, profile) if profile and not (nclx and is_png) else None
     img = cv2.cvtColor(np.asarray(rgb or plain.convert('RGB')), cv2.COLOR_RGB2BGR)
     if rgb is None:
         primaries, transfer = nclx or (_by_exif(exif), None)
-        if not colours.is_srgb(primaries, transfer):
+        if gamma and not nclx:
+            img = cv2.LUT(img, colours.curve(1 / gamma))
+        elif not colours.is_srgb(primaries, transfer):
             img = colours.to_srgb(img, primaries, colours.GAMMA if primaries == 'Adobe'
                                   else transfer)
     return img if alpha is None else colours.on_white(img, np.asarray(alpha))
@@ -235,7 +295,7 @@ def to_img(image: Image.Image, n_bits: int = 8) -> np.ndarray:
 def _to_8_bits(image, n_bits):
     """A picture of 8 bits without transparency, and its alpha or ``None``."""
     if image.mode.startswith('I') or image.mode == 'F':
-        return _deep_to_8_bits(image)
+        return _deep_to_8_bits(image, n_bits)
     if not image.has_transparency_data:
         return image, None
     key = image.info.get('transparency')
@@ -248,7 +308,7 @@ def _to_8_bits(image, n_bits):
     return rgba.convert('L' if is_grey else 'RGB'), rgba.getchannel('A')
 
 
-def _deep_to_8_bits(image):
+def _deep_to_8_bits(image, n_bits):
     """Grey of more than 8 bits, or of floating values."""
     grey = np.asarray(image)
     key = image.info.get('transparency')
@@ -261,6 +321,8 @@ def _deep_to_8_bits(image):
         grey = grey * (255 if high <= 1 else 1)
     elif image.mode == 'I' and grey.max() > 65535:
         grey = grey / 2 ** 23
+    elif n_bits == 12:
+        grey = grey / (4095 / 255)
     else:
         grey = grey / 257
     return Image.fromarray(np.uint8(np.clip(np.rint(grey), 0, 255))), alpha
@@ -306,9 +368,18 @@ def _by_exif(exif):
     return None
 
 
-def _coded_colours(head):
-    """Primaries and transfer of an AVIF or a HEIC without a profile, or ``None``."""
-    at = head.find(b'colrnclx')
+def _gamma(image):
+    """The gAMA of a PNG, if nothing in it tells its colours better; ``None`` if it is sRGB's."""
+    gamma = image.info.get('gamma') if image.format == 'PNG' and 'srgb' not in image.info else None
+    return gamma if gamma and abs(gamma - SRGB_GAMMA) > NEAR_GAMMA else None
+
+
+def _coded_colours(name, head):
+    """Primaries and transfer that an AVIF, a HEIC or a PNG names by number, or ``None``."""
+    if name == 'PNG':
+        at = head.find(b'cICP', 0, head.find(b'IDAT'))
+        return tuple(head[at + 4:at + 6]) if at >= 0 else None
+    at = head.find(b'colrnclx') if name in ('AVIF', 'HEIF') else -1
     if at < 0 or len(head) < at + 12:
         return None
     return struct.unpack_from('>HH', head, at + 8)

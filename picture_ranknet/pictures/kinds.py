@@ -48,7 +48,16 @@ SIGNATURES = [
     (b'#?RADIANCE', UNSUPPORTED, 'Radiance HDR'), (b'#?RGBE', UNSUPPORTED, 'Radiance HDR'),
     (b'8BPS\0\2', UNSUPPORTED, 'PSB'), (b'gimp xcf', UNSUPPORTED, 'XCF'),
     (b'P7\n', UNSUPPORTED, 'PAM'),
-    (b'\0\0\1\0', UNSUPPORTED, 'icon'),
+    (b'\0\0\1\0', UNSUPPORTED, 'icon'), (b'\0\0\2\0\1', UNSUPPORTED, 'icon'),
+    (b'icns', UNSUPPORTED, 'icon'),
+    (b'DDS ', UNSUPPORTED, 'DDS'), (b'BPG\xfb', UNSUPPORTED, 'BPG'), (b'FLIF', UNSUPPORTED, 'FLIF'),
+    (b'AT&TFORM', UNSUPPORTED, 'DjVu'), (b'SIMPLE  =', UNSUPPORTED, 'FITS'),
+    (b'\x01\xda\0', UNSUPPORTED, 'SGI'), (b'\x01\xda\1', UNSUPPORTED, 'SGI'),
+    (b'\x59\xa6\x6a\x95', UNSUPPORTED, 'Sun raster'), (b'/* XPM */', UNSUPPORTED, 'XPM'),
+    (b'PF\n', UNSUPPORTED, 'PFM'), (b'Pf\n', UNSUPPORTED, 'PFM'),
+    (b'\x0a\5\1', UNSUPPORTED, 'PCX'), (b'\x0a\3\1', UNSUPPORTED, 'PCX'),
+    (b'\xd7\xcd\xc6\x9a', UNSUPPORTED, 'Windows metafile'),
+    (b'\xc5\xd0\xd3\xc6', UNSUPPORTED, 'EPS'),
     (b'\x1aE\xdf\xa3', VIDEO, 'Matroska'),
     (b'FLV\1', VIDEO, 'Flash video'),
     (b'0&\xb2u\x8ef\xcf\x11', VIDEO, 'ASF'),
@@ -100,6 +109,10 @@ def tell(head: bytes) -> Optional[Kind]:
         return Kind(PICTURE, 'DIB')
     if _is_transport_stream(head):
         return Kind(VIDEO, 'MPEG-TS')
+    if _is_targa(head):
+        return Kind(UNSUPPORTED, 'TGA')
+    if head[128:132] == b'DICM':
+        return Kind(UNSUPPORTED, 'DICOM')
     if b'\0\0\1\xba' in head and b'\0\0\1\xe0' in head:  # begins in the middle of a pack
         return Kind(VIDEO, MPEG_PACKS)
     return None
@@ -125,6 +138,13 @@ def _is_dib(head):
     at = 8 if head[0] == 12 else 12
     planes, bits = (int.from_bytes(head[i:i + 2], 'little') for i in (at, at + 2))
     return planes == 1 and bits in (1, 4, 8, 16, 24, 32)
+
+
+def _is_targa(head):
+    """A format without a signature: colours without a palette, at most 16384 a side."""
+    return (len(head) > 18 and head[1] == 0 and head[2] in (2, 3, 10, 11) and not any(head[3:8])
+            and head[16] in (8, 16, 24, 32) and head[17] & 0xc0 == 0
+            and all(0 < head[at] + 256 * head[at + 1] <= 2 ** 14 for at in (12, 14)))
 
 
 def _is_transport_stream(head):

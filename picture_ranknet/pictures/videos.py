@@ -111,7 +111,10 @@ class Video:
             self._converters.clear()  # of another size, that is over
             self._converters[key] = _Converter(frame, width, height, *gamut)
         img = self._converters[key](frame)
-        return _turn(img, frame.side_data.get('DISPLAYMATRIX'))
+        try:
+            return _turn(img, frame.side_data.get('DISPLAYMATRIX'))
+        except ValueError:  # PyAV does not know all that FFmpeg may say of a frame, such as EXIF
+            return np.ascontiguousarray(np.rot90(img, round(frame.rotation / 90)))
 
     def _shape(self, frame):
         """Width and height with square pixels: the height stays."""
@@ -252,10 +255,13 @@ class _Converter:
         if not is_rgb:
             options += [f'in_color_matrix={_matrix(frame)}',
                         f'in_range={"full" if full else "limited"}']
+        # FFmpeg's exact conversion makes white grey of fewer than 8 bits; its plain one does not.
+        few = is_rgb and not frame.format.has_palette and any(
+            1 < part.bits < 8 for part in frame.format.components)
         # Planes, for which FFmpeg's exact conversion is three times as fast as for bgr24.
         planes = 'gbrap' if self._has_alpha else 'gbrp'
         planes += '' if self._is_srgb else '16le'
-        self._graph = _build(frame, ('scale', ':'.join(options)),
+        self._graph = _build(frame, *[('format', 'bgr24')] * few, ('scale', ':'.join(options)),
                              ('format', 'bgr24' if self._is_fast else planes))
         self._size = width, height
 
@@ -265,7 +271,8 @@ class _Converter:
             width, height = self._size
             plane, = self._graph.pull().planes
             rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-            return cv2.add(rows[:height, :3 * width].reshape(height, width, 3), (1, 1, 1, 0))
+            img = rows[:height, :3 * width].reshape(height, width, 3)
+            return cv2.add(img, (1, 1, 1, 0), dst=img)  # the buffer is nobody else's
         green, blue, red, *alpha = map(self._read_plane, self._graph.pull().planes)
         img = cv2.merge([blue, green, red])
         if not self._is_srgb:

@@ -314,3 +314,50 @@ def test_floating_values_without_a_known_range_are_refused(tmp_path):
     Image.fromarray(np.array([[-3, 1e6]], np.float32)).save(tmp_path / 'a.tiff')
     with pytest.raises(InputError, match='a.tiff: expected floating values of 0 to 1 or to 255'):
         images.read_picture(str(tmp_path / 'a.tiff'))
+
+
+def test_grey_tiff_of_16_bits_whose_large_values_are_dark(tmp_path):
+    Image.fromarray(np.array([[65535, 35535, 0]] * 2, np.uint16)).save(
+        tmp_path / 'a.tiff', tiffinfo={262: 0})
+    img = images.read_picture(str(tmp_path / 'a.tiff'))
+    assert img[0, :, 0].tolist() == pytest.approx([0, 117, 255], abs=1)
+
+
+def test_grey_tiff_of_12_bits(tmp_path):
+    data = bytes([0x00, 0x07, 0xff, 0xff, 0xf0, 0x00])  # 0, 2047, 4095 and 0
+    tags = {256: 4, 257: 1, 258: 12, 259: 1, 262: 1, 273: 8 + 2 + 12 * 8 + 4, 277: 1, 279: 6}
+    (tmp_path / 'a.tiff').write_bytes(
+        struct.pack('<2sHIH', b'II', 42, 8, len(tags)) + b''.join(
+            struct.pack('<HHII', tag, 4, 1, value) for tag, value in tags.items())
+        + bytes(4) + data)
+    img = images.read_picture(str(tmp_path / 'a.tiff'))
+    assert img[0, :, 0].tolist() == pytest.approx([0, 127, 255, 0], abs=1)
+
+
+# What else a PNG says
+
+def test_the_gamma_of_a_png_counts_where_nothing_else_is_said(tmp_path):
+    rows, linear = [bytes([0, 55, 188])] * 2, (b'gAMA', struct.pack('>I', 100000))
+    for chunks, expected in (([linear], [0, 128, 223]), ([linear, (b'sRGB', b'\0')], [0, 55, 188]),
+                             ([(b'gAMA', struct.pack('>I', 45455))], [0, 55, 188])):
+        (tmp_path / 'a.png').write_bytes(png(8, 0, rows, *chunks))
+        img = images.read_picture(str(tmp_path / 'a.png'))
+        assert img[0, :, 1].tolist() == pytest.approx(expected, abs=1)
+
+
+def test_colours_of_a_png_by_number(tmp_path):
+    row = bytes([230, 60, 60])
+    (tmp_path / 'a.png').write_bytes(png(8, 2, [row] * 2, (b'cICP', bytes([12, 13, 0, 1]))))
+    img = images.read_picture(str(tmp_path / 'a.png'))
+    assert img[0, 0, ::-1].tolist() == pytest.approx([250, 31, 49], abs=3)
+
+
+def test_texts_of_a_png_do_not_matter_however_long_or_damaged(tmp_path):
+    rows = [bytes([0, 55, 188])] * 2
+    data = png(8, 0, rows, (b'zTXt', b'a\0\0' + zlib.compress(bytes(2 ** 22))), (b'tEXt', b'b\0'))
+    for name in b'zTXt', b'tEXt':
+        at = data.index(name)
+        (tmp_path / 'a.png').write_bytes(data[:at + 4] + b'!' + data[at + 5:])
+        assert images.read_picture(str(tmp_path / 'a.png'))[0, :, 1].tolist() == [0, 55, 188]
+    (tmp_path / 'a.png').write_bytes(data)
+    assert images.read_picture(str(tmp_path / 'a.png'))[0, :, 1].tolist() == [0, 55, 188]

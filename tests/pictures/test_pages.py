@@ -1,4 +1,6 @@
 """Files of several pictures, files that are cut short, and files that are something else."""
+import struct
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -107,6 +109,13 @@ def test_a_png_without_its_last_chunk_is_read(tmp_path):
     (b'\xff\x0a' + bytes(99), 'JPEG XL files are not read; save it as PNG or JPEG'),
     (b'\0\0\0\x18ftypcrx \0\0\0\1crx isom' + bytes(99), 'camera raw files are not read'),
     (b'#?RADIANCE\n', 'Radiance HDR files are not read'),
+    (b'DDS |\0\0\0' + bytes(99), 'DDS files are not read'),
+    (b'\0\0\2' + bytes(9) + b'\x40\0\x30\0\x18\0' + bytes(99), 'TGA files are not read'),
+    (bytes(128) + b'DICM' + bytes(99), 'DICOM files are not read'),
+    (b'\xff\x4f\xff\x51\0\x2f' + bytes(34) + b'\0\3\x0f\1\1' + bytes(99),
+     'JPEG 2000 of more than 8 bits is not read'),
+    (b'8BPS\0\1' + bytes(6) + b'\0\3\0\0\0\4\0\0\0\4\0\x10\0\3' + bytes(99),
+     'PSD of this kind is not read; save it as PNG or JPEG, with 8 bits a channel'),
     (b'%PDF-1.7\n', 'expected a picture or a video, got a PDF document'),
     (b'<!DOCTYPE html><html>', 'expected a picture or a video, got a web page'),
     (b'ID3\4' + bytes(99), r'expected a picture or a video, got sound only \(MP3\)'),
@@ -115,6 +124,13 @@ def test_what_is_not_read_is_named(tmp_path, data, words):
     (tmp_path / 'a.jpg').write_bytes(data)
     with pytest.raises(InputError, match=f'a.jpg: {words}'):
         pages_of(tmp_path / 'a.jpg')
+
+
+def test_psd(tmp_path):
+    rows = np.moveaxis(quarters(), 2, 0).tobytes()
+    (tmp_path / 'a').write_bytes(
+        struct.pack('>4sH6xHIIHH', b'8BPS', 1, 3, 96, 128, 8, 3) + bytes(12) + b'\0\0' + rows)
+    assert corners_of(tmp_path / 'a') == near_quarters(tolerance=0)
 
 
 def test_the_preview_in_a_raw_file_is_no_picture(tmp_path):

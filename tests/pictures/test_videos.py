@@ -1,12 +1,15 @@
+import io
 import itertools
 import os
 import re
 import struct
 import sys
 import wave
+from fractions import Fraction
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.pictures import frames, videos
