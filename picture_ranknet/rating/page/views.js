@@ -16,7 +16,7 @@ const VIEWS = {
     option: 'Near-duplicates', label: 'Look alike', empty: 'No two look alike',
     hint: 'Choose the pictures of a group, and rate them by one key.'},
   model: {
-    option: 'Best by your model', label: 'Not rated, best first by the model that was trained',
+    option: 'Best by your model', label: 'Not rated, best first',
     empty: 'Nothing is trained yet', leaves: true,
     hint: 'Rate what is wrong, and train again.'},
 };
