@@ -347,3 +347,31 @@ def test_writing_av1_leaves_the_priority_as_it_was(tmp_path):
     encode_video(tmp_path / 'a.mp4', [quarters()] * 2, 'libsvtav1')
     assert {os.sched_getscheduler(int(thread)) for thread in os.listdir('/proc/self/task')} == {
         before}
+
+
+@pytest.mark.parametrize('pix_fmt', ['rgb555le', 'rgb565le'])
+def test_white_of_few_bits_is_white(tmp_path, pix_fmt):
+    img = np.full((48, 64, 3), 255, np.uint8)
+    img[24:] = 0
+    path = encode_video(tmp_path / 'a.nut', [img], 'rawvideo', pix_fmt=pix_fmt)
+    _, (shown,) = read_all(path)
+    assert shown[5, 5].tolist() == [255] * 3 and shown[40, 5].tolist() == [0] * 3
+
+
+@pytest.mark.parametrize('tags', [{0x010f: 'a camera'}, {0x0112: 1}])
+def test_what_a_frame_says_beside_its_pixels_does_not_matter(tmp_path, tags):
+    import av
+
+    exif = Image.Exif()
+    exif.update(tags)
+    jpeg = io.BytesIO()
+    Image.fromarray(quarters()).save(jpeg, 'JPEG', quality=98, exif=exif)
+    with av.open(str(tmp_path / 'a.avi'), 'w') as out:
+        stream = out.add_stream('mjpeg', rate=25)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, 'yuvj420p'
+        packet = av.Packet(jpeg.getvalue())
+        packet.stream, packet.pts, packet.dts = stream, 0, 0
+        packet.time_base = stream.time_base or Fraction(1, 25)
+        out.mux(packet)
+    _, (shown,) = read_all(tmp_path / 'a.avi')
+    assert corners(shown) == near_quarters()
