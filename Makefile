@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
-TRAIN ?= --n_iter 300 --monitor_step 50
+TRAIN ?= --arch pretrained
 
 .PHONY: demo test lint clean
 
