@@ -24,7 +24,7 @@ def check_scale(scale: Optional[Scale], path: str, option: str) -> None:
     """Raise :class:`InputError` if an option needs a scale and the model of a file has none."""
     if scale is None:
         raise InputError(f'{path}: {option} needs stars, but no ratings were held out when this '
-                         'model was trained; train it with --valid_ratio 0.2')
+                         'model was trained; train it with --arch pretrained or --valid_ratio 0.2')
 
 
 def marks(scale: Optional[Scale], threshold: Optional[Threshold], scores: Sequence) -> tuple:
