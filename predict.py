@@ -212,12 +212,12 @@ def write_ranking(path, scores, columns, rows, marks):
 def draw_explanations(args, ensemble, X, features, scores):
     """Draw the best pictures with what raised their scores."""
     from picture_ranknet.models import explain
-    from picture_ranknet.pictures import plots
+    from picture_ranknet.pictures import explanations
 
     best = metrics.rank(scores)[:args.explain_n]
     with messages.progress(len(best), 'pictures', 'explaining') as bar:
         maps = explain.occlude_rows(ensemble, X, best, features, args.mirror, bar.update)
-    plots.draw_explanations(args.explain, X, best, scores, maps)
+    explanations.draw_explanations(args.explain, X, best, scores, maps)
 
 
 def check_folders(args):
@@ -259,9 +259,9 @@ def rank_set(args, device):
     if ratings is not None:
         print_agreement(ratings, scores, args.ndcg_k)
     if args.strip:
-        from picture_ranknet.pictures import plots
+        from picture_ranknet.pictures import strips
         rated = np.arange(len(X)) if ratings is None else np.flatnonzero(~np.isnan(ratings))
-        plots.draw_ranking(args.strip, X, rated, scores, ratings, args.strip_n)
+        strips.draw_ranking(args.strip, X, rated, scores, ratings, args.strip_n)
     if args.explain:
         draw_explanations(args, ensemble, X, features, scores)
     if args.gallery or args.sort_into or args.xmp:

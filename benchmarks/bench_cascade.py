@@ -30,7 +30,7 @@ from picture_ranknet.console import messages
 from picture_ranknet.faces import boxes as overlaps
 from picture_ranknet.faces.detector import FaceDetector, find_default_cascade
 from picture_ranknet.faces.settings import Search
-from picture_ranknet.pictures import media
+from picture_ranknet.pictures import frames
 
 SIDES = 160, 220, 320, 480
 NEIGHBORS = {'classic': (1, 2, 3, 5), 'ours, in OpenCV': (3, 5, 8, 12),
@@ -114,9 +114,9 @@ def counts(data, cascades, best):
     cells = [[] for _ in settings]
     for name, paths, summary, form in sources:
         found, seconds = [[] for _ in settings], [[] for _ in settings]
-        slot = media.every_nth(EVERY if name.startswith('frames') else 1)
+        slot = frames.every_nth(EVERY if name.startswith('frames') else 1)
         with messages.progress(len(paths), 'frames', name) as bar:
-            for frame in media.FrameReader([str(path) for path in paths], slot,
+            for frame in frames.FrameReader([str(path) for path in paths], slot,
                                            progress=messages.follow(bar)):
                 for i, detect in enumerate(detectors):
                     start = time.perf_counter()

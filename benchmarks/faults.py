@@ -55,7 +55,7 @@ from picture_ranknet.storage import arrays, ratings_txt
 
 # Imported once, here, and not in each process.
 from picture_ranknet.learning import loop, pretext, report  # noqa: F401 isort: skip
-from picture_ranknet.pictures import plots  # noqa: F401 isort: skip
+
 from picture_ranknet.rating import server, stars  # noqa: F401 isort: skip
 
 STATUSES = {signal.SIGINT: 130, signal.SIGTERM: 143}

@@ -22,7 +22,7 @@ from picture_ranknet.faces.store import Face, FaceStore, part_folders
 from picture_ranknet.faces.tracks import Track, link
 from picture_ranknet.machine import ranks
 from picture_ranknet.machine.opencv import cv2
-from picture_ranknet.pictures import media
+from picture_ranknet.pictures import frames, limits, sources
 from picture_ranknet.pictures.cuts import with_margin
 from picture_ranknet.pictures.sharpness import measure_sharpness
 from picture_ranknet.storage import arrays, picture_set
@@ -59,7 +59,7 @@ class Found(NamedTuple):
     folder: str
     search: Search
     store: FaceStore
-    read: media.FrameReader
+    read: frames.FrameReader
     clock: Clock
     misses: Misses
     seen: Seen
@@ -69,14 +69,14 @@ class Found(NamedTuple):
 def find_faces(paths: list[str], folder: str, *, search: Optional[Search] = None,
                whole_pictures: bool = False, size: int = SIZE, margin: float = 0,
                fps: float = FPS, every: Optional[int] = None, skip_still: bool = True,
-               max_pixels: int = media.MAX_PIXELS, resume: bool = False,
+               max_pixels: int = limits.MAX_PIXELS, resume: bool = False,
                n_files: Optional[float] = None,
                note: Callable[[str], None] = lambda line: None,
                progress: Callable[[int, int], None] = lambda done, total: None) -> Found:
     """Find the faces in videos and pictures, and store their crops on disk.
 
     Args:
-        paths: Videos and pictures, as :func:`media.find_sources` lists them.
+        paths: Videos and pictures, as :func:`sources.find_sources` lists them.
         folder: Where the crops are stored until :func:`write_faces`.
         search: How to search; ``None``: the defaults.
         whole_pictures: Take each picture as it is, without a search.
@@ -109,12 +109,12 @@ def find_faces(paths: list[str], folder: str, *, search: Optional[Search] = None
         return detectors[-1]
 
     mine = share_out(paths, ranks.size())[ranks.rank()]
-    run = {'sources': [[path, media.size_of(path)] for path in mine], 'sampling': [fps, every],
+    run = {'sources': [[path, sources.size_of(path)] for path in mine], 'sampling': [fps, every],
            'search': search, 'no_faces': whole_pictures, 'size': size, 'margin': margin,
            'max_pixels': max_pixels}
-    slot = media.every_nth(every) if every else media.per_second(fps)
+    slot = frames.every_nth(every) if every else frames.per_second(fps)
     clock = Clock()
-    read = media.FrameReader(mine, slot, max_pixels, n_files or len(paths), note, progress)
+    read = frames.FrameReader(mine, slot, max_pixels, n_files or len(paths), note, progress)
     with FaceStore(part_folders(folder)[ranks.rank()], run, size, resume) as store:
         shots = cut_scenes(read, clock, skip_still)
         seen = _store_faces(shots, make_detector, store, size, margin, clock)
@@ -206,7 +206,7 @@ def gather(found: Found, note: Callable[[str], None] = lambda line: None) -> Opt
     for name, numbers in zip(read.COUNTS, zip(*counts)):
         setattr(read, name, sum(numbers))
     found.clock.seconds = sum(seconds, collections.Counter())
-    media.sum_up(read.unreadable, read.n_files, note)
+    frames.sum_up(read.unreadable, read.n_files, note)
     before = np.cumsum([Seen(), *seen], axis=0).tolist()
     with FaceStore(found.folder, {}, store.shape[1]) as whole:
         for parts in zip(folders, faces, before):

@@ -17,7 +17,8 @@ import numpy as np
 from picture_ranknet.faces.detector import Finding
 from picture_ranknet.machine import threads
 from picture_ranknet.machine.opencv import cv2
-from picture_ranknet.pictures import media
+from picture_ranknet.pictures import sources
+from picture_ranknet.pictures.frames import Frame
 
 # Frames are compared in grey levels, at GRID places:
 GRID = 32, 18
@@ -38,14 +39,14 @@ class Shot(NamedTuple):
         is_still: Whether it shows the same as the last frame that is not still.
     """
 
-    frame: media.Frame
+    frame: Frame
     number: int
     scene: int
     look: int
     is_still: bool
 
 
-def cut_scenes(frames: Iterable[media.Frame], clock: 'Clock',
+def cut_scenes(frames: Iterable[Frame], clock: 'Clock',
                find_still: bool = True) -> Iterator[Shot]:
     """Find the cuts between scenes, and the frames in which nothing moves.
 
@@ -102,7 +103,7 @@ def share_out(paths: list[str], n: int) -> list[list[str]]:
     """
     shares = [[] for _ in range(n)]
     starts = [i for i, path in enumerate(paths) if not (i and _follows(paths[i - 1], path))]
-    ends = np.cumsum([0, *(1 + media.size_of(path) for path in paths)])
+    ends = np.cumsum([0, *(1 + sources.size_of(path) for path in paths)])
     for start, stop in zip(starts, [*starts[1:], len(paths)]):
         middle = (ends[start] + ends[stop]) / 2
         shares[int(n * middle / ends[-1])] += paths[start:stop]

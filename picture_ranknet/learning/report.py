@@ -10,7 +10,7 @@ import numpy as np
 import metrics
 from picture_ranknet.errors import InputError
 from picture_ranknet.machine.opencv import cv2
-from picture_ranknet.pictures import plots
+from picture_ranknet.pictures import strips
 from picture_ranknet.storage import arrays, tables
 from picture_ranknet.text import count
 
@@ -103,7 +103,7 @@ def write(out: str, train: arrays.RatedPictures, valid: Optional[arrays.RatedPic
             for row in held_out if row.metric in shown))
         scores = np.full(len(valid.X), np.nan)
         scores[valid.rows] = valid_scores
-        plots.draw_ranking(strip, valid.X, valid.rows, scores, valid.ratings, STRIP_N)
+        strips.draw_ranking(strip, valid.X, valid.rows, scores, valid.ratings, STRIP_N)
     tables.write_table(os.path.join(out, 'metrics.csv'), Row._fields, [
         [row.pictures, row.metric, *map(_format, (row.value, row.low, row.high))] for row in rows])
     for warning in warnings_of(rows, len(valid.rows) if valid else 0):

@@ -7,7 +7,7 @@ import flask
 import numpy as np
 from PIL import Image, ImageFilter
 
-from picture_ranknet.pictures import plots
+from picture_ranknet.pictures import drawing
 
 LARGE = 640     # pixels; small pictures are enlarged to about this
 LARGEST = 2000  # pixels; larger ones are shrunk to this
@@ -26,7 +26,7 @@ def add_pictures(pages, X, loaded, ratios: Optional[np.ndarray] = None):
             ``(N,)``; ``None`` to show them as they are.
     """
     def image_of(row):
-        image = plots.to_image(X[row])
+        image = drawing.to_image(X[row])
         return image if ratios is None else unsqueeze(image, ratios[row])
 
     @functools.lru_cache(KEPT)

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.pictures import plots
+from picture_ranknet.pictures import drawing
 from picture_ranknet.pictures.cuts import with_margin
 from picture_ranknet.pictures.frames import FrameReader, every_nth
 from picture_ranknet.storage import tables
@@ -88,7 +88,7 @@ class Sources:
         frame, box = self.frame(row), self.about(row)['box']
         if frame is None:
             return None
-        picture = plots.to_image(self._X[row])
+        picture = drawing.to_image(self._X[row])
         box = box or [0, 0, *frame.size]
         if not (0 <= box[0] < box[0] + box[2] <= frame.width
                 and 0 <= box[1] < box[1] + box[3] <= frame.height):

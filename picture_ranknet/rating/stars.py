@@ -5,7 +5,7 @@ from typing import Optional
 
 import numpy as np
 
-from picture_ranknet.pictures import plots
+from picture_ranknet.pictures import drawing
 from picture_ranknet.pictures.descriptor import describe
 from picture_ranknet.rating import order, repeats
 from picture_ranknet.rating.entries import Rating, Skip, kind_of
@@ -81,7 +81,7 @@ class StarSession(Session):
             if self.is_over:
                 return None
             descriptions.append(describe(np.stack([
-                np.asarray(plots.to_image(self.X[row])).transpose(2, 0, 1)  # HWC -> CHW
+                np.asarray(drawing.to_image(self.X[row])).transpose(2, 0, 1)  # HWC -> CHW
                 for row in rows[start:start + 64]])))
             arrays.release(self.X)
         return np.concatenate(descriptions)

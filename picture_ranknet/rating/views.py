@@ -7,7 +7,7 @@ from typing import Optional
 
 import numpy as np
 
-from picture_ranknet.pictures import plots
+from picture_ranknet.pictures import drawing
 from picture_ranknet.rating.stars import StarSession
 from picture_ranknet.rating.training import Training
 from picture_ranknet.rating.twins import find_twins
@@ -49,8 +49,8 @@ class Views:
         """Groups of pictures that look nearly the same."""
         rows = self._session.looked_at()
         if self._twins is None or self._twins[0] != len(rows):
-            groups = find_twins(np.asarray(plots.to_image(self._session.X[row])).transpose(2, 0, 1)
-                                for row in rows)
+            images = (drawing.to_image(self._session.X[row]) for row in rows)
+            groups = find_twins(np.asarray(image).transpose(2, 0, 1) for image in images)
             self._twins = len(rows), [[(int(rows[index]), None) for index in group]
                                       for group in groups]
         return self._twins[1]

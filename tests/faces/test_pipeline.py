@@ -10,7 +10,7 @@ from picture_ranknet.errors import InputError
 from picture_ranknet.faces import pipeline
 from picture_ranknet.faces.detector import Finding
 from picture_ranknet.machine import threads
-from picture_ranknet.pictures import media
+from picture_ranknet.pictures.frames import Frame
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +21,7 @@ def usual_threads():
 
 
 def frames_of(*pictures, source='a.mp4', start=0):
-    return [media.Frame(source, start + 6 * i, i / 4, img) for i, img in enumerate(pictures)]
+    return [Frame(source, start + 6 * i, i / 4, img) for i, img in enumerate(pictures)]
 
 
 def plain(level):
@@ -48,14 +48,14 @@ def test_slow_changes_add_up():
 
 
 def test_every_source_is_a_scene_of_its_own():
-    picture = [media.Frame('b.png', 0, None, plain(50))]
-    frames = frames_of(plain(50)) + picture * 2 + frames_of(plain(50)) + frames_of(plain(50))
-    assert cut(frames) == [(n, n, n, False) for n in range(5)]
+    picture = [Frame('b.png', 0, None, plain(50))]
+    shown = frames_of(plain(50)) + picture * 2 + frames_of(plain(50)) + frames_of(plain(50))
+    assert cut(shown) == [(n, n, n, False) for n in range(5)]
 
 
 def test_an_image_sequence_is_one_scene():
     def scenes(*names):
-        frames = [media.Frame(name, 0, None, plain(50 + 2 * i)) for i, name in enumerate(names)]
+        frames = [Frame(name, 0, None, plain(50 + 2 * i)) for i, name in enumerate(names)]
         return [(shot.number, shot.scene) for shot in
                 pipeline.cut_scenes(frames, pipeline.Clock())]
 
@@ -132,7 +132,7 @@ def test_who_stops_early_stops_the_reading():
     def endless():
         try:
             for i in itertools.count():
-                yield media.Frame('a.mp4', i, i / 24, plain(5 * i % 250))
+                yield Frame('a.mp4', i, i / 24, plain(5 * i % 250))
         finally:
             closed.append(True)
 
@@ -154,7 +154,7 @@ def test_few_frames_wait_where_they_are_large(size, most):
     def shots():
         for i in range(40):
             drawn.append(i)
-            yield pipeline.Shot(media.Frame('a.mp4', i, i / 24, img), 0, 0, i, False)
+            yield pipeline.Shot(Frame('a.mp4', i, i / 24, img), 0, 0, i, False)
 
     def slow(img):
         time.sleep(.01)

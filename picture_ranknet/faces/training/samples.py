@@ -14,7 +14,8 @@ import numpy as np
 from picture_ranknet.errors import InputError
 from picture_ranknet.faces.training.settings import VALIDATION, Augmentation
 from picture_ranknet.machine.opencv import cv2
-from picture_ranknet.pictures import media
+from picture_ranknet.pictures import frames, kinds
+from picture_ranknet.pictures.sources import find_sources
 from picture_ranknet.storage import tables
 
 ROOM = .3             # around the face in a patch, as a fraction of the face's side
@@ -86,15 +87,15 @@ def _read_boxes(sources, fps, note, progress) -> Iterator[tuple[np.ndarray, Opti
     for table in tables:
         for source, box in _read_table(table):
             boxes.setdefault(source, []).append(box)
-    paths = media.find_sources(others)[0] if others else []
-    slot = media.per_second(fps)
+    paths = find_sources(others)[0] if others else []
+    slot = frames.per_second(fps)
     if paths:
-        reader = media.FrameReader(paths, slot, note=note, progress=(
+        reader = frames.FrameReader(paths, slot, note=note, progress=(
             lambda done, total: progress(done, total + len(boxes))))
         for frame in reader:
             yield cv2.cvtColor(frame.img, cv2.COLOR_BGR2GRAY), None
     if boxes:
-        reader = media.FrameReader(list(boxes), slot, note=note, progress=(
+        reader = frames.FrameReader(list(boxes), slot, note=note, progress=(
             lambda done, total: progress(len(paths) + done, len(paths) + total)))
         for frame in reader:
             yield cv2.cvtColor(frame.img, cv2.COLOR_BGR2GRAY), boxes[frame.source]
@@ -119,7 +120,7 @@ def _read_row(path, line, row):
     source = os.path.normpath(os.path.join(os.path.dirname(path), row['source']))
     if not os.path.isfile(source):
         raise InputError(f'{path}, line {line}: there is no picture {source}')
-    if media.is_video(source):
+    if kinds.is_video(source):
         raise InputError(f'{path}, line {line}: expected a picture, got a video: {source}')
     return source, box
 

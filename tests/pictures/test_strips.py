@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from picture_ranknet.pictures import drawing, plots, strips
+from picture_ranknet.pictures import curves, drawing, sheets, strips
 
 
 @pytest.mark.parametrize('picture', [
     np.full((3, 4, 5), 51, 'u1'), np.full((3, 4, 5), .2, 'f4'), np.full((3, 4, 5), 51, 'f8')])
 def test_pictures_are_shown_alike_whatever_holds_them(picture):
-    image = plots.to_image(picture)
+    image = drawing.to_image(picture)
     assert image.size == (5, 4)
     assert image.getpixel((0, 0)) == (51, 51, 51)
 
@@ -18,7 +18,7 @@ def test_pictures_are_shown_alike_whatever_holds_them(picture):
 def test_pictures_keep_their_colours():
     picture = np.zeros((3, 4, 5), 'u1')
     picture[0] = 200
-    assert plots.to_image(picture).getpixel((2, 2)) == (200, 0, 0)
+    assert drawing.to_image(picture).getpixel((2, 2)) == (200, 0, 0)
 
 
 @pytest.mark.parametrize('n', [1, 5, 18, 40])
@@ -26,8 +26,8 @@ def test_pictures_keep_their_colours():
 def test_strips_of_any_length(tmp_path, n, ratings):
     X = np.zeros((n, 3, 30, 20), 'u1')
     values = {None: None, 'equal': np.ones(n), 'different': np.arange(n)}[ratings]
-    plots.draw_strips(tmp_path / 'a.png', X,
-                      [plots.Strip('predicted order', np.arange(n), np.arange(n) / 7)], n, values)
+    strips.draw_strips(tmp_path / 'a.png', X,
+                      [strips.Strip('predicted order', np.arange(n), np.arange(n) / 7)], n, values)
     lines = -(-n // strips.WIDTH)
     image = Image.open(tmp_path / 'a.png')
     dark = (np.asarray(image.convert('L')) < 5).sum()
@@ -37,7 +37,7 @@ def test_strips_of_any_length(tmp_path, n, ratings):
 
 def test_the_sheet_shows_every_picture_with_its_number(tmp_path, pictures):
     X = pictures[:, :, :16, :]
-    assert plots.draw_sheet(tmp_path / 'sheet.png', X, columns=5) == 1
+    assert sheets.draw_sheet(tmp_path / 'sheet.png', X, columns=5) == 1
     img = np.asarray(Image.open(tmp_path / 'sheet.png')).transpose(2, 0, 1)
     cell = 20 + 8
     assert img.shape == (3, 24 + 6 * (cell + 18) - 8 + 24, 24 + 5 * cell - 8 + 24)
@@ -55,8 +55,8 @@ def test_the_sheet_shows_every_picture_with_its_number(tmp_path, pictures):
 
 def test_the_sheet_of_very_many_pictures_shows_some(tmp_path):
     X = np.broadcast_to(np.arange(70, dtype=np.uint8)[:, None, None, None], (70, 3, 4, 4))
-    assert plots.draw_sheet(tmp_path / 'some.png', X, limit=30) == 3
-    assert plots.draw_sheet(tmp_path / 'all.png', X[:24]) == 1
+    assert sheets.draw_sheet(tmp_path / 'some.png', X, limit=30) == 3
+    assert sheets.draw_sheet(tmp_path / 'all.png', X[:24]) == 1
     with Image.open(tmp_path / 'all.png') as sheet:
         size_of_24 = sheet.size
     sheet = Image.open(tmp_path / 'some.png')
@@ -67,7 +67,7 @@ def test_the_sheet_of_very_many_pictures_shows_some(tmp_path):
 
 def test_large_pictures_are_small_on_the_sheet(tmp_path):
     X = np.full((1, 3, 100, 200), 7, np.uint8)
-    plots.draw_sheet(tmp_path / 'sheet.png', X, side=50)
+    sheets.draw_sheet(tmp_path / 'sheet.png', X, side=50)
     sheet = Image.open(tmp_path / 'sheet.png')
     assert sheet.size == (24 + 50 + 24, 24 + 50 + 18 + 24)
     dark = (np.asarray(sheet) == 7).all(2)
@@ -76,7 +76,7 @@ def test_large_pictures_are_small_on_the_sheet(tmp_path):
 
 def test_large_pictures_are_shown_smaller(tmp_path):
     X = np.zeros((2, 3, 1000, 500), 'u1')
-    plots.draw_strips(tmp_path / 'a.png', X, [plots.Strip('', [0, 1], [1., 2.])], 2)
+    strips.draw_strips(tmp_path / 'a.png', X, [strips.Strip('', [0, 1], [1., 2.])], 2)
     dark = np.asarray(Image.open(tmp_path / 'a.png').convert('L')) < 5
     assert dark.sum(axis=0).max() == strips.LARGEST
 
@@ -89,7 +89,7 @@ def test_captions_have_room_below_the_smallest_pictures():
 def test_better_rated_pictures_have_warmer_bars(tmp_path):
     X = np.zeros((3, 3, 80, 80), 'u1')
     ratings = np.array([1., 3, 5])
-    plots.draw_strips(tmp_path / 'a.png', X, [plots.Strip('', np.arange(3), ratings)], 3, ratings)
+    strips.draw_strips(tmp_path / 'a.png', X, [strips.Strip('', np.arange(3), ratings)], 3, ratings)
     image = Image.open(tmp_path / 'a.png')
     y = drawing.MARGIN + drawing.TITLE + 80 + 5
     worst, _, best = (image.getpixel((drawing.MARGIN + 40 + i * (80 + drawing.GAP), y))
@@ -111,7 +111,7 @@ def test_curves_have_names_and_the_best_step_is_marked():
         axes = matplotlib.figure.Figure().add_subplot()
         for key in 'main/loss', 'valid/loss':
             axes.plot([10, 20], [.7, .6], label=key)
-        plots.label_curves('loss of a pair', best)(axes.figure, axes, None)
+        curves.label_curves('loss of a pair', best)(axes.figure, axes, None)
         _, names = axes.get_legend_handles_labels()
         assert names == ['training', 'held out', *marks]
         assert axes.get_ylabel() == 'loss of a pair'
