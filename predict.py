@@ -7,14 +7,11 @@ import argparse
 import os
 import time
 
-import numpy as np
-
-import metrics
 from picture_ranknet.console import messages, options
 from picture_ranknet.console.command import shared_command
 from picture_ranknet.errors import InputError
 from picture_ranknet.machine.opencv import check_opencv
-from picture_ranknet.storage import arrays, atomic, ratings_txt, tables
+from picture_ranknet.storage import atomic, tables
 from picture_ranknet.text import count
 
 
@@ -133,84 +130,9 @@ def parse_args(argv):
     return args
 
 
-def load_models(args, device, X_path=None, X=None):
-    """The trained models; checked against the pictures ``X``, if there are any yet."""
-    from picture_ranknet.models import scoring  # here, so that --help does not wait for Chainer
-
-    models = []
-    for path in args.model_pkl, *args.ensemble:
-        model = scoring.load(path, args.image_scale, messages.note)
-        if X is not None:
-            scoring.check_image_size(model, path, X)
-            scoring.warn_if_odd_scale(X_path, X, model.image_scale, messages.note)
-        else:
-            check_square(model, path, models)
-        scoring.check_features(model, path, args.features)
-        model.to_device(device)
-        models.append(model)
-    return models
-
-
-def check_square(model, path, others):
-    """Refuse a model that pictures cannot be prepared for, or not for the others as well."""
-    height, width = model.image_size
-    if height != width:
-        raise InputError(f'{path}: expected a model of square pictures, got {width} x {height}; '
-                         'prepare an X.npy')
-    if others and others[0].image_size != model.image_size:
-        raise InputError(f'{path}: is for pictures of {width} x {height}, the first model for '
-                         'others')
-    if others and None not in (model.preparation, others[0].preparation) \
-            and model.preparation != others[0].preparation:
-        raise InputError(f'{path}: is for pictures that were cut in another way than those of the '
-                         'first model')
-
-
-def read_features(path, n, models, model_path):
-    """Read the features of ``n`` pictures, as many of each as the models need."""
-    needed = [model.predictor.n_features for model in models if model.predictor.n_features]
-    if path and not needed:
-        raise InputError(f'{model_path}: was trained without features; leave --features out')
-    features = [arrays.read_features(path, n, n_features) for n_features in needed]
-    return features[0] if features else None
-
-
-def print_agreement(ratings, scores, k):
-    """Print how well the scores agree with the person's own ratings."""
-    rated = ~np.isnan(ratings)
-    ratings, scores = ratings[rated], scores[rated]
-    print(f'NDCG@{k}: {metrics.ndcg(ratings, scores, k):.4f}'
-          f' | pair accuracy: {metrics.pair_accuracy(ratings, scores):.4f}'
-          f' | Kendall tau: {metrics.kendall_tau(ratings, scores):.4f}')
-
-
-def read_ratings(path, n):
-    """Read the person's own ratings of the pictures; there must be at least one."""
-    ratings = ratings_txt.read_ratings(path, n)
-    if np.isnan(ratings).all():
-        raise InputError(f'{path}: expected at least one rating to compare with, got none; rate '
-                         'some of the pictures')
-    return ratings
-
-
-def read_sources(X_path, n):
-    """Columns and rows of the table beside the pictures; none if there is no table."""
-    table = tables.table_path(X_path)
-    return tables.read_table(table, n) if os.path.exists(table) else ([], [[]] * n)
-
-
-def write_ranking(path, scores, columns, rows, marks):
-    """Write a table of the pictures, best first, with the columns of their table."""
-    first = ['rank', 'score', *marks[0], 'row']
-    kept = [c for c, column in enumerate(columns) if column not in first]
-    tables.write_table(
-        path, first + [columns[c] for c in kept],
-        ([position, scores[row], *marks[1][row], row] + [rows[row][c] for c in kept]
-         for position, row in enumerate(metrics.rank(scores), 1)))
-
-
 def draw_explanations(args, ensemble, X, features, scores):
     """Draw the best pictures with what raised their scores."""
+    import metrics
     from picture_ranknet.models import explain
     from picture_ranknet.pictures import explanations
 
@@ -233,16 +155,21 @@ def check_folders(args):
 
 def rank_set(args, device):
     """Score the pictures of an X.npy; write what the options say."""
+    import numpy as np  # these here, so that --help does not wait for them
+
     from picture_ranknet.machine import ranks
     from picture_ranknet.models import scoring
-    from picture_ranknet.ranking import items, marks
+    from picture_ranknet.ranking import items, marks, sets
+    from picture_ranknet.ranking.models import load_models
+    from picture_ranknet.storage import arrays, ratings_txt
 
     X_path = args.pictures[0]
     X = arrays.read_pictures(X_path)
-    models = load_models(args, device, X_path, X)
-    features = read_features(args.features, len(X), models, args.model_pkl)
-    ratings = read_ratings(args.ratings, len(X)) if args.ratings else None
-    sources = read_sources(X_path, len(X)) if args.csv else None
+    models = load_models([args.model_pkl, *args.ensemble], device, args.image_scale, args.features,
+                         X_path, X, messages.note)
+    features = sets.read_features(args.features, len(X), models, args.model_pkl)
+    ratings = sets.read_ratings(args.ratings, len(X)) if args.ratings else None
+    sources = sets.read_sources(X_path, len(X)) if args.csv else None
     scale = find_scale(args, models[0])
 
     ensemble = scoring.Ensemble(models)
@@ -255,9 +182,9 @@ def rank_set(args, device):
     ratings_txt.write_scores(args.output, scores)
     threshold = find_threshold(args, scale, scores)
     if args.csv:
-        write_ranking(args.csv, scores, *sources, marks.marks(scale, threshold, scores))
+        sets.write_ranking(args.csv, scores, *sources, marks.marks(scale, threshold, scores))
     if ratings is not None:
-        print_agreement(ratings, scores, args.ndcg_k)
+        print(sets.describe_agreement(ratings, scores, args.ndcg_k))
     if args.strip:
         from picture_ranknet.pictures import strips
         rated = np.arange(len(X)) if ratings is None else np.flatnonzero(~np.isnan(ratings))
@@ -274,11 +201,15 @@ def rank_set(args, device):
 
 def rank_files(args, device):
     """Score pictures, videos and folders; write what the options say."""
+    import numpy as np  # these here, so that --help does not wait for them
+
     from picture_ranknet.machine import ranks
     from picture_ranknet.models import scoring
     from picture_ranknet.pictures.sources import find_sources
     from picture_ranknet.ranking import items, library, marks
     from picture_ranknet.ranking.files import score_files
+    from picture_ranknet.ranking.models import load_models
+    from picture_ranknet.storage import ratings_txt
 
     if ranks.size() > 1:
         raise InputError('predict.py: prepares files with all cores of one process; leave out '
@@ -290,7 +221,8 @@ def rank_files(args, device):
     if not args.csv and os.path.exists(root + '.npy'):
         raise InputError(f'{csv}: would be overwritten, but is the table of {root}.npy; choose '
                          'another --output')
-    models = load_models(args, device)
+    models = load_models([args.model_pkl, *args.ensemble], device, args.image_scale,
+                         note=messages.note)
     scale = find_scale(args, models[0])
     preparation = library.preparation_of(models[0].preparation, args.whole, args.margin,
                                          args.model_pkl)
