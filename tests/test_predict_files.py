@@ -190,7 +190,7 @@ def test_stars_need_held_out_ratings(run, folder, model, options):
     model_file.remember(model, Preparation(PICTURE, 0.))
     model_file.save(folder / 'model.pkl', model)
     done = run('predict.py', 'model.pkl', 'in', *options)
-    assert done.returncode == 1 and 'train it with --arch pretrained or --valid_ratio 0.2' in done.stderr
+    assert done.returncode == 1 and '--arch pretrained or --valid_ratio 0.2' in done.stderr
     assert not (folder / 'pred.txt').exists()
 
 
