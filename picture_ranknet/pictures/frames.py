@@ -18,7 +18,6 @@ from picture_ranknet.pictures.limits import MAX_PIXELS
 from picture_ranknet.text import count
 
 STAMP_ERROR = .001  # seconds; Matroska and FLV round the time of a frame to a millisecond
-BLACK = 24          # levels; a frame that is nowhere brighter shows nothing
 
 Slot = Callable[[int, float], int]
 
@@ -73,10 +72,9 @@ class FrameReader:
         pictures (int): Pictures read; each page is one.
         unreadable (int): Files skipped.
         skipped (list of str): Which.
-        black (int): Frames and pictures that are black all over.
     """
 
-    COUNTS = 'grabbed', 'frames', 'videos', 'pictures', 'unreadable', 'black'
+    COUNTS = 'grabbed', 'frames', 'videos', 'pictures', 'unreadable'
 
     def __init__(self, paths: Iterable[str], slot: Slot, max_pixels: int = MAX_PIXELS,
                  n_files: Optional[int] = None, note: Callable = _nothing,
@@ -85,7 +83,7 @@ class FrameReader:
         self.max_pixels = max_pixels
         self.slot = slot
         self.n_files = len(self.paths) if n_files is None else n_files
-        self.grabbed = self.frames = self.videos = self.pictures = self.unreadable = self.black = 0
+        self.grabbed = self.frames = self.videos = self.pictures = self.unreadable = 0
         self.skipped = []
         self._note, self._progress = note, progress
         self._done, self._expected = 0, len(self.paths)
@@ -93,9 +91,7 @@ class FrameReader:
     def __iter__(self) -> Iterator[Frame]:
         for path in self.paths:
             try:
-                for frame in self._read(path):
-                    self.black += frame.img[::8, ::8].max() < BLACK
-                    yield frame
+                yield from self._read(path)
             except InputError as e:
                 if self.n_files == 1:
                     raise
@@ -113,10 +109,6 @@ class FrameReader:
         if self.pictures:
             parts.append(count(self.pictures, 'picture'))
         return ' and '.join(parts)
-
-    def is_black(self) -> bool:
-        """Whether all that has been read is black, so that nothing can be found."""
-        return 0 < self.black == self.frames + self.pictures
 
     def _read(self, path):
         head = kinds.read_head(path)
