@@ -24,6 +24,13 @@ pytestmark = pytest.mark.skipif(not BROWSER, reason='needs Chromium: set CHROMIU
 
 SIZES = [(1440, 900), (1024, 768), (768, 1024), (390, 844), (844, 390), (720, 450)]
 SLOW = {'offline': False, 'latency': 150, 'downloadThroughput': 200000, 'uploadThroughput': 200000}
+LISTEN = '''
+window.said = [];
+new MutationObserver(() => {
+    const status = document.querySelector('#status');
+    if (status && status.textContent !== window.said.at(-1)) window.said.push(status.textContent);
+}).observe(document, {childList: true, characterData: true, subtree: true});
+'''
 WATCH = '''
     // Which picture was on the screen, and for how long, when a key was pressed.
     window.pressed = [];
@@ -64,6 +71,7 @@ class Rater:
         page.on('pageerror', lambda error: self.troubles.append(str(error)))
         page.on('request', self.note)
         page.add_init_script(WATCH)
+        page.add_init_script(LISTEN)
         page.goto(self.url)
         page.wait_for_selector('#stage[data-ready]')
         return page
@@ -113,8 +121,9 @@ class Rater:
         }''', selector)
 
     def says(self, text):
+        """Wait until the page has said something; what comes next may have replaced it already."""
         self.page.wait_for_function(
-            'text => document.querySelector("#status").textContent.includes(text)', arg=text)
+            'text => window.said.some(line => line.includes(text))', arg=text)
 
     def count(self, text):
         self.page.wait_for_function(
@@ -564,7 +573,8 @@ def test_a_drag_in_pairs_is_one_undo(rate):
     rater.page.keyboard.press('u')
     rater.says('Undone: the place')
     rater.count('5 / 29')
-    assert cells.evaluate_all('cells => cells.slice(0, 6).map(cell => cell.dataset.row)') == order
+    rater.page.wait_for_function('''order => order.every((row, place) =>
+        document.querySelectorAll('.cell')[place].dataset.row === row)''', arg=order)
 
 
 # For everyone
