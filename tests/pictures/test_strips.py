@@ -1,10 +1,9 @@
-import types
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from picture_ranknet.pictures import curves, drawing, sheets, strips
+from picture_ranknet.pictures import drawing, sheets, strips
 
 
 @pytest.mark.parametrize('picture', [
@@ -101,18 +100,3 @@ def test_better_rated_pictures_have_warmer_bars(tmp_path):
     (3., '3'), (3.14159, '3.14'), (-12, '-12'), (.999, '1.00')])
 def test_values_are_short(value, text):
     assert drawing.format_value(value) == text
-
-
-def test_curves_have_names_and_the_best_step_is_marked():
-    import matplotlib.figure
-
-    for best, marks in (None, []), (types.SimpleNamespace(step=0), []), (
-            types.SimpleNamespace(step=20), ['best: step 20']):
-        axes = matplotlib.figure.Figure().add_subplot()
-        for key in 'main/loss', 'valid/loss':
-            axes.plot([10, 20], [.7, .6], label=key)
-        curves.label_curves('loss of a pair', best)(axes.figure, axes, None)
-        _, names = axes.get_legend_handles_labels()
-        assert names == ['training', 'held out', *marks]
-        assert axes.get_ylabel() == 'loss of a pair'
-    assert set(axes.lines[-1].get_xdata()) == {20}
