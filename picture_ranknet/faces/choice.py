@@ -1,50 +1,17 @@
 """Which of the faces that were found are worth a rating: clear ones, each of them once."""
 import collections
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 
 from picture_ranknet.faces.settings import Rules
 from picture_ranknet.faces.store import Face
-from picture_ranknet.machine.opencv import cv2
-from picture_ranknet.pictures.hashing import perceptual_hash
-
-COLOURS = 4        # colours are compared at COLOURS x COLOURS places
-SAME_COLOUR = 30   # mean difference in grey levels above which colours are not the same
-BITS_OF = np.array([bin(number).count("1") for number in range(2 ** 16)], np.uint8)
+from picture_ranknet.pictures.fingerprints import Fingerprints
 
 KEPT = ''          # the reason for which a face is not dropped
 TOO_SMALL, UNSURE, BLURRED = 'too small', 'unsure', 'blurred'
 DUPLICATE, MORE_OF_TRACK = 'duplicate', 'more of its track'
 REASONS = TOO_SMALL, UNSURE, BLURRED, DUPLICATE, MORE_OF_TRACK
-
-
-class Fingerprints:
-
-    """Perceptual hashes and colours of pictures, to find the same one again.
-
-    Args:
-        pictures: Each CHW, RGB, ``uint8``.
-    """
-
-    def __init__(self, pictures: Iterable[np.ndarray]):
-        hashes, colours = [], []
-        for picture in pictures:
-            img = np.ascontiguousarray(picture.transpose(1, 2, 0))  # CHW -> HWC
-            hashes.append(perceptual_hash(img))
-            colours.append(cv2.resize(img, (COLOURS, COLOURS), interpolation=cv2.INTER_AREA))
-        self.hashes = np.packbits(hashes, axis=1).view(np.uint16)     # (N, 9)
-        self.colours = np.float32(colours).reshape(len(colours), -1)  # (N, 48)
-
-    def distance(self, row: int, others: np.ndarray) -> np.ndarray:
-        """In how many bits the hash of ``row`` differs from those of other rows."""
-        return BITS_OF[self.hashes[others] ^ self.hashes[row]].sum(axis=1)
-
-    def has_twin(self, row: int, others: np.ndarray, bits: int) -> bool:
-        """Whether one of the other rows shows the same as ``row``."""
-        alike = others[self.distance(row, others) <= bits]
-        difference = np.abs(self.colours[alike] - self.colours[row]).mean(axis=1)
-        return bool((difference <= SAME_COLOUR).any())
 
 
 def choose(faces: Sequence[Face], tracks: Sequence[Hashable], fingerprints: Fingerprints,
@@ -76,8 +43,8 @@ def choose(faces: Sequence[Face], tracks: Sequence[Hashable], fingerprints: Fing
         row, siblings = n_before + i, kept_of_track[tracks[i]]
         reason = _reason_by_itself(faces[i], rules)
         if reason == KEPT and rules.duplicate_bits is not None and (
-                fingerprints.has_twin(row, np.array(siblings, int), 2 * rules.duplicate_bits)
-                or fingerprints.has_twin(row, kept[:n_kept], rules.duplicate_bits)):
+                len(fingerprints.twins_of(row, np.array(siblings, int), 2 * rules.duplicate_bits))
+                or len(fingerprints.twins_of(row, kept[:n_kept], rules.duplicate_bits))):
             reason = DUPLICATE
         if reason == KEPT and rules.per_track and len(siblings) >= rules.per_track:
             reason = MORE_OF_TRACK

@@ -13,7 +13,7 @@ from typing import NamedTuple, Optional
 import numpy as np
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.faces.choice import KEPT, Fingerprints, choose, explain
+from picture_ranknet.faces.choice import KEPT, choose, explain
 from picture_ranknet.faces.detector import FaceDetector, Misses, sum_misses, whole_picture
 from picture_ranknet.faces.existing import NOTHING, ExistingSet
 from picture_ranknet.faces.pipeline import Clock, cut_scenes, search_shots, share_out
@@ -24,6 +24,7 @@ from picture_ranknet.machine import ranks
 from picture_ranknet.machine.opencv import cv2
 from picture_ranknet.pictures import frames, limits, sources
 from picture_ranknet.pictures.cuts import with_margin
+from picture_ranknet.pictures.fingerprints import Fingerprints
 from picture_ranknet.pictures.sharpness import measure_sharpness
 from picture_ranknet.storage import arrays, picture_set
 from picture_ranknet.storage.picture_set import FACE, PICTURE, Preparation

@@ -1,8 +1,9 @@
 import numpy as np
 
-from picture_ranknet.faces.choice import Fingerprints, choose, explain
+from picture_ranknet.faces.choice import choose, explain
 from picture_ranknet.faces.settings import Rules
 from picture_ranknet.faces.tracks import link
+from picture_ranknet.pictures.fingerprints import Fingerprints
 from support.face_samples import face
 
 
@@ -39,7 +40,7 @@ def test_pictures_are_compared_with_those_that_are_kept_and_not_in_a_chain():
     marks = Fingerprints(chain)
     rows = [i for i, reason in enumerate(kept) if reason == '']
     for i in rows:
-        assert not marks.has_twin(i, np.array([j for j in rows if j != i]), 12)
+        assert not len(marks.twins_of(i, np.array([j for j in rows if j != i]), 12))
 
 
 def test_pictures_of_other_colours_are_not_the_same():

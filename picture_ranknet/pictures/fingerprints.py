@@ -1,0 +1,40 @@
+"""Perceptual hashes and colours of pictures, to find the same one again."""
+from collections.abc import Iterable
+
+import numpy as np
+
+from picture_ranknet.machine.opencv import cv2
+from picture_ranknet.pictures.hashing import perceptual_hash
+
+COLOURS = 4        # colours are compared at COLOURS x COLOURS places
+SAME_COLOUR = 30   # mean difference in grey levels above which colours are not the same
+BITS_OF = np.array([bin(number).count('1') for number in range(2 ** 16)], np.uint8)
+
+
+class Fingerprints:
+
+    """Fingerprints of pictures, by their rows.
+
+    Args:
+        pictures: Each CHW, RGB, ``uint8``.
+    """
+
+    def __init__(self, pictures: Iterable[np.ndarray]):
+        hashes, colours = [], []
+        for picture in pictures:
+            img = np.ascontiguousarray(picture.transpose(1, 2, 0))  # CHW -> HWC
+            hashes.append(perceptual_hash(img))
+            colours.append(cv2.resize(img, (COLOURS, COLOURS), interpolation=cv2.INTER_AREA))
+        hashes = np.array(hashes, bool).reshape(-1, 144)
+        self.hashes = np.packbits(hashes, axis=1).view(np.uint16)               # (N, 9)
+        self.colours = np.float32(colours).reshape(-1, 3 * COLOURS * COLOURS)  # (N, 48)
+
+    def distance(self, row: int, others: np.ndarray) -> np.ndarray:
+        """In how many bits the hash of ``row`` differs from those of other rows."""
+        return BITS_OF[self.hashes[others] ^ self.hashes[row]].sum(axis=1)
+
+    def twins_of(self, row: int, others: np.ndarray, bits: int) -> np.ndarray:
+        """Those of the other rows that show the same as ``row``: at most ``bits`` bits apart."""
+        alike = others[self.distance(row, others) <= bits]
+        difference = np.abs(self.colours[alike] - self.colours[row]).mean(axis=1)
+        return alike[difference <= SAME_COLOUR]
