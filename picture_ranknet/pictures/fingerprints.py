@@ -4,7 +4,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from picture_ranknet.machine.opencv import cv2
-from picture_ranknet.pictures.hashing import perceptual_hash
+from picture_ranknet.pictures.hashing import HASH_SIZE, perceptual_hash
 
 COLOURS = 4        # colours are compared at COLOURS x COLOURS places
 SAME_COLOUR = 30   # mean difference in grey levels above which colours are not the same
@@ -25,7 +25,7 @@ class Fingerprints:
             img = np.ascontiguousarray(picture.transpose(1, 2, 0))  # CHW -> HWC
             hashes.append(perceptual_hash(img))
             colours.append(cv2.resize(img, (COLOURS, COLOURS), interpolation=cv2.INTER_AREA))
-        hashes = np.array(hashes, bool).reshape(-1, 144)
+        hashes = np.array(hashes, bool).reshape(-1, HASH_SIZE ** 2)
         self.hashes = np.packbits(hashes, axis=1).view(np.uint16)               # (N, 9)
         self.colours = np.float32(colours).reshape(-1, 3 * COLOURS * COLOURS)  # (N, 48)
 
