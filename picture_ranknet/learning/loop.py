@@ -15,19 +15,16 @@ from picture_ranknet.machine import ranks
 from picture_ranknet.models.batch_normalization import sharing_batches
 from picture_ranknet.storage import atomic
 from picture_ranknet.storage.arrays import RatedPictures
+from picture_ranknet.text import silent
 
 DEFAULTS = Recipe()
-
-
-def _say_nothing(_):
-    pass
 
 
 def train(model: net.RankNet, train: RatedPictures, valid: Optional[RatedPictures] = None,
           recipe: Recipe = DEFAULTS, monitor_step: int = 100, ndcg_k: int = 100,
           out: str = 'result', snapshot: str = None, communicator=None,
-          say: Callable[[str], object] = print, note: Callable[[str], object] = _say_nothing,
-          progress: Callable[[int], object] = _say_nothing) -> list:
+          say: Callable[[str], object] = print, note: Callable[[str], object] = silent,
+          progress: Callable[[int], object] = silent) -> list:
     """Train a model.
 
     Every ``monitor_step`` steps, and after the last, it ranks the pictures,

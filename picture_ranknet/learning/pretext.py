@@ -25,7 +25,7 @@ from picture_ranknet.models import scoring
 from picture_ranknet.models.batch_normalization import sharing_batches
 from picture_ranknet.pictures.descriptor import describe
 from picture_ranknet.storage import arrays
-from picture_ranknet.text import count
+from picture_ranknet.text import count, silent
 
 N_ITER = 1000
 BATCHSIZE = 32
@@ -33,10 +33,6 @@ ALPHA = .001     # Adam's; falls to 0
 COMPONENTS = 256
 MIDDLE = np.float32(.5)  # of the values of pictures, as the predictor sees them
 MOST_MEASURED = 2000  # pictures of which the components are taken
-
-
-def _say_nothing(line):
-    pass
 
 
 class Describer(chainer.Chain):
@@ -164,7 +160,7 @@ def learn(model, task: Task, n_iter: int = N_ITER, progress: Callable[[int], obj
 
 def learn_from_files(paths: Sequence[str], model, train: arrays.RatedPictures,
                      held_out: Sequence[int], recipe: Recipe, communicator=None,
-                     note: Callable[[str], object] = _say_nothing,
+                     note: Callable[[str], object] = silent,
                      progress: Callable[[int], object] = None) -> None:
     """Let a model learn what the pictures of some files, and those of ``train``, look like.
 

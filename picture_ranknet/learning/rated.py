@@ -8,15 +8,11 @@ from picture_ranknet.errors import InputError
 from picture_ranknet.models.predictor import SMALLEST
 from picture_ranknet.storage import arrays, ratings_txt, tables
 from picture_ranknet.storage.arrays import RatedPictures
-from picture_ranknet.text import count
-
-
-def _say_nothing(line):
-    pass
+from picture_ranknet.text import count, silent
 
 
 def load(X_path: str, ratings_path: str, features_path: str = None, image_size: tuple = None,
-         n_features: int = None, note: Callable[[str], object] = _say_nothing) -> RatedPictures:
+         n_features: int = None, note: Callable[[str], object] = silent) -> RatedPictures:
     """Read pictures, their ratings and, if there is a path, their features.
 
     Args:
@@ -48,7 +44,7 @@ def load(X_path: str, ratings_path: str, features_path: str = None, image_size: 
 
 
 def load_sets(train: Sequence, model=None, valid: Sequence = None, ratio: float = None,
-              seed: int = 0, note: Callable[[str], object] = _say_nothing) -> tuple:
+              seed: int = 0, note: Callable[[str], object] = silent) -> tuple:
     """Rated pictures to train on, and to validate with: ``None`` if there are none of these.
 
     Args:
@@ -73,7 +69,7 @@ def load_sets(train: Sequence, model=None, valid: Sequence = None, ratio: float 
 
 
 def hold_out(pictures: RatedPictures, ratio: float, seed: int, groups: Sequence,
-             note: Callable[[str], object] = _say_nothing) -> tuple:
+             note: Callable[[str], object] = silent) -> tuple:
     """Split rated pictures at random: to train on, and to validate with.
 
     Args:

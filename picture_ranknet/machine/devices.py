@@ -6,14 +6,11 @@ from typing import Union
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.machine import ranks, threads
-
-
-def _say_nothing(line: str) -> None:
-    pass
+from picture_ranknet.text import silent
 
 
 def use_device(specifier: Union[str, int], n_threads: int = None,
-               note: Callable[[str], None] = _say_nothing):
+               note: Callable[[str], None] = silent):
     """Make a Chainer device the current one.
 
     Args:

@@ -13,17 +13,14 @@ from picture_ranknet.errors import InputError
 from picture_ranknet.machine import ranks
 from picture_ranknet.models import inference, model_file
 from picture_ranknet.storage import arrays
+from picture_ranknet.text import silent
 
 ARTICLE_SCALE = 1 / 255  # of pixel values, where neither model nor user says otherwise
 DARKEST, BRIGHTEST = .02, 50  # of the brightest pixel after scaling; else the scale is odd
 
 
-def _say_nothing(line):
-    pass
-
-
 def load(path: str, image_scale: float = None,
-         note: Callable[[str], object] = _say_nothing) -> net.RankNet:
+         note: Callable[[str], object] = silent) -> net.RankNet:
     """Load a model, on the CPU, with the scale for its pictures settled.
 
     Args:
@@ -96,7 +93,7 @@ class Ensemble:
 
 def score_set(ensemble: Ensemble, X: np.ndarray, path: str, features: np.ndarray = None,
               batchsize: int = inference.BATCHSIZE, mirror: bool = False,
-              progress: Callable[[int], object] = _say_nothing) -> np.ndarray:
+              progress: Callable[[int], object] = silent) -> np.ndarray:
     """Score all pictures of a file on all processes; memory is let go of as they are read.
 
     Returns:

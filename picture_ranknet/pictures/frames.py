@@ -15,7 +15,7 @@ import numpy as np
 from picture_ranknet.errors import InputError
 from picture_ranknet.pictures import images, kinds, videos
 from picture_ranknet.pictures.limits import MAX_PIXELS
-from picture_ranknet.text import count
+from picture_ranknet.text import count, silent
 
 STAMP_ERROR = .001  # seconds; Matroska and FLV round the time of a frame to a millisecond
 
@@ -41,10 +41,6 @@ class Frame(NamedTuple):
     index: int
     seconds: Optional[float]  # None for a picture
     img: np.ndarray           # HWC, BGR, uint8
-
-
-def _nothing(*_):
-    pass
 
 
 class FrameReader:
@@ -77,8 +73,8 @@ class FrameReader:
     COUNTS = 'grabbed', 'frames', 'videos', 'pictures', 'unreadable'
 
     def __init__(self, paths: Iterable[str], slot: Slot, max_pixels: int = MAX_PIXELS,
-                 n_files: Optional[int] = None, note: Callable = _nothing,
-                 progress: Callable = _nothing):
+                 n_files: Optional[int] = None, note: Callable = silent,
+                 progress: Callable = silent):
         self.paths = list(paths)
         self.max_pixels = max_pixels
         self.slot = slot
@@ -175,7 +171,7 @@ class FrameReader:
         self._progress(self._done, self._expected)
 
 
-def sum_up(unreadable: int, n_files: int, note: Callable = _nothing) -> None:
+def sum_up(unreadable: int, n_files: int, note: Callable = silent) -> None:
     """Tell how many files could not be read; raise :class:`InputError` if none could."""
     if unreadable == n_files:
         raise InputError(f"none of the {count(n_files, 'file')} could be read")

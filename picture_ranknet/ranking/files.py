@@ -10,10 +10,7 @@ from picture_ranknet.ranking import items
 from picture_ranknet.ranking.library import Files, Library, describe_missing
 from picture_ranknet.storage import arrays
 from picture_ranknet.storage.picture_set import Preparation
-
-
-def _nothing(*_):
-    pass
+from picture_ranknet.text import silent
 
 
 class Scored(NamedTuple):
@@ -37,9 +34,9 @@ class Scored(NamedTuple):
 
 def score_files(paths: Sequence[str], models: Sequence, folder: str, preparation: Preparation, *,
                 batchsize: int = inference.BATCHSIZE, mirror: bool = False,
-                note: Callable[[str], object] = _nothing,
-                preparing: Callable[[int, int], object] = _nothing,
-                scored: Callable[[int, int], object] = _nothing) -> Scored:
+                note: Callable[[str], object] = silent,
+                preparing: Callable[[int, int], object] = silent,
+                scored: Callable[[int, int], object] = silent) -> Scored:
     """Score pictures and videos.
 
     Args:

@@ -20,16 +20,12 @@ from picture_ranknet.errors import InputError
 from picture_ranknet.pictures import kinds
 from picture_ranknet.storage import arrays, atomic, picture_set, tables
 from picture_ranknet.storage.picture_set import FACE, PICTURE, Preparation
-from picture_ranknet.text import count
+from picture_ranknet.text import count, silent
 
 SMALL = 16 * 2 ** 20  # bytes; of larger files, BLOCKS of BLOCK bytes are looked at
 BLOCKS, BLOCK = 64, 2 ** 16
 FEWEST, MOST = 256, 4096  # files to a chunk, which grows with the library: X.npy is written anew
 NAMES = 'X.npy', 'X.csv', 'X.features', 'seen.csv', 'preparation.json', 'lock', 'part'
-
-
-def _nothing(*_):
-    pass
 
 
 class Files(NamedTuple):
@@ -82,7 +78,7 @@ class Library:
     """
 
     def __init__(self, folder: str, preparation: Preparation, size: int,
-                 note: Callable[[str], object] = _nothing):
+                 note: Callable[[str], object] = silent):
         self.folder, self.preparation, self.size = folder, preparation, size
         self._note = note
         self._seen = {}  # digest -> (first row, number of rows)
@@ -167,7 +163,7 @@ class Library:
         return len(arrays.read_pictures(self.pictures_path))
 
     def prepare(self, paths: Sequence[str],
-                progress: Callable[[int, int], object] = _nothing) -> Files:
+                progress: Callable[[int, int], object] = silent) -> Files:
         """Prepare the files whose content is new.
 
         Args:
@@ -227,7 +223,7 @@ class Library:
         found = find_faces(list(chunk.values()), self._path('part'), whole_pictures=is_whole,
                            size=self.size, margin=self.preparation.margin, n_files=math.inf,
                            skip_still=is_film, note=self._note,
-                           progress=_nothing if is_film else progress)
+                           progress=silent if is_film else progress)
         first, n_of = self._length(), collections.Counter()
         if found.store.faces:
             choice = choose_faces(found, _rules(is_film, is_whole, self.size))

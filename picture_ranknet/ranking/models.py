@@ -6,16 +6,13 @@ import numpy as np
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.models import scoring
-
-
-def _nothing(*_):
-    pass
+from picture_ranknet.text import silent
 
 
 def load_models(paths: Sequence[str], device, image_scale: Optional[float] = None,
                 features_path: Optional[str] = None, X_path: Optional[str] = None,
                 X: Optional[np.ndarray] = None,
-                note: Callable[[str], object] = _nothing) -> list:
+                note: Callable[[str], object] = silent) -> list:
     """The trained models; checked against the pictures ``X``, if there are any yet."""
     models = []
     for path in paths:

@@ -9,18 +9,14 @@ from picture_ranknet.models.calibration import Scale
 from picture_ranknet.pictures import gallery, thumbnails
 from picture_ranknet.ranking.items import Item, best_of_files
 from picture_ranknet.storage import sidecars, sorting
-from picture_ranknet.text import count
+from picture_ranknet.text import count, silent
 
 MOST_NAMED = 5  # files of which each is named when its sidecar cannot be written
 
 
-def _nothing(*_):
-    pass
-
-
 # Gallery
 
-def thumbnails_of(items: Sequence[Item], progress: Callable[[int], object] = _nothing) -> list:
+def thumbnails_of(items: Sequence[Item], progress: Callable[[int], object] = silent) -> list:
     """Thumbnails of items, from their sources; ``None`` where there is no such source any more."""
     return thumbnails.read([item.place for item in items], gallery.SIDE, progress)
 
@@ -94,7 +90,7 @@ def sort_files(folder: str, items: Sequence[Item], scale: Optional[Scale], way: 
 # Sidecars
 
 def write_sidecars(items: Sequence[Item], scale: Scale,
-                   note: Callable[[str], object] = _nothing) -> tuple:
+                   note: Callable[[str], object] = silent) -> tuple:
     """Write stars and scores of files into their sidecars; what a person has rated stays.
 
     Args:

@@ -17,6 +17,7 @@ from picture_ranknet.machine.opencv import cv2
 from picture_ranknet.pictures import frames, kinds
 from picture_ranknet.pictures.sources import find_sources
 from picture_ranknet.storage import tables
+from picture_ranknet.text import silent
 
 ROOM = .3             # around the face in a patch, as a fraction of the face's side
 SHARPEN = 1.5         # the strongest unsharp masking of a patch
@@ -37,13 +38,9 @@ class Scene(NamedTuple):
     boxes: np.ndarray
 
 
-def _silent(*_):
-    pass
-
-
 def read_faces(sources: Sequence[str], size: tuple[int, int],
-               note: Callable[[str], None] = _silent,
-               progress: Callable[[int, int], None] = _silent) -> np.ndarray:
+               note: Callable[[str], None] = silent,
+               progress: Callable[[int, int], None] = silent) -> np.ndarray:
     """Read the faces as patches.
 
     Args:
@@ -65,8 +62,8 @@ def read_faces(sources: Sequence[str], size: tuple[int, int],
     return np.array(patches)
 
 
-def read_scenes(sources: Sequence[str], fps: float, note: Callable[[str], None] = _silent,
-                progress: Callable[[int, int], None] = _silent) -> list[Scene]:
+def read_scenes(sources: Sequence[str], fps: float, note: Callable[[str], None] = silent,
+                progress: Callable[[int, int], None] = silent) -> list[Scene]:
     """Read pictures without faces, or with boxes around all of them.
 
     Args:
