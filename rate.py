@@ -125,17 +125,16 @@ def serve(session, X_path, port, share, opens_browser):
     except OSError as e:
         raise InputError(f'--port {port}: {e.strerror or e}; 0 takes a free one' if share is None
                          else f'--share {host}, --port {port}: {e.strerror or e}') from e
-    with session, server:
-        print(f'{server.url}\nEsc on the page, or Ctrl-C here, ends it.', flush=True)
-        if share is not None:
-            invite(server.url)
-        elif opens_browser:
-            webbrowser.open(server.url)
-        try:
-            while not server.is_over.wait(.5):
-                pass
-        except KeyboardInterrupt:
-            pass
+    try:
+        with session, server:
+            print(f'{server.url}\nEsc on the page, or Ctrl-C here, ends it.', flush=True)
+            if share is not None:
+                invite(server.url)
+            elif opens_browser:
+                webbrowser.open(server.url)
+            server.wait()
+    except KeyboardInterrupt:
+        pass  # wherever it was: leaving the block has saved everything
 
 
 def invite(url):

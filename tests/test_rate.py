@@ -156,7 +156,9 @@ def test_a_folder_is_rated_by_one_command_and_may_grow(start, tmp_path):
     process, url = start('art')
     assert post(url, 'open', {})['trail'] == [1, 2, 4]
     process.send_signal(signal.SIGINT)
-    assert '3 of 5 pictures rated -> art_ratings.txt' in process.communicate(timeout=30)[0]
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, '')
+    assert '3 of 5 pictures rated -> art_ratings.txt' in out
     assert (tmp_path / 'art_ratings.txt').read_text() == 'nan\n3\n3\nnan\n3\n'
 
 

@@ -11,7 +11,7 @@ person::
         session = StarSession(X, journal)
         with session, Server(session, 'X.npy') as server:
             print(server.url)
-            server.is_over.wait()
+            server.wait()
 
 ``order`` and ``bradley_terry`` are the mathematics behind the two sessions;
 ``clicks`` needs neither person nor browser.

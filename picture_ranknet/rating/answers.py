@@ -155,7 +155,12 @@ def add_answers(pages, session, window, is_over, training=None):
         add_training(pages, session, tell, training)
     (add_pair_answers if session.mode == 'pairs' else add_star_answers)(tell, session)
     tell.post('/summary', lambda _: {'summary': session.summary()})
-    tell.post('/end', lambda _: is_over.set())
+
+    def end(_):
+        session.save()  # before the page says so
+        is_over.set()
+
+    tell.post('/end', end)
 
 
 def add_star_answers(tell, session):

@@ -10,13 +10,16 @@ requested by their row: no request names a file of the user's.
 import logging
 import os
 import secrets
+import select
 import socket
 import threading
+import time
 from typing import Optional
 
 import flask
 import numpy as np
 import waitress
+from waitress import wasyncore
 
 from picture_ranknet.rating import answers, images
 from picture_ranknet.rating.session import Session
@@ -26,6 +29,8 @@ from picture_ranknet.rating.training import Training
 HOST = '127.0.0.1'
 LARGEST_BODY = 10000   # bytes of a request
 LAST = 50              # rows that a new window may go back to
+LONGEST_ANSWER = 5     # seconds that the end waits for answers being made
+WAKE_EVERY = .2        # seconds between two looks at whether it has ended
 HEADERS = {
     'Content-Security-Policy':
         "default-src 'none'; img-src 'self'; script-src 'self'; style-src 'self'; "
@@ -66,7 +71,6 @@ class Server:
                  sources: Optional[Sources] = None, ratios: Optional[np.ndarray] = None,
                  training: Optional[Training] = None, host: str = HOST):
         self.is_over = threading.Event()
-        self._is_closed = False
         self.token = secrets.token_urlsafe(24)
         logging.getLogger('waitress.queue').setLevel(logging.ERROR)  # of no interest to the user
         listener = socket.create_server((host, port))
@@ -74,26 +78,41 @@ class Server:
         app = build_app(session, title, self.token, f'{self.host}:{self.port}', self.is_over,
                         next_command, sources, ratios, training)
         self._training = training
-        self._server = waitress.create_server(app, sockets=[listener], threads=8, ident=None)
+        self._is_closing = False
+        self._sockets = {}
+        self._server = waitress.create_server(app, self._sockets, sockets=[listener], threads=8,
+                                              ident=None)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self.url = f'http://{self.host}:{self.port}/{self.token}/'
 
     def __enter__(self):
-        threading.Thread(target=self._run, daemon=True).start()
+        self._thread.start()
         return self
 
     def _run(self):
-        try:
-            self._server.run()
-        except OSError:  # it may look at its sockets once more after they are closed
-            if not self._is_closed:
-                raise
+        while not self._is_closing:
+            wasyncore.loop(timeout=1, use_poll=hasattr(select, 'poll'), map=self._sockets, count=1)
 
     def __exit__(self, *_):
-        self._is_closed = True
-        logging.getLogger('waitress').disabled = True  # of an answer that nobody waits for any more
-        self._server.close()
         if self._training:
             self._training.stop()
+        logging.getLogger('waitress').disabled = True  # of answers that nobody waits for any more
+        workers = self._server.task_dispatcher
+        workers.shutdown(timeout=LONGEST_ANSWER)
+        self._is_closing = True
+        self._server.pull_trigger()
+        self._thread.join()
+        if not workers.threads:  # one left over would write to whatever has its socket's number
+            wasyncore.close_all(self._sockets)
+
+    def wait(self):
+        """Wait until the person has ended it, or Ctrl-C is pressed.
+
+        Raises:
+            KeyboardInterrupt: By Ctrl-C.
+        """
+        while not self.is_over.is_set():
+            time.sleep(WAKE_EVERY)
 
 
 def build_app(session, title, token, address, is_over, next_command='', sources=None, ratios=None,
