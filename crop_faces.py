@@ -1,16 +1,9 @@
 """Find the faces in videos and pictures, crop them and save them for training.
 
-``X.npy`` holds one face a row: ``uint8``, shape ``(N, 3, size, size)``, RGB.
-``X.csv`` beside it says where each row comes from: ``row`` (from 0),
-``source`` (the file), ``frame`` (from 0; 0 for a picture), ``time`` (seconds
-since the first frame; empty for a picture), ``x, y, w, h``, the face in
-pixels of the frame, before any margin, ``group``, the same for the same face
-in a scene, ``confidence``, the votes of the second look, ``sharpness``,
-``kind``, ``face`` or ``picture``, and ``margin``, the room around the face.
-
-A run has three steps: find the faces, choose the best, write them.
+A run has three steps: find the faces, choose the best, write them.  ``X.npy``
+holds one face a row: ``uint8``, shape ``(N, 3, size, size)``, RGB.  ``X.csv``
+beside it says where each row comes from; docs/files.md has its columns.
 """
-import argparse
 import time
 
 from picture_ranknet.console import messages, options
@@ -37,7 +30,7 @@ def build_parser():
     add('--threads', type=options.positive_int, metavar='N',
         help='threads that search (default: OMP_NUM_THREADS, or one a core)')
     add('--max_pixels', type=options.int_from(1, LARGEST), default=MAX_PIXELS, metavar='N',
-        help='skip files whose frames have more pixels: a small file may fill the memory')
+        help='skip files with more pixels per frame: a small file can unpack to fill the memory')
     add_search_arguments(parser.add_argument_group('find'))
     add_choice_arguments(parser.add_argument_group('choose'))
     add_output_arguments(parser.add_argument_group('show'))
@@ -52,7 +45,7 @@ def add_search_arguments(group):
     sampling.add_argument('--fps', type=options.positive_float, default=settings.FPS, metavar='F',
                           help='search F frames of each second of a video')
     sampling.add_argument('--every', type=options.positive_int, metavar='N',
-                          help='search every N-th frame of a video instead')
+                          help='search every N-th frame of a video instead of --fps')
     add('--no_faces', action='store_true',
         help='take whole pictures, resized, as for covers and illustrations')
     add('--margin', type=options.natural_float, default=0, metavar='M',
@@ -61,9 +54,9 @@ def add_search_arguments(group):
         help='the face detector: an OpenCV cascade of LBP or Haar features, .xml or .xml.gz '
              f'(default: {settings.DEFAULT_CASCADE}, which is included)')
     add('--long_side', type=options.natural_int, default=defaults.long_side, metavar='PIXELS',
-        help='shrink larger pictures to this before the search, but long pages and panoramas less; '
-             'more finds smaller faces and takes longer; 0 never shrinks')
-    add('--scale_factor', type=_scale_factor, default=defaults.scale_factor, metavar='S',
+        help='shrink pictures with a longer long side to this before the search, long pages and '
+             'panoramas less; more finds smaller faces and takes longer; 0 never shrinks')
+    add('--scale_factor', type=options.above_one, default=defaults.scale_factor, metavar='S',
         help='step from one size of faces to the next; nearer to 1 finds more and takes longer')
     add('--min_neighbors', type=options.natural_int, metavar='N', default=defaults.min_neighbors,
         help='overlapping findings that make a face; fewer gives more faces, and more false ones')
@@ -78,18 +71,18 @@ def add_choice_arguments(group):
         default=defaults.duplicate_bits,
         help='two pictures are the same if their hashes differ in at most this many of 144 bits, '
              'or twice as many within a track; the best one is kept')
-    add('--keep_duplicates', action='store_true', help='keep all of them')
+    add('--keep_duplicates', action='store_true', help='keep pictures that are the same, too')
     add('--per_track', type=options.positive_int, metavar='N',
         help='keep the N best pictures of a face that is followed through a scene (default: all)')
     add('--max_enlargement', type=options.positive_float, metavar='FACTOR',
-        help='drop faces so small that their crops are enlarged by more (default: '
+        help='drop faces so small that --size enlarges them by more than this (default: '
              f'{settings.MAX_ENLARGEMENT}; with --no_faces, no limit)')
     add('--min_sharpness', type=options.natural_float, metavar='LEVELS',
-        help=f'drop what is more blurred; X.csv has the values (default: {defaults.min_sharpness}; '
-             'with --no_faces, 0)')
+        help='drop crops that are less sharp than this, see the column sharpness of X.csv '
+             f'(default: {defaults.min_sharpness}; with --no_faces, 0)')
     add('--min_confidence', type=options.natural_float, metavar='VOTES',
         default=defaults.min_confidence,
-        help='drop what is less sure to be a face; X.csv has the values')
+        help='drop what is less sure to be a face, see the column confidence of X.csv')
 
 
 def add_output_arguments(group):
@@ -108,15 +101,7 @@ def add_set_arguments(group):
     add('--review', metavar='PNG', type=options.file_ending('.png'),
         help='draw the set with row numbers, to see what to --drop')
     add('--ratings', metavar='TXT',
-        help='ratings of the set, to be kept in step: --append adds lines of nan, --drop removes '
-             'lines')
-
-
-def _scale_factor(text):
-    number = options.positive_float(text)
-    if number <= 1:
-        raise argparse.ArgumentTypeError(f'must be a number above 1, got {text!r}')
-    return number
+        help='ratings of the set, kept in step: --append adds lines of nan, --drop removes lines')
 
 
 def parse_args(argv):

@@ -1,7 +1,5 @@
-"""Rate pictures in the browser, on this machine only: one key a picture, and nothing is lost."""
+"""Rate pictures in the browser: one key per picture, and nothing is lost."""
 import os
-import shlex
-import subprocess
 import sys
 import webbrowser
 
@@ -9,38 +7,39 @@ from picture_ranknet.console import messages, options
 from picture_ranknet.console.command import command
 from picture_ranknet.errors import InputError
 from picture_ranknet.rating.settings import LEVELS, MOST_LEVELS
-from picture_ranknet.text import count
+from picture_ranknet.text import count, quote_command
 
 TRAIN = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'train.py')
 
 
 def build_parser():
-    parser = options.parser('rate.py', 'Rate pictures in the browser, on this machine only.')
+    parser = options.parser('rate.py', 'Rate pictures in the browser.')
     parser.add_argument('X_npy', metavar='pictures',
-                        help='X.npy, N x 3 x H x W; or a folder NAME of pictures, of which '
-                             'NAME.npy is made here, and which adds what is new to it later')
-    parser.add_argument('ratings_txt', nargs='?',
-                        help='your ratings, one a line; an existing file is continued (default: '
-                             'of a folder, NAME_ratings.txt)')
+                        help='X.npy of shape N x 3 x H x W; or a folder NAME of pictures, of which '
+                             'NAME.npy is made in the current folder and kept up to date')
+    parser.add_argument('ratings_txt', nargs='?', metavar='ratings',
+                        help='your ratings, one per line; an existing file is continued (default '
+                             'for a folder: NAME_ratings.txt)')
     parser.add_argument('--levels', type=options.int_from(2, MOST_LEVELS), metavar='N',
                         help=f'rate from 1 to N (default: as last time, or {LEVELS})')
     parser.add_argument('--pairs', action='store_true',
                         help='compare two pictures at a time instead')
     parser.add_argument('--model', metavar='PKL',
-                        help='a trained model, which helps to choose what to rate next')
+                        help='a trained model that helps to choose what to rate next')
     parser.add_argument('--clicks', metavar='CSV',
-                        help='compute ratings from how often pictures were clicked instead: a '
-                             'table of picture, impressions, clicks and, if known, position')
+                        help='do not open the page: compute ratings from how often pictures were '
+                             'clicked, a table of picture, impressions, clicks and, if known, '
+                             'position')
     parser.add_argument('--force', action='store_true',
                         help='let --clicks replace a file of ratings')
-    parser.add_argument('--port', type=options.int_from(0, 65535), default=0,
+    parser.add_argument('--port', type=options.int_from(0, 65535), default=0, metavar='N',
                         help='port of the page; 0 takes a free one')
     parser.add_argument('--share', nargs='?', const='', metavar='ADDRESS',
-                        help='serve the page on the local network, to rate on a phone; ADDRESS '
-                             'is the one of this machine if it has several')
+                        help='serve the page to the local network, too, to rate on a phone; '
+                             "ADDRESS is this machine's, if it has several")
     parser.add_argument('--no_browser', action='store_true',
                         help='only print the address of the page')
-    parser.add_argument('--seed', type=options.seed, default=0,
+    parser.add_argument('--seed', type=options.seed, default=0, metavar='N',
                         help='seed of the order of the pictures')
     return parser
 
@@ -55,12 +54,12 @@ def parse_args(argv):
     if args.force and not args.clicks:
         parser.error('argument --force: only --clicks replaces a file of ratings')
     if not args.ratings_txt and not os.path.isdir(args.X_npy):
-        parser.error('the following arguments are required: ratings_txt')
+        parser.error('the following arguments are required: ratings')
     return args
 
 
 def make_set(folder, ratings_path):
-    """The names of a set made of a folder of pictures, and of its ratings."""
+    """Make a set of a folder of pictures, or add to it; its name, and that of its ratings."""
     from picture_ranknet.faces import folders
     from picture_ranknet.rating import journal
 
@@ -68,31 +67,9 @@ def make_set(folder, ratings_path):
     ratings_path = ratings_path or os.path.splitext(X_path)[0] + '_ratings.txt'
     journal.check_unused(ratings_path)
     with messages.progress(0, 'pictures') as bar:
-        update = folders.follow_folder(folder, X_path, ratings_path, note=messages.note,
-                                       progress=messages.follow(bar))
-    if update.added:
-        are = f', {count(update.duplicates, "duplicate")} left out' if update.duplicates else ''
-        new = 'more ' if update.total > update.added else ''
-        messages.note(f'{folder}: {count(update.added, new + "picture")}{are} -> {X_path}')
+        folders.follow_folder(folder, X_path, ratings_path, note=messages.note,
+                              progress=messages.follow(bar))
     return X_path, ratings_path
-
-
-def rate_by_clicks(path, clicks_path, X_path, n, is_forced):
-    """Write ratings that follow from how often pictures were clicked, and say so."""
-    import numpy as np
-
-    from picture_ranknet.rating import clicks
-
-    clicks.check_files(path, clicks_path, X_path, is_forced)
-    found = clicks.read(clicks_path, n, clicks.read_sources(X_path, n))
-    rates, looks = clicks.estimate_rates(n, *found[:4])
-    ratings = clicks.rate(rates)
-    clicks.write_ratings(path, ratings)
-    print(f"{count(int(np.isfinite(ratings).sum()), 'picture')} rated by {found.clicks.sum():,.0f} "
-          f'clicks in {found.impressions.sum():,.0f} impressions -> {path}')
-    if len(found.names) > 1:
-        print('looked at, by position: ' + ', '.join(
-            f"{name or '?'} {look:.0%}" for name, look in zip(found.names, looks)))
 
 
 def make_session(X, journal, is_pairs, model_path, seed):
@@ -112,13 +89,13 @@ def serve(session, X_path, port, share, opens_browser):
     """Show the page until the person has done enough, or stops it with Ctrl-C."""
     from picture_ranknet.rating import sources
     from picture_ranknet.rating.server import HOST, Server
-    from picture_ranknet.rating.share import find_address
+    from picture_ranknet.rating.share import WARNING, find_address, invitation
     from picture_ranknet.rating.training import Training
 
     host = HOST if share is None else share or find_address()
     try:
         server = Server(session, os.path.basename(X_path), port,
-                        quote('python', 'train.py', X_path, session.journal.path),
+                        quote_command('python', 'train.py', X_path, session.journal.path),
                         sources.find(X_path, session.X, messages.note),
                         sources.read_ratios(X_path, session.X),
                         Training([sys.executable, TRAIN], X_path, session.journal.path), host)
@@ -129,29 +106,13 @@ def serve(session, X_path, port, share, opens_browser):
         with session, server:
             print(f'{server.url}\nEsc on the page, or Ctrl-C here, ends it.', flush=True)
             if share is not None:
-                invite(server.url)
+                print(invitation(server.url, sys.stdout), end='', flush=True)
+                messages.note(WARNING)
             elif opens_browser:
                 webbrowser.open(server.url)
             server.wait()
     except KeyboardInterrupt:
         pass  # wherever it was: leaving the block has saved everything
-
-
-def invite(url):
-    """Show how a phone gets to the page, and say who else does."""
-    from picture_ranknet.rating.share import draw_code
-
-    try:
-        print(draw_code(url) if sys.stdout.isatty() else '', end='', flush=True)
-    except UnicodeEncodeError:
-        pass  # a terminal without block elements: the address will do
-    messages.note('warning: who is on this network and has this address sees your pictures and can '
-                  'rate them, and the connection is not encrypted; do this at home only')
-
-
-def quote(*words):
-    """A command as one pastes it into a terminal."""
-    return subprocess.list2cmdline(words) if os.name == 'nt' else shlex.join(words)
 
 
 def rate_by_hand(args, X):
@@ -164,7 +125,7 @@ def rate_by_hand(args, X):
         raise InputError(f'{args.X_npy}: --pairs ranks up to {MOST_PICTURES:,} pictures, these '
                          f'are {len(X):,}; rate them one by one')
     atomic.check_outputs(
-        {'ratings_txt': [args.ratings_txt, journal_path(args.ratings_txt)]},
+        {'ratings': [args.ratings_txt, journal_path(args.ratings_txt)]},
         {'pictures': [args.X_npy, tables.table_path(args.X_npy)], '--model': args.model})
     with Journal(args.ratings_txt, len(X), identify(X), PAIRS if args.pairs else STARS,
                  args.levels, lambda n: identify(X[:n])) as journal:
@@ -188,7 +149,9 @@ def main(argv=None):
         args.X_npy, args.ratings_txt = make_set(args.X_npy, args.ratings_txt)
     X = arrays.read_pictures(args.X_npy)
     if args.clicks:
-        rate_by_clicks(args.ratings_txt, args.clicks, args.X_npy, len(X), args.force)
+        from picture_ranknet.rating import clicks
+        print(*clicks.rate_set(args.X_npy, len(X), args.clicks, args.ratings_txt, args.force),
+              sep='\n')
     else:
         rate_by_hand(args, X)
 

@@ -1,4 +1,7 @@
-"""What messages of all rooms share: how numbers read, and who hears nothing."""
+"""What messages of all rooms share: how numbers and commands read, and who hears nothing."""
+import os
+import shlex
+import subprocess
 
 
 def count(n: int, noun: str) -> str:
@@ -8,3 +11,8 @@ def count(n: int, noun: str) -> str:
 
 def silent(*_) -> None:
     """What ``note=`` and ``progress=`` of a room are unless a caller wants to hear."""
+
+
+def quote_command(*words: str) -> str:
+    """A command as one pastes it into a terminal."""
+    return subprocess.list2cmdline(words) if os.name == 'nt' else shlex.join(words)

@@ -54,6 +54,7 @@ def _float_type(expected: str, is_right: Callable[[float], bool]) -> Callable[[s
 
 
 positive_float = _float_type('a number above 0', lambda x: 0 < x < math.inf)
+above_one = _float_type('a number above 1', lambda x: 1 < x < math.inf)
 natural_float = _float_type('a number >= 0', lambda x: 0 <= x < math.inf)
 strength = _float_type('a number from 0 to 5', lambda x: 0 <= x <= 5)
 ratio = _float_type('between 0 and 1', lambda x: 0 < x < 1)

@@ -51,7 +51,7 @@ def follow_folder(folder: str, path: str, ratings_path: Optional[str] = None, *,
         path: The ``.npy`` file of the set; its table lies beside it.
         ratings_path: Its ratings, if there are any; each new picture gets a line ``nan``.
         size: Side of the pictures in pixels, of a new set.
-        note: Called with a line for the user, such as on a file that is skipped.
+        note: Called with a line for the user: what was added, which file is skipped.
         progress: Called with the number of pictures read, and of those to read.
 
     Raises:
@@ -80,6 +80,8 @@ def follow_folder(folder: str, path: str, ratings_path: Optional[str] = None, *,
     kept, dropped = len(choice.kept), sum(choice.dropped.values())
     if kept:
         write_faces(path, found, choice, existing, ratings_path)
+        left_out = f', {count(dropped, "duplicate")} left out' if dropped else ''
+        note(f'{folder}: {count(kept, "more picture" if n else "picture")}{left_out} -> {path}')
     else:
         found.store.remove()
     return Update(kept, dropped, n + kept)

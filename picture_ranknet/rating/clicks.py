@@ -17,6 +17,7 @@ import numpy as np
 from picture_ranknet.errors import InputError
 from picture_ranknet.rating.journal import journal_path
 from picture_ranknet.storage import atomic, tables
+from picture_ranknet.text import count
 
 COLUMNS = 'picture', 'impressions', 'clicks'
 SWEEPS = 200
@@ -38,15 +39,42 @@ class Clicks(NamedTuple):
     names: list
 
 
-def check_files(path: str, clicks_path: str, X_path: str, is_forced: bool = False):
-    """Refuse a file of ratings that must not be written.
+def rate_set(X_path: str, n: int, clicks_path: str, ratings_path: str,
+             is_forced: bool = False) -> list:
+    """Write ratings that follow from how often pictures were clicked.
+
+    Args:
+        X_path: The ``.npy`` file of the pictures; the table beside it may name their sources.
+        n: The number of pictures.
+        clicks_path: Table of clicks, as of :func:`read`.
+        ratings_path: What is written: one rating a line, ``nan`` for what was never shown.
+        is_forced: Replace ratings that exist.
+
+    Returns:
+        list: Lines that say what was done.
 
     Raises:
-        InputError: If it is one of the inputs, is there already and
-            ``is_forced`` is not set, or has a journal of what a person said.
+        InputError: If the table is not as it should be, ``ratings_path`` is
+            one of the inputs, is there already and ``is_forced`` is not set,
+            or has a journal of what a person said.
     """
-    atomic.check_outputs({'ratings_txt': path}, {
-        'X_npy': [X_path, tables.table_path(X_path)], '--clicks': clicks_path})
+    _check_files(ratings_path, clicks_path, X_path, is_forced)
+    found = read(clicks_path, n, read_sources(X_path, n))
+    rates, looks = estimate_rates(n, *found[:4])
+    ratings = rate(rates)
+    write_ratings(ratings_path, ratings)
+    lines = [f"{count(int(np.isfinite(ratings).sum()), 'picture')} rated by "
+             f'{found.clicks.sum():,.0f} clicks in {found.impressions.sum():,.0f} impressions -> '
+             f'{ratings_path}']
+    if len(found.names) > 1:
+        lines.append('looked at, by position: ' + ', '.join(
+            f"{name or '?'} {look:.0%}" for name, look in zip(found.names, looks)))
+    return lines
+
+
+def _check_files(path, clicks_path, X_path, is_forced):
+    atomic.check_outputs({'ratings': path}, {
+        'pictures': [X_path, tables.table_path(X_path)], '--clicks': clicks_path})
     if os.path.exists(path) and not is_forced:
         raise InputError(f'{path}: exists, and may be what a person made; say --force to replace '
                          'it, or choose another file')

@@ -8,6 +8,8 @@ from picture_ranknet.errors import InputError
 OUTSIDE = '192.0.2.1', 9  # TEST-NET-1 of RFC 5737, where nobody is; nothing is sent there
 MARGIN = 2                # modules; the standard wants 4, phones read it with 2
 BLACK_ON_WHITE, AS_BEFORE = '\x1b[38;5;16;48;5;231m', '\x1b[0m'
+WARNING = ('warning: who is on this network and has this address sees your pictures and can rate '
+           'them, and the connection is not encrypted; do this at home only')
 BLOCKS = ' ', '▄', '▀', '█'  # by which of two modules, one above the other, are dark
 
 
@@ -41,3 +43,18 @@ def draw_code(text: str) -> str:
     lines = [''.join(BLOCKS[2 * above + below] for above, below in zip(*pair))
              for pair in zip(rows[::2], rows[1::2])]
     return ''.join(f'{BLACK_ON_WHITE}{line}{AS_BEFORE}\n' for line in lines)
+
+
+def invitation(url: str, stream) -> str:
+    """The QR code of an address, for a terminal that can show it; else nothing.
+
+    Args:
+        url: The address.
+        stream: Text stream that it will be printed to.
+    """
+    code = draw_code(url) if stream.isatty() else ''
+    try:
+        code.encode(stream.encoding or 'ascii')
+    except UnicodeEncodeError:
+        return ''  # a terminal without block elements: the address will do
+    return code

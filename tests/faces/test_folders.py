@@ -56,7 +56,8 @@ def test_what_is_no_picture_is_said_and_skipped(art):
     save_video(art / 'film.mp4', [np.zeros((40, 40, 3), np.uint8)] * 3)
     notes = []
     assert follow_folder('art', 'art.npy', size=20, note=notes.append).added == 6
-    assert notes == ['art: 1 video skipped; crop_faces.py makes pictures of them']
+    assert notes == ['art: 1 video skipped; crop_faces.py makes pictures of them',
+                     'art: 6 pictures, 1 duplicate left out -> art.npy']
     (art / 'copy.png').write_text('no picture')
     notes.clear()
     assert follow_folder('art', 'art.npy', note=notes.append) == (0, 0, 6)
