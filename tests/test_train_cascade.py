@@ -77,30 +77,30 @@ def test_a_cascade_is_trained_that_opencv_and_crop_faces_use(trainer, pictures):
     assert read_cascade(str(pictures / 'c.xml'))[1] is not None
 
 
-def test_nothing_is_overwritten_unless_asked_for(trainer, pictures):
-    assert trainer('--stages', 1).returncode == 0
+def test_nothing_is_overwritten_unless_asked_for(train_here, pictures):
+    assert train_here('--stages', 1)[1:] == ('', 0)
     before = (pictures / 'c.xml').read_bytes()
-    done = trainer('--stages', 1)
-    assert done.returncode == 1 and (pictures / 'c.xml').read_bytes() == before
-    assert done.stderr == ('train_cascade.py: error: c.xml exists already; go on with it with '
-                           '--resume, overwrite it with --force, or choose another name\n')
-    done = trainer('--stages', 2, '--resume', '--turn', 3)
-    assert done.returncode == 1 and (pictures / 'c.xml').read_bytes() == before
-    assert 'c.xml: expected stages trained on these pictures with these options' in done.stderr
-    assert trainer('--stages', 1, '--seed', 5, '--force').returncode == 0
+    _, err, status = train_here('--stages', 1)
+    assert status == 1 and (pictures / 'c.xml').read_bytes() == before
+    assert err == ('train_cascade.py: error: c.xml exists already; go on with it with --resume, '
+                   'overwrite it with --force, or choose another name\n')
+    _, err, status = train_here('--stages', 2, '--resume', '--turn', 3)
+    assert status == 1 and (pictures / 'c.xml').read_bytes() == before
+    assert 'c.xml: expected stages trained on these pictures with these options' in err
+    assert train_here('--stages', 1, '--seed', 5, '--force')[2] == 0
     assert (pictures / 'c.xml').read_bytes() != before
 
 
-def test_resuming_gives_what_an_unbroken_run_gives(trainer, pictures):
+def test_resuming_gives_what_an_unbroken_run_gives(train_here, pictures):
     def below_comment():
         return (pictures / 'c.xml').read_text().split('-->', 1)[1]
 
-    assert trainer('--check', 2).returncode == 0
+    assert train_here('--check', 2)[1:] == ('', 0)
     unbroken = below_comment()
-    assert trainer('--stages', 1, '--force').returncode == 0
+    assert train_here('--stages', 1, '--force')[2] == 0
     assert below_comment() != unbroken
-    done = trainer('--check', 2, '--resume')
-    assert done.returncode == 0 and 'stage  0' not in done.stdout and 'stage  1' in done.stdout
+    out, _, status = train_here('--check', 2, '--resume')
+    assert status == 0 and 'stage  0' not in out and 'stage  1' in out
     assert below_comment() == unbroken
     assert second_look.NODE in unbroken
 
