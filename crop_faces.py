@@ -28,7 +28,7 @@ def build_parser():
         help='overwrite outputs; ratings of an overwritten X.npy no longer fit its rows')
     add('--resume', action='store_true', help='go on with an interrupted run')
     add('--threads', type=options.positive_int, metavar='N',
-        help='threads that search (default: OMP_NUM_THREADS, or one a core)')
+        help='threads that search (default: OMP_NUM_THREADS, or one per core)')
     add('--max_pixels', type=options.int_from(1, LARGEST), default=MAX_PIXELS, metavar='N',
         help='skip files with more pixels per frame: a small file can unpack to fill the memory')
     add_search_arguments(parser.add_argument_group('find'))

@@ -13,67 +13,76 @@ from picture_ranknet.storage import atomic, tables
 
 def build_parser():
     parser = options.parser('train.py', 'Learn a taste from rated pictures.')
-    parser.add_argument('X_train_npy', help='pictures, N x 3 x 80 x 80')
-    parser.add_argument('rank_file', help='N ratings, one a line; nan: not rated')
-    parser.add_argument('--output_pred', '-op', default='pred.txt',
-                        help='scores of the training pictures, one a line')
-    parser.add_argument('--output_model', '-om', default='model.pkl', help='the trained model')
-    parser.add_argument('--features', metavar='NPY',
-                        help='further numbers about each picture, N x D')
-    parser.add_argument('--out', '-o', default='result', help='folder for log, plots, snapshot')
+    add = parser.add_argument
+    add('X_train_npy', help='pictures, N x 3 x 80 x 80')
+    add('rank_file', help='N ratings, one per line; nan: not rated')
+    add('--output_pred', '-op', default='pred.txt', metavar='TXT',
+        help='scores of the training pictures, one per line')
+    add('--output_model', '-om', default='model.pkl', metavar='PKL', help='the trained model')
+    add('--features', metavar='NPY', help='further numbers about each picture, N x D')
+    add('--out', '-o', default='result', metavar='DIR', help='folder for log, plots, snapshot')
+    add_learning_arguments(parser.add_argument_group('how to learn'))
+    add_start_arguments(parser.add_argument_group('what to start from'))
+    add_validation_arguments(parser.add_argument_group('what to see'))
+    return parser
 
-    learning = parser.add_argument_group('how to learn')
-    learning.add_argument('--arch', choices=['cnn', 'deep', 'pretrained'],
-                          help="the network (default: cnn, the article's, or that of --initmodel); "
-                               'pretrained: a linear layer on EfficientNet-Lite0, solved exactly '
-                               'in seconds, so options about steps do not apply')
-    learning.add_argument('--image_scale', type=options.positive_float,
-                          help='what pixel values are multiplied by (default: 1/255, or as in '
-                               '--initmodel)')
-    learning.add_argument('--n_iter', type=options.positive_int, default=1000,
-                          help='training steps')
-    learning.add_argument('--batchsize', '-b', type=options.int_from(2, 1000), default=32,
-                          help='pictures to a step, which learns from all their pairs; 2 is one '
-                               'pair, as in the article')
-    learning.add_argument('--loss', choices=['ranknet', 'magnitude'], default='ranknet',
-                          help="the article's, or one that also learns how far apart ratings are: "
-                               'for many ratings in fine steps')
-    learning.add_argument('--schedule', choices=['linear', 'constant'], default='linear',
-                          help='whether the learning rate falls to 0 or stays')
-    learning.add_argument('--augment', type=options.strength, default='1', metavar='STRENGTH',
-                          help='how much pictures are varied, 0 to 5; 0: not at all')
-    learning.add_argument('--no_mirror', action='store_true', help='do not mirror pictures')
-    learning.add_argument('--seed', type=options.seed, default=0,
-                          help='same seed, same machine: same model')
-    options.add_device_arguments(learning)
-    learning.add_argument('--communicator', default='naive',
-                          choices=['naive', 'flat', 'non_cuda_aware', 'pure_nccl'],
-                          help='how the processes of mpiexec exchange gradients, by the names of '
-                               'ChainerMN; naive is for the CPU')
 
-    start = parser.add_argument_group('what to start from').add_mutually_exclusive_group()
+def add_learning_arguments(group):
+    add = group.add_argument
+    add('--arch', choices=['cnn', 'deep', 'pretrained'],
+        help="the network (default: cnn, the article's, or that of --initmodel); pretrained: a "
+             'linear layer on EfficientNet-Lite0, solved exactly in seconds, so options about '
+             'steps do not apply')
+    add('--image_scale', type=options.positive_float, metavar='F',
+        help='what pixel values are multiplied by (default: 1/255, or as in --initmodel)')
+    add('--n_iter', type=options.positive_int, default=1000, metavar='N', help='training steps')
+    add('--batchsize', '-b', type=options.int_from(2, 1000), default=32, metavar='N',
+        help='pictures per step, which learns from all their pairs; 2 is one pair, as in the '
+             'article')
+    add('--loss', choices=['ranknet', 'magnitude'], default='ranknet',
+        help="the article's, or one that also learns how far apart ratings are: for many ratings "
+             'in fine steps')
+    add('--schedule', choices=['linear', 'constant'], default='linear',
+        help='whether the learning rate falls to 0 or stays')
+    add('--augment', type=options.strength, default='1', metavar='STRENGTH',
+        help='how much pictures are varied, 0 to 5; 0: not at all')
+    add('--no_mirror', action='store_true', help='do not mirror pictures')
+    add('--seed', type=options.seed, default=0, metavar='N',
+        help='seed of everything random: the same on the same machine gives the same model')
+    options.add_device_arguments(group)
+    add('--communicator', default='naive',
+        choices=['naive', 'flat', 'non_cuda_aware', 'pure_nccl'],
+        help='how the processes of mpiexec exchange gradients, by the names of ChainerMN; naive is '
+             'for the CPU')
+
+
+def add_start_arguments(group):
+    start = group.add_mutually_exclusive_group()
     start.add_argument('--initmodel', metavar='MODEL',
                        help="a trained model: another person's, or of another series")
     start.add_argument('--unrated', metavar='NPY', nargs='+',
                        help='more pictures of this kind; first learn what they all look like')
-    parser.add_argument('--freeze', action='store_true',
-                        help='with one of these: train only the last two layers')
-    parser.add_argument('--resume', '-r', metavar='SNAPSHOT', help='go on from this snapshot')
+    group.add_argument('--freeze', action='store_true',
+                       help='with --initmodel or --unrated: train only the last two layers')
+    group.add_argument('--resume', '-r', metavar='SNAPSHOT',
+                       help='go on from a snapshot that an interrupted run has left in --out')
 
-    validation = parser.add_argument_group('what to see')
-    validation.add_argument('--monitor_step', type=options.positive_int, default=100,
-                            help='steps between two lines of output')
-    validation.add_argument('--ndcg_k', type=options.positive_int, default=100,
-                            help='positions that NDCG counts')
-    validation.add_argument('--valid_features', metavar='NPY', help='features of --valid')
-    validation.add_argument('--patience', type=options.positive_int, metavar='LINES',
-                            help='stop after this many lines of output without a better one')
-    held_out = validation.add_mutually_exclusive_group()
+
+def add_validation_arguments(group):
+    add = group.add_argument
+    add('--monitor_step', type=options.positive_int, default=100, metavar='N',
+        help='steps between two lines of output')
+    add('--ndcg_k', type=options.positive_int, default=100, metavar='K',
+        help='positions that NDCG counts')
+    add('--valid_features', metavar='NPY', help='features of the pictures of --valid')
+    add('--patience', type=options.positive_int, metavar='N',
+        help='stop after N lines of output without a better one')
+    held_out = group.add_mutually_exclusive_group()
     held_out.add_argument('--valid', nargs=2, metavar=('X_NPY', 'RATINGS'),
                           help='rated pictures to validate with')
-    held_out.add_argument('--valid_ratio', type=options.ratio,
-                          help='share of the rated pictures to validate with instead')
-    return parser
+    held_out.add_argument('--valid_ratio', type=options.ratio, metavar='R',
+                          help='instead: the share of the rated pictures, between 0 and 1, that is '
+                               'held out to validate with')
 
 
 def parse_args(argv):
