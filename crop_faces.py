@@ -1,7 +1,7 @@
 """Find the faces in videos and pictures, crop them and save them for training.
 
 A run has three steps: find the faces, choose the best, write them.  ``X.npy``
-holds one face a row: ``uint8``, shape ``(N, 3, size, size)``, RGB.  ``X.csv``
+holds one face per row: ``uint8``, shape ``(N, 3, size, size)``, RGB.  ``X.csv``
 beside it says where each row comes from; docs/files.md has its columns.
 """
 import time

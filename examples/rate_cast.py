@@ -79,7 +79,7 @@ def build_parser():
         formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument('found', metavar='X.csv', help='the found faces, by crop_faces.py')
     parser.add_argument('drawn', metavar='CAST.csv', help='the drawn faces, by draw_cast.py')
-    parser.add_argument('ratings', metavar='ratings.txt', help='a rating a line')
+    parser.add_argument('ratings', metavar='ratings.txt', help='one rating per line')
     parser.add_argument('--seed', type=int, default=0, help="of the person's mood")
     return parser
 

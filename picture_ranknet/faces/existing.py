@@ -47,7 +47,7 @@ def read_existing(path: str, size: int, ratings_path: Optional[str] = None) -> E
     Args:
         path: The ``.npy`` file; its table lies beside it.
         size: Side of its pictures in pixels.
-        ratings_path: Its ratings, one a line.
+        ratings_path: Its ratings, one per line.
 
     Raises:
         InputError: If it is of another size or type, or table or ratings do

@@ -21,7 +21,7 @@ def write(model, train: RatedPictures, valid: Optional[RatedPictures], pred_path
     Args:
         model (net.RankNet): On its device.
         train, valid: ``valid`` may be ``None``.
-        pred_path: Where the scores of all pictures of ``train`` go, one a line.
+        pred_path: Where the scores of all pictures of ``train`` go, one per line.
         model_path: Where the model goes.
         out: The folder of the report (:func:`report.write`).
         k: NDCG counts the first ``k`` positions.

@@ -47,7 +47,7 @@ def rate_set(X_path: str, n: int, clicks_path: str, ratings_path: str,
         X_path: The ``.npy`` file of the pictures; the table beside it may name their sources.
         n: The number of pictures.
         clicks_path: Table of clicks, as of :func:`read`.
-        ratings_path: What is written: one rating a line, ``nan`` for what was never shown.
+        ratings_path: What is written: one rating per line, ``nan`` for what was never shown.
         is_forced: Replace ratings that exist.
 
     Returns:
@@ -210,6 +210,6 @@ def rate(rates: np.ndarray) -> np.ndarray:
 
 
 def write_ratings(path: str, ratings: np.ndarray):
-    """Write one rating a line, ``nan`` where there is none."""
+    """Write one rating per line, ``nan`` where there is none."""
     with atomic.replacing(path) as part, open(part, 'w', encoding='utf-8') as f:
         f.writelines('nan\n' if np.isnan(rating) else f'{rating:.4f}\n' for rating in ratings)
