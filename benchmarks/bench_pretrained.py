@@ -24,7 +24,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / 'benchmarks')]
 
 import bench_speed
 
-from picture_ranknet.machine import threads
+from picture_ranknet.machine import cores, threads
 from picture_ranknet.text import count
 
 SIDE = 160
@@ -123,44 +123,64 @@ def onnxruntime(n):
     return lambda: [mean[:, :, 0, 0] for mean in session.run(None, {'x': x})]
 
 
-def pytorch(n):
-    """Channels last, its fastest layout here."""
+def torch_network(stem, blocks, head, kept=()):
+    """The network in PyTorch, channels last, which is its fastest layout here.
+
+    Args:
+        stem, blocks, head: As ``mobile.Network`` takes them.
+        kept: Blocks of which the channel means are wanted, too.
+
+    Returns:
+        A function of pictures, shape ``(B, 3, H, W)``, that gives the mean of
+        the head's maps, after a list of those kept if there are any; and its
+        parameters.
+    """
     import torch
-    torch.set_num_threads(threads.count())
-    conv, clip = torch.nn.functional.conv2d, torch.nn.functional.relu6
+    conv, clip, parameters = torch.nn.functional.conv2d, torch.nn.functional.relu6, []
 
     def ready(W, b):
-        return (torch.from_numpy(np.ascontiguousarray(W)).contiguous(
-            memory_format=torch.channels_last), torch.from_numpy(b))
+        parameters.extend([torch.nn.Parameter(torch.from_numpy(np.ascontiguousarray(W)).contiguous(
+            memory_format=torch.channels_last)), torch.nn.Parameter(torch.from_numpy(b.copy()))])
+        return parameters[-2:]
 
     def pointwise(W, b):
         return ready(W.T[:, :, None, None], b)
 
-    stem, blocks, head = make_weights()
     stem, head = ready(stem[0].transpose(3, 2, 0, 1), stem[1]), pointwise(*head)
     layers = [(block.expand and pointwise(*block.expand),
                ready(block.depthwise[0].transpose(2, 0, 1)[:, None], block.depthwise[1]),
                pointwise(*block.project), block) for block in blocks]
+
+    def forward(x):
+        means = []
+        y = clip(conv(torch.nn.functional.pad(x, (0, 1, 0, 1)), *stem, stride=2))
+        for i, (expand, (W, b), project, block) in enumerate(layers):
+            before = y
+            if expand:
+                y = clip(conv(y, *expand))
+            around = W.shape[2] - block.stride
+            if around % 2:
+                y = torch.nn.functional.pad(y, (around // 2, around // 2 + 1) * 2)
+            y = clip(conv(y, W, b, stride=block.stride, groups=len(b),
+                          padding=0 if around % 2 else around // 2))
+            y = conv(y, *project)
+            y = y + before if block.adds_input else y
+            if i in kept:
+                means.append(y.mean((2, 3)))
+        last = clip(conv(y, *head)).mean((2, 3))
+        return [*means, last] if kept else last
+    return forward, parameters
+
+
+def pytorch(n):
+    import torch
+    torch.set_num_threads(threads.count())
+    network, _ = torch_network(*make_weights(), KEPT)
     x = torch.from_numpy(make_pictures(n)).permute(0, 3, 1, 2)
 
     def turn():
-        means = []
         with torch.inference_mode():
-            y = clip(conv(torch.nn.functional.pad(x, (0, 1, 0, 1)), *stem, stride=2))
-            for i, (expand, (W, b), project, block) in enumerate(layers):
-                before = y
-                if expand:
-                    y = clip(conv(y, *expand))
-                around = W.shape[2] - block.stride
-                if around % 2:
-                    y = torch.nn.functional.pad(y, (around // 2, around // 2 + 1) * 2)
-                y = clip(conv(y, W, b, stride=block.stride, groups=len(b),
-                              padding=0 if around % 2 else around // 2))
-                y = conv(y, *project)
-                y = y + before if block.adds_input else y
-                if i in KEPT:
-                    means.append(y.mean((2, 3)).numpy())
-            return [*means, clip(conv(y, *head)).mean((2, 3)).numpy()]
+            return [mean.numpy() for mean in network(x)]
     return turn
 
 
@@ -203,7 +223,7 @@ def main():
     parser.add_argument('--threads', nargs='+', type=int, default=[1, 2])
     parser.add_argument('--batches', nargs='+', type=int, default=[1, 16])
     args = parser.parse_args()
-    print(f'{datetime.date.today()}, {platform.machine()}, {len(threads.cores())} cores, '
+    print(f'{datetime.date.today()}, {platform.machine()}, {cores.usable()} cores, '
           f'Python {platform.python_version()}, NumPy {np.__version__}')
     contenders = {name: CONTENDERS[name] for name in args.only}
     check(contenders)
