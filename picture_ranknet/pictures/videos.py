@@ -106,15 +106,15 @@ class Video:
         check_size(self.path, width, height, self._max_pixels)
         coding = self._stream.codec_context  # PyAV 15 does not tell these of a frame
         gamut = coding.color_primaries, coding.color_trc
-        key = (_layout(frame), width, height, frame.colorspace, frame.color_range, gamut)
+        key = (_layout(frame), width, height, frame.colorspace, frame.color_range, frame.rotation,
+               gamut)
         if key not in self._converters:
             self._converters.clear()  # of another size, that is over
-            self._converters[key] = _Converter(frame, width, height, *gamut)
-        img = self._converters[key](frame)
-        try:
-            return _turn(img, frame.side_data.get('DISPLAYMATRIX'))
-        except ValueError:  # PyAV does not know all that FFmpeg may say of a frame, such as EXIF
-            return np.ascontiguousarray(np.rot90(img, round(frame.rotation / 90)))
+            self._converters[key] = _Converter(frame, width, height, *gamut), _read_turn(frame)
+        convert, (swaps, flip) = self._converters[key]
+        img = convert(frame)
+        img = cv2.transpose(img) if swaps else img
+        return img if flip is None else cv2.flip(img, flip)
 
     def _shape(self, frame):
         """Width and height with square pixels: the height stays."""
@@ -294,15 +294,20 @@ def _matrix(frame):
     return MATRICES.get(frame.colorspace, 'bt709' if is_high else 'bt601')
 
 
-def _turn(img, matrix):
-    """Turn and mirror a frame as a display matrix says: where its x and y go, 16.16 each."""
+def _read_turn(frame):
+    """Whether to swap x and y, and how to flip then, as OpenCV has it, or ``None``.
+
+    Not for every frame: PyAV keeps one whose side data was asked for in memory
+    until Python looks for garbage.
+    """
+    try:
+        matrix = frame.side_data.get('DISPLAYMATRIX')
+    except ValueError:  # PyAV does not know all that FFmpeg may say of a frame, such as EXIF
+        return ((False, None), (True, 0), (False, -1), (True, 1))[round(frame.rotation / 90) % 4]
     if matrix is None:
-        return img
-    a, b, _, c, d, *_ = np.frombuffer(matrix, np.int32).tolist()
+        return False, None
+    a, b, _, c, d, *_ = np.frombuffer(matrix, np.int32).tolist()  # where x and y go, 16.16 each
     swaps = abs(b) > abs(a)
-    if swaps:
-        img = cv2.transpose(img)
     flips_x, flips_y = (c < 0, b < 0) if swaps else (a < 0, d < 0)
-    if flips_x or flips_y:
-        img = cv2.flip(img, -1 if flips_x and flips_y else int(flips_x))
-    return img
+    flip = -1 if flips_x and flips_y else int(flips_x)
+    return swaps, flip if flips_x or flips_y else None

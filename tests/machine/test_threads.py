@@ -93,6 +93,7 @@ def test_products_of_numpy_take_as_many(monkeypatch):
 
 def test_the_library_behind_numpy_is_told():
     import ctypes
+
     import numpy as np
 
     threads.use(None)
