@@ -151,6 +151,11 @@ def check_folders(args):
         gallery.check_folder(args.gallery)
     if args.sort_into:
         sorting.check_folder(args.sort_into)
+    places = {'model_pkl': args.model_pkl, 'pictures': args.pictures, '--output': args.output,
+              **{f'--{name}': getattr(args, name) for name in (
+                  'csv', 'strip', 'explain', 'ensemble', 'features', 'ratings')}}
+    atomic.check_outside('--gallery', args.gallery, {**places, '--sort_into': args.sort_into})
+    atomic.check_outside('--sort_into', args.sort_into, {**places, '--gallery': args.gallery})
 
 
 def rank_set(args, device):

@@ -6,6 +6,8 @@ is large where the better rated picture of a pair scores lower
 (:mod:`picture_ranknet.learning.loop`).  Now and then all pictures are ranked
 by their scores, and NDCG says how good the ranking is.
 """
+import os
+
 from picture_ranknet.console import messages, options
 from picture_ranknet.console.command import shared_command
 from picture_ranknet.storage import atomic, tables
@@ -85,6 +87,9 @@ def add_validation_arguments(group):
                                'held out to validate with')
 
 
+REPORT = 'log', 'loss.png', 'ranking.png', 'metrics.csv', 'held_out.png'  # files in --out
+
+
 def parse_args(argv):
     parser = build_parser()
     args = parser.parse_args(argv)
@@ -105,7 +110,8 @@ def check_files(args):
     """Refuse outputs that are inputs, or the same file, before anything is read."""
     valid_X, valid_ratings = args.valid or (None, None)
     atomic.check_outputs(
-        {'--output_pred': args.output_pred, '--output_model': args.output_model},
+        {'--output_pred': args.output_pred, '--output_model': args.output_model,
+         '--out': [os.path.join(args.out, name) for name in REPORT if os.path.isdir(args.out)]},
         {'X_train_npy': args.X_train_npy, 'its table': tables.table_path(args.X_train_npy),
          'rank_file': args.rank_file, '--features': args.features, '--initmodel': args.initmodel,
          '--unrated': args.unrated, '--resume': args.resume, '--valid': valid_X,

@@ -1,14 +1,17 @@
 """How fast a video is searched: crop_faces.py against the plain loop over its frames.
 
     python benchmarks/bench_crop.py [--data DIR] [--video FILE] [--times 4] [--rounds 3]
+                                    [--against CHECKOUT]
 
 The plain loop is what tutorials show: it reads every frame and runs OpenCV's
 ``detectMultiScale`` at full size, on a grey picture with an equalised
 histogram, with scaleFactor 1.1, minNeighbors 5 and minSize (24, 24), on as
 many frames a second as ``crop_faces.py`` searches by default.  It runs with
 the classic cascade and with ours.  All take turns, each in a process of its
-own, start-up included.  A face of the plain loop is lost if ``crop_faces.py``
-has none in that frame that overlaps it by half.
+own, start-up included.  ``--against`` takes the crop_faces.py of another
+checkout (``git worktree add``) instead of the plain loop.  A face of the
+plain loop is lost if ``crop_faces.py`` has none in that frame that overlaps it
+by half.
 """
 import argparse
 import csv
@@ -58,11 +61,13 @@ def plain_loop(cascade, videos):
 
 
 def measure(command, folder):
-    """Seconds and standard output of a command."""
-    start = time.perf_counter()
+    """Seconds, seconds of computing on all cores, and standard output of a command."""
+    start, before = time.perf_counter(), os.times()
     done = subprocess.run([sys.executable, *map(str, command)], cwd=folder, encoding='utf-8',
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
-    return time.perf_counter() - start, done.stdout
+    after = os.times()
+    computing = sum(after[2:4]) - sum(before[2:4])  # of children, on POSIX
+    return time.perf_counter() - start, computing, done.stdout
 
 
 def peak_memory(command, folder):
@@ -70,7 +75,7 @@ def peak_memory(command, folder):
     script = ('import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, '
               'stdout=subprocess.DEVNULL); '
               'print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)')
-    _, out = measure(['-c', script, sys.executable, *command], folder)
+    *_, out = measure(['-c', script, sys.executable, *command], folder)
     return int(out) / (2 ** 20 if sys.platform == 'darwin' else 1024)
 
 
@@ -104,6 +109,7 @@ def main():
     parser.add_argument('--video', type=pathlib.Path)
     parser.add_argument('--times', type=int, default=4, help='how often the video is repeated')
     parser.add_argument('--rounds', type=int, default=3)
+    parser.add_argument('--against', type=pathlib.Path, help='another checkout to compare with')
     args = parser.parse_args()
 
     import cv2
@@ -114,30 +120,39 @@ def main():
     length = n_frames / capture.get(cv2.CAP_PROP_FPS)
     videos = [video] * args.times
     crop = [ROOT / 'crop_faces.py', '--force', *videos]
-    commands = {
-        'crop_faces.py': crop,
-        'plain loop, classic cascade': [__file__, '--plain', args.data / CLASSIC, *videos],
-        'plain loop, our cascade': [__file__, '--plain', ROOT / OURS, *videos]}
-    seconds, outputs = {name: [] for name in commands}, {}
+    commands = {'crop_faces.py': crop}
+    if args.against:
+        other = args.against.resolve() / 'crop_faces.py'
+        commands[str(args.against)] = [other, *crop[1:]]
+    else:
+        plain = {'classic': args.data / CLASSIC, 'our': ROOT / OURS}
+        commands.update((f'plain loop, {name} cascade', [__file__, '--plain', path, *videos])
+                        for name, path in plain.items())
+    seconds, computing = ({name: [] for name in commands} for _ in range(2))
+    outputs = {}
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(args.rounds):
             for name, command in commands.items():
-                spent, outputs[name] = measure(command, folder)
+                spent, on_cores, outputs[name] = measure(command, folder)
                 seconds[name].append(spent)
-                print(f'# {name}: {spent:.1f} s', flush=True)
+                computing[name].append(on_cores)
+                print(f'# {name}: {spent:.1f} s, {on_cores:.1f} s of computing', flush=True)
         measure([*crop, '--keep_duplicates', '--min_sharpness', 0], folder)
         ours = read_boxes(os.path.join(folder, 'X.csv'), args.times)
 
         print(f'\n{video.name}: {n_frames:.0f} frames, {length:.0f} s, {threads.count()} threads\n')
-        print('| | seconds | frames a second | times real time | our time as a share | its faces | '
-              'lost by us |\n|---|---|---|---|---|---|---|')
-        best = np.median(seconds['crop_faces.py'])
+        print('| | seconds | frames a second | times real time | our time as a share | our '
+              'computing as a share | its faces | lost by us |\n' + 8 * '|---' + '|')
         for name in commands:
             spent = np.median(seconds[name])
-            found = ours if name == 'crop_faces.py' else json.loads(outputs[name])
-            lost = sum(not is_found(box, ours) for box in found)
+            time_share, share = (np.median(spent['crop_faces.py']) / np.median(spent[name])
+                                 for spent in (seconds, computing))
+            found = '', ''
+            if not args.against:
+                boxes = ours if name == 'crop_faces.py' else json.loads(outputs[name])
+                found = len(boxes), sum(not is_found(box, ours) for box in boxes)
             print(f'| {name} | {spent:.1f} | {n_frames / spent:.0f} | {length / spent:.1f} | '
-                  f'{best / spent:.2f} | {len(found)} | {lost} |')
+                  f'{time_share:.2f} | {share:.2f} | {found[0]} | {found[1]} |')
         print('\n' + outputs['crop_faces.py'].splitlines()[-1] + '\n')
         print('| repeated | peak MB |\n|---|---|')
         for times in sorted({1, args.times, 4 * args.times}):

@@ -23,6 +23,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 hypothesis.settings.register_profile('busy', deadline=None)  # the machine may have more to do
 hypothesis.settings.load_profile('busy')
 
+# No test ends in a power cut, and a busy disk makes each wait long.
+os.fsync = lambda descriptor: None
+
 # A shell that starts the tests in the background has them, and all that they start, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

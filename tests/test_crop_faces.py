@@ -409,8 +409,8 @@ def test_ours_finds_more_of_the_faces_in_a_real_video(crop, real_data):
 
 def test_ours_finds_one_face_in_nearly_every_portrait(real_data):
     detect = FaceDetector()
-    found = [len(detect(img)) for img in portraits(real_data, 15)]
-    assert len(found) == 40 and found.count(1) >= 38
+    found = [len(detect(img)) for img in portraits(real_data, 30)]
+    assert len(found) == 20 and found.count(1) >= 19
 
 
 @pytest.mark.parametrize('width, height, side', [(800, 9600, 640), (8000, 500, 400)])
@@ -644,7 +644,7 @@ def test_pictures_table_and_ratings_stay_in_step(steps):
 @pytest.mark.skipif(sys.platform == 'win32', reason='has no kill -9')
 def test_a_killed_run_leaves_what_was_there_and_can_be_gone_on_with(root, crop, tmp_path):
     rng = np.random.default_rng(0)
-    save_video(tmp_path / 'a.avi', rng.integers(0, 256, (600, 120, 160, 3), np.uint8), codec='MJPG')
+    save_video(tmp_path / 'a.avi', rng.integers(0, 256, (250, 60, 80, 3), np.uint8), codec='MJPG')
     options = ['a.avi', '--no_faces', '--every', '1', '--append', '--ratings', 'ratings.txt']
     save_blots('b.png', 1)
     crop('b.png', '--no_faces')
@@ -660,7 +660,7 @@ def test_a_killed_run_leaves_what_was_there_and_can_be_gone_on_with(root, crop, 
     process.wait()
     assert {name: (tmp_path / name).read_bytes() for name in before} == before
     n = len(found.read_bytes().splitlines())
-    assert n < 600
+    assert n < 250
     out, err, status = crop(*options, '--resume')
     assert (err, status) == ('', 0) and not found.exists()
     whole = {name: (tmp_path / name).read_bytes() for name in before}
@@ -668,4 +668,4 @@ def test_a_killed_run_leaves_what_was_there_and_can_be_gone_on_with(root, crop, 
         (tmp_path / name).write_bytes(before[name])
     crop(*options)
     assert {name: (tmp_path / name).read_bytes() for name in before} == whole
-    assert len(np.load('X.npy')) == 601 == len((tmp_path / 'ratings.txt').read_text().split())
+    assert len(np.load('X.npy')) == 251 == len((tmp_path / 'ratings.txt').read_text().split())

@@ -285,6 +285,9 @@ def test_what_cannot_be_scored_is_said_in_one_line(run, trained_files, pictures,
     (['--strip', 'a.png', '--explain', 'a.png'], 'a.png: --strip and --explain would write'),
     (['-o', 'a.png', '--strip', 'sub/../a.png'], 'a.png: --output and --strip would write'),
     (['-o', 'a.csv', '--csv', 'a.csv'], 'a.csv: --output and --csv would write to this'),
+    (['-o', 'sub/a.txt', '--gallery', 'sub'], 'sub/a.txt: expected a place outside of sub, which'),
+    (['--csv', 'sub/a.csv', '--sort_into', 'sub'], 'sub/a.csv: expected a place outside of sub'),
+    (['--gallery', 'sub', '--sort_into', 'sub/b'], 'sub/b: expected a place outside of sub, which'),
 ])
 def test_no_file_is_written_twice_or_over_an_input(run, trained_files, args, words):
     (trained_files / 'sub').mkdir()

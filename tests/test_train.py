@@ -295,6 +295,15 @@ def test_no_output_is_an_input_or_another_output(rated_files, monkeypatch, capsy
     assert not (rated_files / 'result').exists()
 
 
+def test_the_files_of_the_report_are_no_other_outputs(rated_files, monkeypatch, capsys):
+    monkeypatch.chdir(rated_files)
+    (rated_files / 'result').mkdir()
+    with pytest.raises(SystemExit):
+        train.main(['X.npy', 'ratings.txt', '-op', 'result/log'])
+    assert 'result/log: --output_pred and --out would write to this file' in (
+        capsys.readouterr().err)
+
+
 def test_the_model_can_be_unpickled_plainly(run, rated_files, pictures):
     run('train.py', 'X.npy', 'ratings.txt', *SHORT)
     with open(rated_files / 'model.pkl', 'rb') as f:

@@ -134,7 +134,9 @@ def search_shots(shots: Iterable[Shot], make_detect: Callable[[], Callable],
             return local.detect(img)
 
     n = threads.count()
-    cv2.setNumThreads(1)  # several frames at once use the cores better than several parts of one
+    # Several frames at once use the cores better than several parts of one.
+    cv2.setNumThreads(1)
+    threads.limit_blas(1)
     waiting = collections.deque()
     executor = concurrent.futures.ThreadPoolExecutor(n, 'search')
     try:
@@ -153,6 +155,8 @@ def search_shots(shots: Iterable[Shot], make_detect: Callable[[], Callable],
         for _, future in waiting:
             future.cancel()
         executor.shutdown()
+        threads.limit_opencv()
+        threads.limit_blas(n)
 
 
 def _size(shot):

@@ -7,7 +7,9 @@ cores.  Everything that starts threads takes this number.
 """
 import collections
 import concurrent.futures
+import ctypes
 import functools
+import glob
 import math
 import os
 import sys
@@ -27,6 +29,7 @@ def use(n: Optional[int]) -> None:
     _n = n
     _executor.cache_clear()
     limit_opencv()
+    limit_blas(count())
 
 
 def share(n_processes: int) -> None:
@@ -35,6 +38,7 @@ def share(n_processes: int) -> None:
     _processes = n_processes
     _executor.cache_clear()
     limit_opencv()
+    limit_blas(count())
 
 
 def count() -> int:
@@ -55,6 +59,32 @@ def limit_opencv() -> None:
     """
     if 'cv2' in sys.modules:
         sys.modules['cv2'].setNumThreads(count())
+
+
+def limit_blas(n: int) -> None:
+    """Let products of NumPy run on ``n`` threads, if it has OpenBLAS.
+
+    By itself that takes all cores of the machine, whatever the container
+    allows.  :func:`use` and :func:`share` call this.
+    """
+    if 'numpy' not in sys.modules:
+        os.environ['OPENBLAS_NUM_THREADS'] = str(n)  # which it reads when it is loaded
+    elif _set_blas():
+        _set_blas()(n)
+
+
+@functools.cache
+def _set_blas():
+    """OpenBLAS's function that takes a number of threads; ``None`` of another library."""
+    package = os.path.dirname(sys.modules['numpy'].__file__)
+    for folder in f'{package}.libs', os.path.join(package, '.dylibs'):  # as in NumPy's wheels
+        for path in glob.glob(os.path.join(folder, '*openblas*')):
+            library = ctypes.CDLL(path)
+            for name in 'scipy_openblas_set_num_threads64_', 'openblas_set_num_threads64_', (
+                    'openblas_set_num_threads'):
+                if hasattr(library, name):
+                    return getattr(library, name)
+    return None
 
 
 def limit_numba() -> None:

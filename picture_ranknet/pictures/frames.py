@@ -107,10 +107,10 @@ class FrameReader:
         return ' and '.join(parts)
 
     def _read(self, path):
-        head = kinds.read_head(path)
-        kind = kinds.tell(head)
+        kind = kinds.tell_file(path)
         if kind is None or kind.kind in (kinds.SOUND, kinds.OTHER):
-            raise InputError(f'{path}: expected a picture or a video, got {kinds.describe(head)}')
+            raise InputError(f'{path}: expected a picture or a video, got '
+                             f'{kinds.describe(kinds.read_head(path))}')
         if kind.kind == kinds.UNSUPPORTED:
             raise InputError(f'{path}: {kind.name} files are not read; save it as PNG or JPEG')
         if kind.kind == kinds.PICTURE:

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from typing import Callable, Optional
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import AvifImagePlugin, Image, ImageCms, ImageOps
 
 from picture_ranknet.errors import InputError
+from picture_ranknet.machine import threads
 from picture_ranknet.machine.opencv import cv2
 from picture_ranknet.pictures import colours, kinds
 from picture_ranknet.pictures.limits import ANIMATED, MAX_PIXELS, check_size
@@ -129,6 +130,7 @@ def opened(path: str, max_pixels: int = MAX_PIXELS) -> Iterator[Pictures]:
             f = _bare(f.read())
         elif kind.name == 'JPEG2000' and _is_deep_colour(head):  # Pillow makes white black
             raise _unread(path, 'JPEG 2000 of more than 8 bits')
+        AvifImagePlugin.DEFAULT_MAX_THREADS = threads.count()
         try:
             image = _heif(f) if kind.name == 'HEIF' else Image.open(f, formats=[kind.name])
         except (InputError, MemoryError):
@@ -191,6 +193,7 @@ def _heif(file):
         import pillow_heif  # here, since few files need it
     except ImportError as e:
         raise InputError(f'{file.name}: HEIC is not read; python -m pip install pillow-heif') from e
+    pillow_heif.options.DECODE_THREADS = threads.count()
     return pillow_heif.HeifImageFile(file)
 
 

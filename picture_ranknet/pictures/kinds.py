@@ -1,14 +1,15 @@
-"""What a file is, told by its first bytes and never by its name.
+"""What a file is, told by its content and never by its name.
 
 Signatures are those of the formats' own specifications.
 """
+import mmap
 import os
 from typing import NamedTuple, Optional
 
 from picture_ranknet.errors import InputError
 
 PICTURE, VIDEO, UNSUPPORTED, SOUND, OTHER = 'picture', 'video', 'unsupported', 'sound', 'other'
-MPEG_PACKS = 'MPEG-PS'
+MPEG_PACKS, MOTION_JPEG = 'MPEG-PS', 'Motion JPEG'
 HEAD = 2 ** 13  # bytes that are looked at
 
 # Files with these endings are meant to be pictures or videos even if their content is not.
@@ -69,13 +70,16 @@ SIGNATURES = [
     (b'.RMF', VIDEO, 'RealMedia'),
     (b'\x06\x0e+4\2\5\1\1', VIDEO, 'MXF'),
     (b'\x1f\x07\0', VIDEO, 'DV'),
-    (b'DKIF', VIDEO, 'IVF'), (b'YUV4MPEG2', VIDEO, 'YUV4MPEG'),
+    (b'\x12\0\x0a', VIDEO, 'AV1'), (b'DKIF', VIDEO, 'IVF'), (b'YUV4MPEG2', VIDEO, 'YUV4MPEG'),
     (b'nut/multimedia', VIDEO, 'NUT'), (b'\xb7\xd8\0\x20', VIDEO, 'WTV'),
     (b'ID3', SOUND, 'MP3'), (b'fLaC', SOUND, 'FLAC'), (b'\xff\xfb', SOUND, 'MP3'),
     (b'\xff\xf3', SOUND, 'MP3'), (b'\xff\xf1', SOUND, 'AAC'), (b'\xff\xf9', SOUND, 'AAC'),
     (b'MThd', SOUND, 'MIDI'), (b'#!AMR', SOUND, 'AMR'), (b'caff', SOUND, 'CAF'),
     (b'%PDF', OTHER, 'a PDF document'), (b'%!PS', OTHER, 'a PostScript document'),
     (b'PK\3\4', OTHER, 'an archive'), (b'\x1f\x8b', OTHER, 'an archive'),
+    (b'\0\5\x16\7', OTHER, 'what macOS keeps beside another file (AppleDouble)'),
+    (b'#EXTM3U', OTHER, 'a list of videos elsewhere; download one of them'),
+    (b'\xef\xbb\xbf#EXTM3U', OTHER, 'a list of videos elsewhere; download one of them'),
     (b'7z\xbc\xaf', OTHER, 'an archive'), (b'Rar!', OTHER, 'an archive'),
 ]
 RIFF = {b'WEBP': (PICTURE, 'WEBP'), b'AVI ': (VIDEO, 'AVI'), b'AMV ': (VIDEO, 'AVI'),
@@ -85,6 +89,8 @@ BRANDS = {'AVIF': (b'avif', b'avis'),
                    b'mif2', b'msf1')}
 MOVIE_BOXES = b'moov', b'mdat', b'wide', b'free', b'skip', b'pnot', b'moof', b'styp', b'sidx'
 OGG_VIDEO = b'\x80theora', b'OVP80', b'BBCD', b'fishead\0', b'\1video\0'
+JPEG_FRAMES = {*range(0xc0, 0xd0)} - {0xc4, 0xc8, 0xcc}  # markers that begin with the size
+FLASH = b'FWS', b'CWS', b'ZWS'  # and a byte, their version
 BMP_HEADERS = 12, 40, 52, 56, 64, 108, 124  # their sizes in bytes
 
 
@@ -113,8 +119,36 @@ def tell(head: bytes) -> Optional[Kind]:
         return Kind(UNSUPPORTED, 'TGA')
     if head[128:132] == b'DICM':
         return Kind(UNSUPPORTED, 'DICOM')
+    if head[:3] in FLASH and 0 < head[3] < 64:
+        return Kind(OTHER, 'a Flash animation (SWF)')
     if b'\0\0\1\xba' in head and b'\0\0\1\xe0' in head:  # begins in the middle of a pack
         return Kind(VIDEO, MPEG_PACKS)
+    return None
+
+
+def tell_file(path: str) -> Optional[Kind]:
+    """As :func:`tell`; a file of many JPEGs of one size is a video.
+
+    Raises:
+        InputError: As :func:`read_head`.
+    """
+    head = read_head(path)
+    kind = tell(head)
+    if kind and kind.name == 'JPEG' and b'MPF\0' not in head:  # whose others are no frames
+        with open(path, 'rb') as f, mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            at = data.find(b'\xff\xd9\xff\xd8\xff') + 2
+            if at > 2 and _jpeg_size(data, 0) == _jpeg_size(data, at) is not None:
+                return Kind(VIDEO, MOTION_JPEG)
+    return kind
+
+
+def _jpeg_size(data, at):
+    """Height and width, as bytes, of a JPEG that begins at a place; ``None`` if damaged."""
+    at += 2
+    while data[at:at + 1] == b'\xff' and at + 9 < len(data):
+        if data[at + 1] in JPEG_FRAMES:
+            return data[at + 5:at + 9]
+        at += 2 + int.from_bytes(data[at + 2:at + 4], 'big')
     return None
 
 
@@ -190,7 +224,7 @@ def _list(folder):
 def is_video(path: str) -> bool:
     """Whether a file that can be read is a video, by its content."""
     try:
-        kind = tell(read_head(path))
+        kind = tell_file(path)
     except InputError:
         return False
     return kind is not None and kind.kind == VIDEO
@@ -209,6 +243,8 @@ def describe(head: bytes) -> str:
         return 'a web page'
     if b'<svg' in head:
         return 'an SVG drawing'
+    if b'<MPD' in head:
+        return 'a list of videos elsewhere; download one of them'
     try:
         head.decode()
     except UnicodeDecodeError as e:

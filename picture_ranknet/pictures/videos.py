@@ -19,6 +19,9 @@ from picture_ranknet.machine.opencv import cv2
 from picture_ranknet.pictures import colours, kinds
 from picture_ranknet.pictures.limits import MAX_PIXELS, check_size
 
+# Where FFmpeg would guess wrong: a start in the middle of something, and a name as of a picture.
+FORMATS = {kinds.MPEG_PACKS: 'mpeg', kinds.MOTION_JPEG: 'mjpeg'}
+WITH_ALPHA = {'vp8': 'libvpx', 'vp9': 'libvpx-vp9'}  # names of decoders
 AV_VERSIONS = '>=15,<20'  # as in setup.py
 USUAL_RATE = 25.          # frames a second, where a video does not say
 MOST_THREADS = 16         # that decode; with more, FFmpeg warns of worse quality
@@ -60,6 +63,10 @@ class Video:
             self._end = min(self._end, duration)
         self.is_short = False
         self._converters = {}
+        self._decoder = _make_decoder(stream)
+        self._decoder.thread_type = 'AUTO'
+        self._decoder.thread_count = min(threads.count(), MOST_THREADS)
+        self._decoder.options = {'max_pixels': str(max_pixels)}
         self._aspect = stream.codec_context.sample_aspect_ratio
 
     def __iter__(self) -> Iterator[tuple[float, Callable[[], np.ndarray]]]:
@@ -77,10 +84,10 @@ class Video:
         try:
             for packet in self._container.demux(self._stream):
                 with contextlib.suppress(av.FFmpegError):
-                    yield from self._stream.decode(packet)
+                    yield from self._decoder.decode(packet)
         except av.FFmpegError:  # the file is damaged from here on
             with contextlib.suppress(av.FFmpegError):
-                yield from self._stream.decode(None)
+                yield from self._decoder.decode(None)
 
     def _times(self, frames):
         """Yield the seconds of each frame since the first, and the frame.
@@ -106,15 +113,15 @@ class Video:
         check_size(self.path, width, height, self._max_pixels)
         coding = self._stream.codec_context  # PyAV 15 does not tell these of a frame
         gamut = coding.color_primaries, coding.color_trc
-        key = (_layout(frame), width, height, frame.colorspace, frame.color_range, gamut)
+        key = (_layout(frame), width, height, frame.colorspace, frame.color_range, frame.rotation,
+               gamut)
         if key not in self._converters:
             self._converters.clear()  # of another size, that is over
-            self._converters[key] = _Converter(frame, width, height, *gamut)
-        img = self._converters[key](frame)
-        try:
-            return _turn(img, frame.side_data.get('DISPLAYMATRIX'))
-        except ValueError:  # PyAV does not know all that FFmpeg may say of a frame, such as EXIF
-            return np.ascontiguousarray(np.rot90(img, round(frame.rotation / 90)))
+            self._converters[key] = _Converter(frame, width, height, *gamut), _read_turn(frame)
+        convert, (swaps, flip) = self._converters[key]
+        img = convert(frame)
+        img = cv2.transpose(img) if swaps else img
+        return img if flip is None else cv2.flip(img, flip)
 
     def _shape(self, frame):
         """Width and height with square pixels: the height stays."""
@@ -142,20 +149,15 @@ def opened(path: str, max_pixels: int = MAX_PIXELS) -> Iterator[Video]:
     except ImportError as e:
         raise InputError(f'{path}: videos are read by PyAV, which cannot be imported ({e}); '
                          f'python -m pip install "av{AV_VERSIONS}"') from e
-    kind = kinds.tell(kinds.read_head(path))
+    kind = kinds.tell_file(path)
     try:
-        # Where a file begins in the middle of something, FFmpeg may guess wrong.
-        format_ = 'mpeg' if kind and kind.name == kinds.MPEG_PACKS else None
         # abspath: FFmpeg takes 'a:b.mp4' for the file b.mp4 of a protocol a.
-        container = av.open(os.path.abspath(path), format=format_)
+        container = av.open(os.path.abspath(path), format=FORMATS.get(kind and kind.name))
     except av.FFmpegError as e:
         raise _damaged(path) from e
     with container:
         stream = _choose_stream(path, container)
         check_size(path, stream.codec_context.width, stream.codec_context.height, max_pixels)
-        stream.thread_type = 'AUTO'
-        stream.codec_context.thread_count = min(threads.count(), MOST_THREADS)
-        stream.codec_context.options = {'max_pixels': str(max_pixels)}
         yield Video(path, container, stream, max_pixels)
 
 
@@ -174,6 +176,16 @@ def _choose_stream(path, container):
         raise InputError(f'{path}: expected a video, got one of a coding that FFmpeg does not '
                          'read; convert it to H.264')
     return max(streams, key=lambda stream: stream.codec_context.width * stream.codec_context.height)
+
+
+def _make_decoder(stream):
+    """The stream's own decoder, but one that knows transparency where FFmpeg's own does not."""
+    import av
+
+    if stream.metadata.get('alpha_mode') == '1':
+        with contextlib.suppress(KeyError, av.FFmpegError, ValueError):
+            return av.CodecContext.create(WITH_ALPHA[stream.codec_context.name], 'r')
+    return stream.codec_context
 
 
 def _damaged(path):
@@ -228,6 +240,8 @@ def _build(frame, *filters):
     import av.filter
 
     graph = av.filter.Graph()
+    with contextlib.suppress(AttributeError):  # PyAV 15 does not tell FFmpeg
+        graph.threads = min(threads.count(), MOST_THREADS)
     graph.link_nodes(
         graph.add_buffer(width=frame.width, height=frame.height, format=frame.format,
                          time_base=frame.time_base or Fraction(1, 90000)),
@@ -294,15 +308,20 @@ def _matrix(frame):
     return MATRICES.get(frame.colorspace, 'bt709' if is_high else 'bt601')
 
 
-def _turn(img, matrix):
-    """Turn and mirror a frame as a display matrix says: where its x and y go, 16.16 each."""
+def _read_turn(frame):
+    """Whether to swap x and y, and how to flip then, as OpenCV has it, or ``None``.
+
+    Not for every frame: PyAV keeps one whose side data was asked for in memory
+    until Python looks for garbage.
+    """
+    try:
+        matrix = frame.side_data.get('DISPLAYMATRIX')
+    except ValueError:  # PyAV does not know all that FFmpeg may say of a frame, such as EXIF
+        return ((False, None), (True, 0), (False, -1), (True, 1))[round(frame.rotation / 90) % 4]
     if matrix is None:
-        return img
-    a, b, _, c, d, *_ = np.frombuffer(matrix, np.int32).tolist()
+        return False, None
+    a, b, _, c, d, *_ = np.frombuffer(matrix, np.int32).tolist()  # where x and y go, 16.16 each
     swaps = abs(b) > abs(a)
-    if swaps:
-        img = cv2.transpose(img)
     flips_x, flips_y = (c < 0, b < 0) if swaps else (a < 0, d < 0)
-    if flips_x or flips_y:
-        img = cv2.flip(img, -1 if flips_x and flips_y else int(flips_x))
-    return img
+    flip = -1 if flips_x and flips_y else int(flips_x)
+    return swaps, flip if flips_x or flips_y else None

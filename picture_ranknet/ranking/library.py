@@ -245,7 +245,7 @@ class Library:
 
 def _is_film(path):
     with contextlib.suppress(InputError, OSError):
-        kind = kinds.tell(kinds.read_head(path))
+        kind = kinds.tell_file(path)
         return kind is not None and kind.kind == kinds.VIDEO
     return False
 

@@ -112,6 +112,24 @@ def check_output(path: str, inputs: Iterable[str] = ()) -> None:
         raise InputError(f'{path}: the folder {folder} is not writable')
 
 
+def check_outside(option: str, folder: Optional[str], paths: Mapping[str, Paths]) -> None:
+    """Check that nothing lies in a folder that is replaced as a whole, or must be empty.
+
+    Args:
+        option: That names the folder.
+        folder: There may be none: ``None``.
+        paths: Other files and folders, as of :func:`check_outputs`.
+
+    Raises:
+        InputError: If one of them is the folder, or lies in it.
+    """
+    place = folder and os.path.join(os.path.realpath(folder), '')
+    for other, path in _flatten(paths):
+        if folder and os.path.join(os.path.realpath(path), '').startswith(place):
+            raise InputError(f'{path}: expected a place outside of {folder}, which is for '
+                             f'{option} alone; choose another one with {other}')
+
+
 def _is_special(path):
     return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 

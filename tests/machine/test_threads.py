@@ -75,6 +75,39 @@ def test_processes_share_the_cores(monkeypatch, n_processes, expected):
     assert threads.count() == 5
 
 
+def test_products_of_numpy_take_as_many(monkeypatch):
+    import numpy  # noqa: F401
+
+    given = []
+    monkeypatch.setattr(threads, '_set_blas', lambda: given.append)
+    threads.use(2)
+    threads.limit_blas(1)
+    assert given == [2, 1]
+    monkeypatch.setattr(threads, '_set_blas', lambda: None)  # another library than OpenBLAS
+    threads.use(3)
+    monkeypatch.delitem(sys.modules, 'numpy')
+    monkeypatch.setenv('OPENBLAS_NUM_THREADS', '64')
+    threads.use(3)
+    assert os.environ['OPENBLAS_NUM_THREADS'] == '3'
+
+
+def test_the_library_behind_numpy_is_told():
+    import ctypes
+
+    import numpy as np
+
+    threads.use(None)
+    tell = threads._set_blas()
+    if tell is None:
+        pytest.skip('NumPy here has no OpenBLAS of its own')
+    folder = np.__path__[0]
+    path, = [os.path.join(place, name) for place in (f'{folder}.libs', f'{folder}/.dylibs')
+             if os.path.isdir(place) for name in os.listdir(place) if 'openblas' in name]
+    get = getattr(ctypes.CDLL(path), tell.__name__.replace('_set_', '_get_'))
+    threads.limit_blas(1)
+    assert get() == 1
+
+
 def test_use_overrides_the_environment(monkeypatch):
     monkeypatch.setenv('OMP_NUM_THREADS', '3')
     threads.use(2)

@@ -89,13 +89,12 @@ def save_damaged(folder):
     ('cut.png', 'expected a whole PNG picture, got a damaged or incomplete one'),
     ('cut.mp4', 'expected a whole MPEG-4 video, got a damaged or incomplete one'),
 ])
-def test_a_damaged_file_alone_is_an_error_that_says_what_it_is(run, tmp_path, name, words):
+def test_a_damaged_file_alone_is_an_error_that_says_what_it_is(crop, tmp_path, name, words):
     save_damaged(tmp_path)
     (tmp_path / 'notes.txt').write_text('hello')
-    result = run('crop_faces.py', name, '--no_faces', '--keep_duplicates')
-    assert result.stderr.startswith(f'crop_faces.py: error: {name}: {words}')
-    assert result.stderr.count('\n') == 1
-    assert (result.returncode, result.stdout) == (1, '')
+    out, err, status = crop(name, '--no_faces', '--keep_duplicates')
+    assert err.startswith(f'crop_faces.py: error: {name}: {words}') and err.count('\n') == 1
+    assert (out, status) == ('', 1)
     assert not (tmp_path / 'X.npy').exists() and not (tmp_path / 'X.csv').exists()
 
 

@@ -1,3 +1,4 @@
+import gc
 import io
 import itertools
 import os
@@ -180,6 +181,19 @@ def test_turns_and_mirrors(tmp_path, matrix, order, shape):
     path.write_bytes(data)
     _, (img, _) = read_all(path)
     assert img.shape[:2] == shape and corners(img) == near_quarters(order)
+
+
+def test_frames_leave_the_memory_with_the_last_that_uses_them(tmp_path):
+    path = encode_video(tmp_path / 'a.mp4', [quarters()] * 9)
+    gc.collect()
+    gc.disable()  # which may run late
+    try:
+        before = sum(type(thing).__name__ == 'VideoFrame' for thing in gc.get_objects())
+        read_all(path)
+        after = sum(type(thing).__name__ == 'VideoFrame' for thing in gc.get_objects())
+    finally:
+        gc.enable()
+    assert after - before <= 1
 
 
 @pytest.mark.parametrize('aspect, shape', [

@@ -39,6 +39,22 @@ def test_replacing_follows_links(tmp_path):
     assert (tmp_path / 'disk' / 'pred.txt').exists()
 
 
+@pytest.mark.parametrize('path, is_apart', [
+    ('out', False), ('./out/pred.txt', False), ('out/a/b', False), ('link/b', False),
+    ('out2', True), ('outer/out', True), ('.', True)])
+def test_a_folder_of_its_own_holds_nothing_else(tmp_path, monkeypatch, path, is_apart):
+    monkeypatch.chdir(tmp_path)
+    os.symlink('out', 'link')
+    paths = {'--csv': None, '--output': ['x', path]}
+    if is_apart:
+        atomic.check_outside('--gallery', 'out', paths)
+    else:
+        assert error_of(atomic.check_outside, '--gallery', 'out', paths) == (
+            f'{path}: expected a place outside of out, which is for --gallery alone; choose '
+            'another one with --output')
+    atomic.check_outside('--gallery', None, paths)
+
+
 @pytest.mark.skipif(sys.platform == 'win32', reason='has no such devices')
 def test_replacing_writes_devices_as_they_stand(root):
     atomic.check_output('/dev/null')

