@@ -5,6 +5,8 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 import urllib.error
 import urllib.request
 
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import rate
 from picture_ranknet.models import model_file
 
 
@@ -30,6 +33,60 @@ def start(tmp_path, root):
     for process in processes:
         process.kill()
         process.communicate()
+
+
+class Here:
+
+    """rate.py in a thread of this process, which is sooner; the page must end it.
+
+    Attributes:
+        url (str): Of the page, which has been opened.
+        opened (dict): What the page is told.
+    """
+
+    def __init__(self, args, capsys):
+        self._capsys = capsys
+        self._thread = threading.Thread(target=rate.main, args=[[*args, '--no_browser']])
+        self._thread.start()
+        self.out = self.err = ''
+        deadline = time.monotonic() + 60
+        while not self.out:
+            self._read()
+            assert self._thread.is_alive() and time.monotonic() < deadline, self.err
+            time.sleep(.01)
+        self.url = self.out.split()[0]
+        self.opened = self.post('open', {})
+
+    def _read(self):
+        out, err = self._capsys.readouterr()
+        self.out, self.err = self.out + out, self.err + err
+
+    def post(self, path, said):
+        window = getattr(self, 'opened', {}).get('window')
+        return post(self.url, path, {'window': window, **said})
+
+    def end(self):
+        """End it, and return what it has said."""
+        if self._thread.is_alive():
+            self.post('end', {})
+            self._thread.join(60)
+            self._read()
+        return self.out, self.err
+
+
+@pytest.fixture
+def start_here(tmp_path, monkeypatch, capsys):
+    """Start rate.py here; gives a function of its arguments that returns a :class:`Here`."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr('sys.argv', ['rate.py'])
+    started = []
+
+    def start_here(*args):
+        started.append(Here(args, capsys))
+        return started[-1]
+    yield start_here
+    for one in started:
+        one.end()
 
 
 def post(url, path, said):
@@ -53,15 +110,7 @@ def test_ctrl_c_ends_it_with_all_that_was_said(start, rated_files):
     assert (rated_files / 'mine.txt').read_text() == 'nan  # no face\nnan\n5\n' + 27 * 'nan\n'
 
 
-def test_the_page_ends_it_as_well(start, rated_files):
-    process, url = start('X.npy', 'mine.txt')
-    window = post(url, 'open', {})['window']
-    post(url, 'rate', {'window': window, 'row': 2, 'rating': 5})
-    post(url, 'end', {'window': window})
-    assert process.wait(30) == 0
-
-
-def test_kill_9_loses_nothing_that_was_answered(start, rated_files):
+def test_kill_9_loses_nothing_that_was_answered(start, start_here, rated_files):
     process, url = start('X.npy', 'ratings.txt')  # which has ratings already
     window = post(url, 'open', {})['window']
     post(url, 'rate', {'window': window, 'row': 2, 'rating': 5})
@@ -69,13 +118,12 @@ def test_kill_9_loses_nothing_that_was_answered(start, rated_files):
     process.wait()
     expected = np.loadtxt(rated_files / 'ratings.txt')
     expected[2] = 5
-    process, url = start('X.npy', 'ratings.txt')
-    opened = post(url, 'open', {})
+    opened = start_here('X.npy', 'ratings.txt').opened
     assert opened['ratings'] == {str(row): rating for row, rating in enumerate(expected)}
     assert opened['trail'] == [2]
 
 
-def test_kill_9_loses_no_comparison(start, rated_files):
+def test_kill_9_loses_no_comparison(start, start_here, rated_files):
     process, url = start('X.npy', 'pairs.txt', '--pairs')
     opened = post(url, 'open', {})
     pair = opened['state']['pair']
@@ -85,81 +133,72 @@ def test_kill_9_loses_no_comparison(start, rated_files):
         pair = answer['state']['pair']
     process.kill()
     process.wait()
-    process, url = start('X.npy', 'pairs.txt', '--pairs')
-    assert post(url, 'open', {})['state']['compared'] == 29
-    process.send_signal(signal.SIGINT)
-    out = process.communicate(timeout=30)[0]
+    here = start_here('X.npy', 'pairs.txt', '--pairs')
+    assert here.opened['state']['compared'] == 29
+    out = here.end()[0]
     assert '0 answers now, 30 of 30 pictures rated' in out
     assert np.isfinite(np.loadtxt(rated_files / 'pairs.txt')).all()
 
 
-def test_who_only_looks_at_the_page_may_come_back_in_the_other_mode(start, rated_files):
+def test_who_only_looks_at_the_page_may_come_back_in_the_other_mode(start_here, rated_files):
     for mode in ['--pairs'], ['--levels', '10']:
-        process, url = start('X.npy', 'mine.txt', *mode)
-        post(url, 'open', {})
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        start_here('X.npy', 'mine.txt', *mode).end()
     assert not list(rated_files.glob('mine.txt*'))
 
 
-def test_the_next_command_names_the_files_as_they_were_given(start, rated_files):
+def test_the_next_command_names_the_files_as_they_were_given(start_here, rated_files):
     (rated_files / 'my faces').mkdir()
     (rated_files / 'X.npy').rename(rated_files / 'my faces' / 'X.npy')
-    _, url = start('my faces/X.npy', 'mine.txt')
-    assert post(url, 'open', {})['next_command'] == "python train.py 'my faces/X.npy' mine.txt"
+    here = start_here('my faces/X.npy', 'mine.txt')
+    assert here.opened['next_command'] == "python train.py 'my faces/X.npy' mine.txt"
 
 
-def test_a_second_one_on_the_same_ratings_is_refused(start, rated_files, run):
-    start('X.npy', 'ratings.txt')
-    done = run('rate.py', 'X.npy', 'ratings.txt', '--no_browser')
+def test_a_second_one_on_the_same_ratings_is_refused(start_here, rated_files, run_here):
+    start_here('X.npy', 'ratings.txt')
+    done = run_here('rate.py', 'X.npy', 'ratings.txt', '--no_browser')
     assert done.returncode == 1
     assert done.stderr.startswith('rate.py: error: ratings.txt.journal: another rate.py')
 
 
-def test_a_trained_model_helps_to_choose(start, rated_files, model):
+def test_a_trained_model_helps_to_choose(start_here, rated_files, model):
     model_file.save(rated_files / 'model.pkl', model)
-    process, url = start('X.npy', 'mine.txt', '--model', 'model.pkl')
-    assert post(url, 'open', {})['pictures'] == 30
-    process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=30)[1] == ''
+    here = start_here('X.npy', 'mine.txt', '--model', 'model.pkl')
+    assert here.opened['pictures'] == 30 and here.end()[1] == ''
 
 
-def test_other_pictures_under_the_same_name_are_noticed(start, rated_files, pictures):
-    process, url = start('X.npy', 'mine.txt')
-    window = post(url, 'open', {})['window']
-    post(url, 'rate', {'window': window, 'row': 2, 'rating': 5})
-    post(url, 'end', {'window': window})
-    process.wait(30)
+def test_the_page_ends_it_and_other_pictures_under_the_same_name_are_noticed(
+        start_here, rated_files, pictures):
+    here = start_here('X.npy', 'mine.txt')
+    here.post('rate', {'row': 2, 'rating': 5})
+    assert here.end()[0].endswith('1 answer now, 1 of 30 pictures rated -> mine.txt\n')
     np.save(rated_files / 'X.npy', 255 - pictures)
-    process, url = start('X.npy', 'mine.txt')
-    process.send_signal(signal.SIGINT)
-    assert 'warning: X.npy: not the pictures that were rated' in process.communicate(timeout=30)[1]
+    err = start_here('X.npy', 'mine.txt').end()[1]
+    assert 'warning: X.npy: not the pictures that were rated' in err
 
 
-def test_a_folder_is_rated_by_one_command_and_may_grow(start, tmp_path):
+def test_a_folder_is_rated_by_one_command_and_may_grow(start, start_here, tmp_path):
     (tmp_path / 'art').mkdir()
     for number in range(4):
         save_noise(tmp_path / 'art' / f'{number}.png', number)
-    for n, row, message in (4, 1, 'art: 4 pictures -> art.npy\n'), (4, 2, ''), (
-            5, 4, 'art: 1 more picture -> art.npy\n'):
-        process, url = start('art')
-        opened = post(url, 'open', {})
-        assert opened['pictures'] == n and opened['has_sources']
-        assert opened['next_command'] == 'python train.py art.npy art_ratings.txt'
-        with urllib.request.urlopen(f'{url}picture/large/{row}', timeout=30) as answer:
-            width, height = Image.open(answer).size
-        assert height == 2 * width  # as in the file, and not as in the set
-        post(url, 'rate', {'window': opened['window'], 'row': row, 'rating': 3})
-        process.kill()  # what it had no time for follows
-        assert process.communicate()[1] == message
-        save_noise(tmp_path / 'art' / '9.png', n) if row == 2 else None
     process, url = start('art')
-    assert post(url, 'open', {})['trail'] == [1, 2, 4]
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
-    assert (process.returncode, err) == (0, '')
-    assert '3 of 5 pictures rated -> art_ratings.txt' in out
-    assert (tmp_path / 'art_ratings.txt').read_text() == 'nan\n3\n3\nnan\n3\n'
+    window = post(url, 'open', {})['window']
+    post(url, 'rate', {'window': window, 'row': 1, 'rating': 3})
+    process.kill()  # what it had no time for follows
+    assert process.communicate()[1] == 'art: 4 pictures -> art.npy\n'
+    here = start_here('art')
+    assert here.opened['next_command'] == 'python train.py art.npy art_ratings.txt'
+    assert here.opened['has_sources'] and here.opened['trail'] == [1]
+    with urllib.request.urlopen(f'{here.url}picture/large/1', timeout=30) as answer:
+        width, height = Image.open(answer).size
+    assert height == 2 * width  # as in the file, and not as in the set
+    assert here.end()[1] == ''
+    save_noise(tmp_path / 'art' / '9.png', 9)
+    here = start_here('art')
+    here.post('rate', {'row': 4, 'rating': 2})
+    out, err = here.end()
+    assert err == 'art: 1 more picture -> art.npy\n'
+    assert '2 of 5 pictures rated -> art_ratings.txt' in out
+    assert (tmp_path / 'art_ratings.txt').read_text() == 'nan\n3\nnan\nnan\n2\n'
 
 
 def save_noise(path, seed):
@@ -199,10 +238,10 @@ def test_what_cannot_be_rated_is_said_in_a_line_and_changes_nothing(
     assert done.stderr.count('\n') == 1
 
 
-def test_a_port_that_is_taken_is_said(run, rated_files):
+def test_a_port_that_is_taken_is_said(run_here, rated_files):
     with socket.create_server(('127.0.0.1', 0)) as other:
         port = other.getsockname()[1]
-        done = run('rate.py', 'X.npy', 'mine.txt', '--pairs', '--no_browser', '--port', port)
+        done = run_here('rate.py', 'X.npy', 'mine.txt', '--pairs', '--no_browser', '--port', port)
     assert done.returncode == 1 and not list(rated_files.glob('mine.txt*'))
     assert done.stderr.startswith(f'rate.py: error: --port {port}: Address')
     assert done.stderr.endswith('0 takes a free one\n')
@@ -220,17 +259,17 @@ def test_only_a_folder_has_ratings_of_its_own(run_here, rated_files):
     assert run_here('rate.py', 'X.npy').returncode == 2
 
 
-def test_clicks_become_ratings_that_train_py_takes(run, rated_files):
+def test_clicks_become_ratings_that_train_py_takes(run_here, rated_files):
     rows = range(0, 30, 2)
     (rated_files / 'clicks.csv').write_text('picture,impressions,clicks\n' + ''.join(
         f'{row},100000,{1000 * 2 ** (row % 4)}\n' for row in rows))
-    done = run('rate.py', 'X.npy', 'by_clicks.txt', '--clicks', 'clicks.csv')
+    done = run_here('rate.py', 'X.npy', 'by_clicks.txt', '--clicks', 'clicks.csv')
     assert done.stderr == '' and done.stdout == (
         '15 pictures rated by 36,000 clicks in 1,500,000 impressions -> by_clicks.txt\n')
     ratings = np.loadtxt(rated_files / 'by_clicks.txt')
     np.testing.assert_allclose(ratings[::2], np.arange(0, 30, 2) % 4, atol=.02)
     assert np.isnan(ratings[1::2]).all()
-    done = run('train.py', 'X.npy', 'by_clicks.txt', '--n_iter', 2, '--monitor_step', 2)
+    done = run_here('train.py', 'X.npy', 'by_clicks.txt', '--n_iter', 2, '--monitor_step', 2)
     assert done.returncode == 0, done.stderr
 
 
@@ -245,19 +284,14 @@ def test_clicks_do_not_replace_what_a_person_made(run_here, rated_files):
     assert (rated_files / 'ratings.txt').read_text() != before
 
 
-def test_a_stranger_gets_nothing(start, rated_files):
-    _, url = start('X.npy', 'mine.txt')
-    home = re.match(r'http://[^/]+/', url)[0]
+def test_a_page_is_shared_with_a_warning_and_a_stranger_gets_nothing(start_here, rated_files):
+    here = start_here('X.npy', 'mine.txt', '--share', '127.0.0.1')
+    assert here.url.startswith('http://127.0.0.1:') and here.opened['pictures'] == 30
+    home = re.match(r'http://[^/]+/', here.url)[0]
     for address in home, home + 'state', home + 'guess/state':
         with pytest.raises(urllib.error.HTTPError, match='404'):
             urllib.request.urlopen(address, timeout=30)
-
-
-def test_a_page_may_be_shared_with_a_warning(start, rated_files):
-    process, url = start('X.npy', 'mine.txt', '--share', '127.0.0.1')
-    assert url.startswith('http://127.0.0.1:') and post(url, 'open', {})['pictures'] == 30
-    process.send_signal(signal.SIGINT)
-    err = process.communicate(timeout=30)[1]
+    err = here.end()[1]
     assert err.startswith('warning: who is on this network') and err.count('\n') == 1
 
 

@@ -1,7 +1,5 @@
 """Views of the list, pictures side by side, training and a phone, in a real browser."""
 import contextlib
-import os
-import shutil
 import sys
 
 import numpy as np
@@ -12,10 +10,6 @@ from picture_ranknet.rating.journal import Journal
 from picture_ranknet.rating.stars import StarSession
 from picture_ranknet.rating.training import Training
 
-BROWSER = os.environ.get('CHROMIUM') or shutil.which('chromium') or shutil.which('chromium-browser')
-playwright = pytest.importorskip('playwright.sync_api')
-pytestmark = pytest.mark.skipif(not BROWSER, reason='needs Chromium: set CHROMIUM to its program')
-
 PHONE = {'viewport': {'width': 390, 'height': 844}, 'has_touch': True, 'is_mobile': True}
 TRAIN = '''
 import sys
@@ -25,22 +19,18 @@ open(sys.argv[sys.argv.index('-op') + 1], 'w').write('\\n'.join(map(str, range(l
 '''
 
 
-@pytest.fixture(scope='module')
-def browser():
-    with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=BROWSER, args=['--no-sandbox'])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def open_page(browser, rated_files, ratings, monkeypatch):
+def open_page(blank_page, rated_files, ratings, monkeypatch):
     """Open the page of a session with some ratings; gives it and the session."""
     monkeypatch.chdir(rated_files)
     (rated_files / 'train.py').write_text(TRAIN)
     troubles = []
+
+    def note(error):
+        troubles.append(str(error))
+
     with contextlib.ExitStack() as closing:
-        def open_page(n_rated=0, twins=(), odd=None, train='train.py', **context):
+        def open_page(n_rated=0, twins=(), odd=None, train='train.py', **kind):
             X = np.load('X.npy')
             for row, other in twins:
                 X[row] = X[other]
@@ -50,13 +40,11 @@ def open_page(browser, rated_files, ratings, monkeypatch):
             session = closing.enter_context(StarSession(X, journal, repeat_every=0))
             serving = closing.enter_context(server.Server(
                 session, 'X.npy', training=Training([sys.executable, train], 'X.npy', 'mine.txt')))
-            page = closing.enter_context(contextlib.closing(browser.new_context(
-                **{'viewport': {'width': 1280, 'height': 800}, 'reduced_motion': 'reduce',
-                   **context}))).new_page()
-            page.set_default_timeout(60000)
-            page.on('pageerror', lambda error: troubles.append(str(error)))
+            page = blank_page(**kind)
+            page.on('pageerror', note)
+            closing.callback(page.remove_listener, 'pageerror', note)
             page.goto(serving.url)
-            page.wait_for_selector('#stage[data-ready]')
+            page.wait_for_function('() => document.querySelector("#stage")?.dataset.ready')
             return page, session
         yield open_page
     assert troubles == []
@@ -240,18 +228,14 @@ def test_a_phone_rates_several_of_the_list_by_buttons(open_page):
     assert session.journal.ratings[rows].tolist() == [2, 2, 2]
 
 
-@pytest.mark.parametrize('context', [{}, PHONE])
-def test_what_is_new_fits_and_axe_finds_nothing_to_mend(open_page, context):
-    axe = pytest.importorskip('axe_playwright_python.sync_playwright').Axe()
-    page, session = open_page(20, twins=[(3, 17)], **context)
+@pytest.mark.parametrize('kind', [{}, PHONE])
+def test_what_is_new_fits_and_axe_finds_nothing_to_mend(open_page, find_faults, kind):
+    page, session = open_page(20, twins=[(3, 17)], **kind)
     wait_for_lesson(page, session)
 
     def check():
         assert page.evaluate('document.documentElement.scrollWidth <= innerWidth')
-        for scheme in 'light', 'dark':
-            page.emulate_media(color_scheme=scheme)
-            found = axe.run(page).response['violations']
-            assert [(v['id'], [node['html'] for node in v['nodes']]) for v in found] == []
+        assert find_faults(page) == []
 
     page.keyboard.press('c')
     page.wait_for_selector('#compare[open]')

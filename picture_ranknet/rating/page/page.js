@@ -204,9 +204,9 @@ async function start() {
   compare = new Compare($('compare'), way, () => inTurn(onCompared));
   watchSwipes($('stage').querySelector('.pictures, .choices'), swipe);
   watchTraining(showModelsRanking);
-  watchState(onState);
-  setState(state);
   way.show();
+  watchState(onState);
+  setState(state);  // takes the first picture
   fillHelp(session.mode === 'pairs' ? pairHelp() : starHelp());
   if (list.hasViews) {
     fillBar(list, rows => compare.open(rows));
