@@ -48,9 +48,11 @@ def test_each_must_fit_the_pictures_and_have_its_features(save, device):
 
 
 def test_pictures_that_are_yet_to_be_prepared_must_do_for_all_models(save, device):
-    faces, same = save('a.pkl', preparation=Preparation('face', .25)), save('b.pkl')
+    faces = save('a.pkl', preparation=Preparation('face', .25))
+    tight = save('e.pkl', preparation=Preparation('face', 0.))
+    same = save('b.pkl')
     assert len(load_models([faces, same], device)) == 2
     for other, words in ((save('c.pkl', (13, 14)), 'a model of square pictures, got 14 x 13'),
                          (save('d.pkl', (14, 14)), 'is for pictures of 14 x 14'),
-                         (save('e.pkl', preparation=Preparation('face', 0.)), 'were cut in another way')):
+                         (tight, 'were cut in another way')):
         assert words in error_of(load_models, [faces, other], device)
