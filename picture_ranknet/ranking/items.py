@@ -8,7 +8,7 @@ import numpy as np
 from picture_ranknet.errors import InputError
 from picture_ranknet.pictures.thumbnails import Place
 from picture_ranknet.ranking.library import Files
-from picture_ranknet.storage import tables
+from picture_ranknet.storage import sidecars, tables
 
 COLUMNS = ['source', 'frame', 'time', 'x', 'y', 'w', 'h', 'margin']
 
@@ -57,18 +57,11 @@ def of_set(X_path: str, scores: np.ndarray) -> list[Item]:
         InputError: If there is no table, or no source of any picture is there.
     """
     is_table = os.path.exists(tables.table_path(X_path))
-    folder = os.path.dirname(X_path)
-    found = {}
-
-    def find(name):  # relative to where crop_faces.py ran
-        if name not in found:
-            found[name] = next((path for path in (name, os.path.join(folder, name))
-                                if os.path.isfile(path)), None) if name else None
-        return found[name]
-
     table = _read_table(X_path, len(scores)) if is_table else []
-    items = _rank((find(values.get('source')), row, values, scores[row])
-                  for row, values in enumerate(table) if find(values.get('source')))
+    names = [values.get('source') for values in table]
+    found = {name: sidecars.find_source(name, X_path) for name in set(names) if name}
+    items = _rank((found[name], row, table[row], scores[row])
+                  for row, name in enumerate(names) if found.get(name))
     if not items:
         raise InputError(f'{X_path}: --gallery, --sort_into and --xmp need the files that the '
                          'pictures were cut from; its table names none that is there')
