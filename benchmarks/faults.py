@@ -681,8 +681,8 @@ def main():
         whole = kills['ran to the end'] + told['ran to the end']
         command, _, what = name.partition(' ')
         print(f'| {command}.py {what} | {kills["broken off"]} | {kills["survived"]} | '
-              f'{told["broken off"]} | {told["survived"]} | {whole} | {job.checked} | {time.monotonic() - start:.0f} |'
-              f'{problem}', flush=True)
+              f'{told["broken off"]} | {told["survived"]} | {whole} | '
+              f'{job.checked} | {time.monotonic() - start:.0f} |{problem}', flush=True)
     sys.exit(failed)
 
 
