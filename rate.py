@@ -30,6 +30,9 @@ def build_parser():
                         help='do not open the page: compute ratings from how often pictures were '
                              'clicked, a table of picture, impressions, clicks and, if known, '
                              'position')
+    parser.add_argument('--from_xmp', action='store_true',
+                        help='first take ratings from XMP sidecars, such as name.jpg.xmp of '
+                             'digiKam, darktable or Lightroom, for pictures that are not rated yet')
     parser.add_argument('--force', action='store_true',
                         help='let --clicks replace a file of ratings')
     parser.add_argument('--port', type=options.int_from(0, 65535), default=0, metavar='N',
@@ -47,7 +50,8 @@ def build_parser():
 def parse_args(argv):
     parser = build_parser()
     args = parser.parse_args(argv)
-    for one, others in ('clicks', ('pairs', 'model', 'levels')), ('pairs', ('model', 'levels')):
+    for one, others in (('clicks', ('pairs', 'model', 'levels', 'from_xmp')),
+                        ('pairs', ('model', 'levels', 'from_xmp'))):
         for other in others:
             if getattr(args, one) and getattr(args, other):
                 parser.error(f'argument --{other}: not allowed with argument --{one}')
@@ -132,6 +136,10 @@ def rate_by_hand(args, X):
         if not journal.are_same_pictures:
             messages.note(f'warning: {args.X_npy}: not the pictures that were rated last time; '
                           f'do the ratings in {args.ratings_txt} belong to them?')
+        if args.from_xmp:
+            from picture_ranknet.storage import sidecars
+            n = journal.fill(sidecars.read_ratings_of_set(args.X_npy, len(X), messages.note))
+            print(f"{count(n, 'rating')} taken from sidecars -> {args.ratings_txt}")
         session = make_session(X, journal, args.pairs, args.model, args.seed)
         serve(session, args.X_npy, args.port, args.share, not args.no_browser)
         done = session.summary()

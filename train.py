@@ -21,6 +21,9 @@ def build_parser():
     add('--output_pred', '-op', default='pred.txt', metavar='TXT',
         help='scores of the training pictures, one per line')
     add('--output_model', '-om', default='model.pkl', metavar='PKL', help='the trained model')
+    add('--from_xmp', action='store_true',
+        help='take ratings from XMP sidecars, too, such as name.jpg.xmp of digiKam, darktable or '
+             'Lightroom; those of rank_file, if there is one, go first')
     add('--features', metavar='NPY', help='further numbers about each picture, N x D')
     add('--out', '-o', default='result', metavar='DIR', help='folder for log, plots, snapshot')
     add_learning_arguments(parser.add_argument_group('how to learn'))
@@ -135,7 +138,8 @@ def learn(args):
     model = start.load(args.initmodel, args.arch, args.image_scale, args.features)
     train, valid = rated.load_sets(
         (args.X_train_npy, args.rank_file, args.features), model,
-        args.valid and (*args.valid, args.valid_features), args.valid_ratio, args.seed, note)
+        args.valid and (*args.valid, args.valid_features), args.valid_ratio, args.seed, note,
+        args.from_xmp)
     if args.arch == 'pretrained' or model and taste.is_pretrained(model):
         return learn_exactly(args, train, valid, model)
     if not (args.arch or model or args.unrated) and len(train.rows) < taste.ENOUGH:

@@ -50,11 +50,14 @@ import train_cascade
 from picture_ranknet.errors import InputError
 from picture_ranknet.faces.training import lbp_file
 from picture_ranknet.models import model_file, networks
+from picture_ranknet.pictures import gallery
 from picture_ranknet.rating import journal
-from picture_ranknet.storage import arrays, ratings_txt
+from picture_ranknet.storage import arrays, picture_set, ratings_txt, sidecars, sorting
 
 # Imported once, here, and not in each process.
 from picture_ranknet.learning import loop, pretext, report  # noqa: F401 isort: skip
+
+from picture_ranknet.ranking import files, results  # noqa: F401 isort: skip
 
 from picture_ranknet.rating import server, stars  # noqa: F401 isort: skip
 
@@ -341,6 +344,129 @@ class Predict(Job):
                 '--threads', '1']
 
 
+class PredictFiles(Job):
+
+    """What comes of a folder of pictures; an earlier gallery is there."""
+
+    main = staticmethod(predict.main)
+    checked = ('scores and table each the earlier one or the new one; the gallery the earlier one '
+               'or the new one; copies all there or none; sidecars whole')
+    earlier = {'pred.txt': b'1\n', 'pred.csv': b'rank\n'}
+    N = 12
+
+    def prepare(self):
+        rng = np.random.default_rng(0)
+        (self.folder / 'in').mkdir()
+        for i in range(self.N):
+            Image.fromarray(rng.integers(0, 256, (40, 40, 3), np.uint8)).save(
+                self.folder / 'in' / f'{i}.png')
+        np.random.seed(0)
+        model = net.RankNet(net.CNN((20, 20)), (20, 20), 1 / 255)
+        model_file.remember(model, picture_set.Preparation(picture_set.PICTURE, 0.),
+                            np.linspace(-.1, .1, 40), np.arange(40) // 8 + 1.)
+        model_file.save(str(self.folder / 'model.pkl'), model)
+
+    def arguments(self):
+        if (self.folder / 'copies').exists():  # which must be new
+            self.check_copies()
+            shutil.rmtree(self.folder / 'copies')
+        return ['model.pkl', 'in', '--xmp', '--gallery', 'out', '--sort_into', 'copies', '--copy',
+                '--by_rank', '--threads', '1']
+
+    def plant(self):
+        super().plant()
+        gallery.write(str(self.folder / 'out'), [
+            gallery.Entry(np.zeros((4, 4, 3), np.uint8), 'a.png', 1.)], 'Earlier')
+
+    def clear(self):
+        super().clear()
+        for path in (self.folder / 'in').glob('*.xmp'):
+            path.unlink()
+
+    def outputs(self):
+        return {name: content for name, content in super().outputs().items()
+                if name.split(os.sep)[0] in ('pred.txt', 'pred.csv')}
+
+    def check_broken(self):
+        super().check_broken()
+        self.check_gallery({'Earlier': 1, '12 pictures by model.pkl': self.N})
+        self.check_copies()
+        for i in range(self.N):
+            if sidecars.find_sidecar(f'{self.folder}/in/{i}.png'):
+                sidecars.read(f'{self.folder}/in/{i}.png.xmp')
+
+    def check_gallery(self, sizes):
+        page = (self.folder / 'out' / 'index.html').read_text(encoding='utf-8')
+        title = re.search('<title>(.*?)</title>', page)[1]
+        thumbs = re.search('"thumbnails" content="(.*?)"', page)[1]
+        if page.count('"u":') != sizes[title]:
+            raise AssertionError(f'the gallery {title!r} has {page.count(chr(34) + "u")} pictures')
+        with Image.open(self.folder / 'out' / thumbs / '0000.jpg') as sheet:
+            sheet.load()
+
+    def check_copies(self):
+        copies = read_all(self.folder / 'copies')
+        pictures = [content for name, content in copies.items() if name.endswith('.png')]
+        if copies and sorted(pictures) != sorted(
+                path.read_bytes() for path in (self.folder / 'in').glob('*.png')):
+            raise AssertionError(f'{len(pictures)} copies')
+
+    def check_whole(self):
+        if self.outputs() != self.whole:
+            raise AssertionError('outputs differ from the undisturbed run')
+        self.check_broken()
+        self.check_gallery({'12 pictures by model.pkl': self.N})
+        left = [name for name in hidden(self.folder) if '.part' in name
+                and not (self.folder / 'pred.library' / name).exists()]  # not written again
+        if left or len(read_all(self.folder / 'copies')) != 2 * self.N:
+            raise AssertionError(f'left behind: {left}, or copies are missing')
+
+
+class Move(PredictFiles):
+
+    """A move and its undoing take turns, wherever the last one was broken off."""
+
+    checked = 'each picture and sidecar in one place, whole; --undo_move puts all back'
+
+    def arguments(self):
+        self.is_undone = (self.folder / 'sorted').exists()
+        if self.is_undone:
+            return ['--undo_move', 'sorted']
+        return ['model.pkl', 'in', '--sort_into', 'sorted', '--move', '--threads', '1']
+
+    def prepare(self):
+        super().prepare()
+        for i in range(3):
+            sidecars.write(f'{self.folder}/in/{i}.png', 3, .5)
+
+    def learn(self):
+        self.files = sorted(read_all(self.folder / 'in').items())
+        super().learn()
+
+    def plant(self):
+        Job.plant(self)
+
+    def clear(self):
+        if (self.folder / 'sorted').exists():
+            sorting.undo_move(str(self.folder / 'sorted'))
+        Job.clear(self)
+
+    def check_broken(self):
+        Job.check_broken(self)
+        here = [*read_all(self.folder / 'in').items(), *(
+            (pathlib.Path(name).name, content)
+            for name, content in read_all(self.folder / 'sorted').items() if '-star' in name)]
+        if sorted(here) != self.files:
+            raise AssertionError('a picture is lost, or in two places')
+
+    def check_whole(self):
+        self.check_broken()
+        is_sorted = (self.folder / 'sorted').exists()
+        if is_sorted == self.is_undone or len(read_all(self.folder / 'in')) != (
+                0 if is_sorted else len(self.files)):
+            raise AssertionError('not all were moved')
+
+
 class TrainCascade(Job):
 
     main = staticmethod(train_cascade.main)
@@ -469,7 +595,7 @@ CASCADE = """<?xml version="1.0"?>
 """
 
 JOBS = {'crop_faces': Crop, 'rate': Rate, 'train': Train, 'predict': Predict,
-        'train_cascade': TrainCascade}
+        'predict on files': PredictFiles, 'predict --move': Move, 'train_cascade': TrainCascade}
 
 
 def break_off(job, signals, rng, done):
@@ -516,7 +642,9 @@ def break_off(job, signals, rng, done):
 
 def check_ended_by_signal(job, child, number):
     """Ctrl-C and SIGTERM leave no temporary files, and print one line, or none before ``main``."""
-    err = child.said('err')
+    # llvmlite's finalizers complain when Numba is interrupted.
+    err = re.sub(r'Exception ignored in: <function ObjectRef.*?\n\n', '', child.said('err') + '\n',
+                 flags=re.S)
     if (child.status not in (STATUSES[number], 0) or err.count(': error: ') > 1
             or 'Traceback' in err):
         raise AssertionError(f'status {child.status}: {err}')
@@ -551,9 +679,10 @@ def main():
             except AssertionError as e:
                 failed, problem = True, f' FAILED: {e}'
         whole = kills['ran to the end'] + told['ran to the end']
-        print(f'| {name}.py | {kills["broken off"]} | {kills["survived"]} | {told["broken off"]} | '
-              f'{told["survived"]} | {whole} | {job.checked} | {time.monotonic() - start:.0f} |'
-              f'{problem}', flush=True)
+        command, _, what = name.partition(' ')
+        print(f'| {command}.py {what} | {kills["broken off"]} | {kills["survived"]} | '
+              f'{told["broken off"]} | {told["survived"]} | {whole} | '
+              f'{job.checked} | {time.monotonic() - start:.0f} |{problem}', flush=True)
     sys.exit(failed)
 
 

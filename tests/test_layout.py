@@ -1,5 +1,7 @@
 """What holds for every file of the house; the directions of its imports are import-linter's."""
 import ast
+import subprocess
+import sys
 
 import pytest
 
@@ -41,3 +43,12 @@ def test_a_command_is_a_parser_and_a_main(root, command):
     tree = ast.parse((root / (command + '.py')).read_text(encoding='utf-8'))
     names = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     assert {'build_parser', 'main'} <= names
+
+
+def test_help_waits_for_no_heavy_library(root):
+    script = f'import sys\nfor name in {COMMANDS}: __import__(name).build_parser().format_help()\n'
+    done = subprocess.run([sys.executable, '-c', script + 'print(*sys.modules)'], cwd=root,
+                          check=True, capture_output=True, encoding='utf-8')
+    heavy = {'numpy', 'chainer', 'cv2', 'PIL', 'numba', 'av', 'tqdm', 'http.server', 'sqlite3'}
+    assert 'picture_ranknet.console.options' in done.stdout.split()
+    assert heavy.isdisjoint(done.stdout.split())

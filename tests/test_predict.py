@@ -240,8 +240,10 @@ def test_a_model_with_features_wants_them(run, trained_files, model, pictures):
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='reads the peak memory as Linux tells it')
 def test_memory_does_not_grow_with_the_number_of_pictures(trained_files, root):
-    script = ('import re, predict; predict.main(["model.pkl", "many.npy"]);'
-              'print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])')
+    script = ('import re, sys, predict; predict.main(["model.pkl", "many.npy"]);'
+              'print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]);'
+              'assert not [name for name in sys.modules if name.endswith(("gallery", "thumbnails",'
+              ' "sidecars", "library", "videos"))]')  # what it does not need, it does not import
     peaks = []
     for n in 100, 8000:  # of 9,600 bytes each
         np.lib.format.open_memmap(trained_files / 'many.npy', 'w+', float, (n, 3, 20, 20)).flush()

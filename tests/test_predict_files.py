@@ -285,7 +285,6 @@ def test_train_lets_the_model_remember(run, folder, ratings):
 
 
 @pytest.mark.parametrize('options', [['in', '--features', 'F.npy'], ['X.npy', '--whole'],
-                                     ['in', '--gallery', 'a', '--sort_into', './a'],
                                      ['in', '--move'], ['in', '--whole', '--margin', '0']])
 def test_options_that_do_not_go_together_are_refused(run, folder, options):
     assert run('predict.py', 'model.pkl', *options).returncode == 2

@@ -16,6 +16,7 @@ from PIL import Image
 
 import rate
 from picture_ranknet.models import model_file
+from picture_ranknet.storage import sidecars
 
 
 @pytest.fixture
@@ -199,6 +200,21 @@ def test_a_folder_is_rated_by_one_command_and_may_grow(start, start_here, tmp_pa
     assert err == 'art: 1 more picture -> art.npy\n'
     assert '2 of 5 pictures rated -> art_ratings.txt' in out
     assert (tmp_path / 'art_ratings.txt').read_text() == 'nan\n3\nnan\nnan\n2\n'
+
+
+def test_stars_of_other_programs_are_where_rating_begins(run_here, tmp_path, monkeypatch):
+    (tmp_path / 'art').mkdir()
+    for seed, rating in enumerate([4, -1, None]):
+        save_noise(tmp_path / 'art' / f'{seed}.png', seed)
+        if rating:
+            sidecars.write(str(tmp_path / 'art' / f'{seed}.png'), rating, 0.)
+            path = tmp_path / 'art' / f'{seed}.png.xmp'
+            path.write_text(path.read_text('utf-8').replace('ranknet:stars', 'ranknet:no'), 'utf-8')
+    monkeypatch.setattr(rate, 'serve', lambda *_: None)
+    done = run_here('rate.py', 'art', '--from_xmp')
+    assert done.returncode == 0, done.stderr
+    assert '2 ratings taken from sidecars -> art_ratings.txt' in done.stdout
+    assert (tmp_path / 'art_ratings.txt').read_text() == '4\nnan  # no face\nnan\n'
 
 
 def save_noise(path, seed):

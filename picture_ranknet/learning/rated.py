@@ -6,13 +6,14 @@ import numpy as np
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.models.predictor import SMALLEST
-from picture_ranknet.storage import arrays, ratings_txt, tables
+from picture_ranknet.storage import arrays, ratings_txt, sidecars, tables
 from picture_ranknet.storage.arrays import RatedPictures
 from picture_ranknet.text import count, silent
 
 
 def load(X_path: str, ratings_path: str, features_path: str = None, image_size: tuple = None,
-         n_features: int = None, note: Callable[[str], object] = silent) -> RatedPictures:
+         n_features: int = None, note: Callable[[str], object] = silent,
+         from_xmp: bool = False) -> RatedPictures:
     """Read pictures, their ratings and, if there is a path, their features.
 
     Args:
@@ -20,6 +21,8 @@ def load(X_path: str, ratings_path: str, features_path: str = None, image_size: 
         image_size: Height and width that the pictures must have; ``None`` for any.
         n_features: Features that each picture must have; ``None`` or 0 for any number.
         note: Called with each line for the user.
+        from_xmp: Whether sidecars say what ``ratings_path`` does not; there need not be such a
+            file then.
 
     Raises:
         InputError: If a file is not as it should be, a picture is below 13 x 13,
@@ -30,7 +33,10 @@ def load(X_path: str, ratings_path: str, features_path: str = None, image_size: 
         raise InputError(f'{X_path}: expected pictures of at least {SMALLEST} x {SMALLEST} pixels, '
                          f'got {X.shape[3]} x {X.shape[2]}; see --size of crop_faces.py')
     arrays.check_finite(X_path, X)
-    ratings = ratings_txt.read_ratings(ratings_path, len(X))
+    if from_xmp:
+        ratings = _read_with_sidecars(X_path, ratings_path, len(X), note)
+    else:
+        ratings = ratings_txt.read_ratings(ratings_path, len(X))
     rows = np.flatnonzero(~np.isnan(ratings))
     note(arrays.describe(X_path, X))
     if len(rows) < len(X):
@@ -43,8 +49,28 @@ def load(X_path: str, ratings_path: str, features_path: str = None, image_size: 
     return RatedPictures(X, ratings, rows, features)
 
 
+def _read_with_sidecars(X_path, ratings_path, n, note):
+    """Ratings, where the file has none those of sidecars; it stays as it is."""
+    ratings, rejected = np.full(n, np.nan), []
+    if os.path.exists(ratings_path):
+        ratings = ratings_txt.read_ratings(ratings_path, n)
+        rejected = [row for row, line in ratings_txt.rating_lines(ratings_path, n)
+                    if line.strip() == ratings_txt.REJECTED]
+    said = np.array(sidecars.read_ratings_of_set(X_path, n, note))
+    said[rejected] = np.nan
+    is_other_scale = (ratings < 1) | (ratings > sidecars.MOST_STARS)
+    if is_other_scale.any():
+        raise InputError(f'{ratings_path}: expected ratings from 1 to 5, which sidecars have, got '
+                         f'{ratings[is_other_scale][0]:g}; leave --from_xmp out')
+    taken = np.isnan(ratings) & (said > 0)  # neither unknown nor rejected
+    note(f'{ratings_path}: {count(int(np.isfinite(ratings).sum()), "rating")}; '
+         f'{taken.sum():,} more from sidecars')
+    return np.where(taken, said, ratings)
+
+
 def load_sets(train: Sequence, model=None, valid: Sequence = None, ratio: float = None,
-              seed: int = 0, note: Callable[[str], object] = silent) -> tuple:
+              seed: int = 0, note: Callable[[str], object] = silent,
+              from_xmp: bool = False) -> tuple:
     """Rated pictures to train on, and to validate with: ``None`` if there are none of these.
 
     Args:
@@ -55,11 +81,13 @@ def load_sets(train: Sequence, model=None, valid: Sequence = None, ratio: float 
         ratio: Without ``valid``, the share of ``train`` to validate with, if any.
         seed: Of this split.
         note: Called with each line for the user.
+        from_xmp: Whether ratings to train on are taken from sidecars, too.
 
     Raises:
         InputError: As of :func:`load` and :func:`hold_out`.
     """
-    pictures = load(*train, model and model.image_size, model and model.predictor.n_features, note)
+    pictures = load(*train, model and model.image_size, model and model.predictor.n_features, note,
+                    from_xmp)
     if ratio:
         return hold_out(pictures, ratio, seed, read_groups(train[0], len(pictures.X)), note)
     if not valid:

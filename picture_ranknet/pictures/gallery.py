@@ -8,6 +8,7 @@ import html
 import json
 import os
 import pathlib
+import re
 import shutil
 from collections.abc import Iterable
 from typing import NamedTuple, Optional
@@ -22,6 +23,7 @@ SIDE = 192      # pixels; the longer side of a thumbnail
 COLUMNS = 10    # thumbnails to a row of a sheet, and rows to a sheet
 QUALITY = 85
 TEMPLATE = pathlib.Path(__file__).parent / 'gallery_page' / 'gallery.html'
+THUMBS = 'thumbs', 'thumbs-2'  # in turn, where a gallery is replaced
 MARK = '<meta name="generator" content="picture-ranknet gallery">'
 
 
@@ -52,19 +54,27 @@ def check_folder(folder: str) -> None:
         return
     if not os.path.isdir(folder):
         raise InputError(f'{folder}: expected a folder for the gallery, got a file')
-    names = set(os.listdir(folder))
-    if names and not (names == {'index.html', 'thumbs'} and _is_ours(folder)):
+    names = [name for name in os.listdir(folder) if not name.startswith('.')]
+    if names and not (set(names) <= {'index.html', *THUMBS} and _thumbs_of(folder)):
         raise InputError(f'{folder}: expected a new or empty folder, or one with a gallery to '
                          'replace, got one with other files in it; choose another')
 
 
-def _is_ours(folder):
-    with open(os.path.join(folder, 'index.html'), encoding='utf-8', errors='replace') as f:
-        return MARK in f.read(2000)
+def _thumbs_of(folder):
+    """Where the thumbnails of a gallery are, one of ``THUMBS``; ``None`` if it is none of ours."""
+    try:
+        with open(os.path.join(folder, 'index.html'), encoding='utf-8', errors='replace') as f:
+            head = f.read(2000)
+    except FileNotFoundError:
+        return None
+    found = re.search('<meta name="thumbnails" content="(.*?)">', head)
+    return found[1] if MARK in head and found and found[1] in THUMBS else None
 
 
 def write(folder: str, entries: Iterable[Entry], title: str) -> None:
     """Write a gallery.
+
+    Whoever is killed leaves the gallery that was there, or the new one.
 
     Args:
         folder: New, empty, or a gallery to replace.
@@ -72,24 +82,63 @@ def write(folder: str, entries: Iterable[Entry], title: str) -> None:
         title: What stands above.
 
     Raises:
-        InputError: If there is something else in the folder.
+        InputError: If there is something else in the folder, or another process
+            is replacing the gallery.
     """
     check_folder(folder)
-    folder = os.path.abspath(folder)
-    part = atomic.part_of(folder)
+    place = os.path.abspath(folder)
+    if _thumbs_of(place):
+        _replace(folder, place, entries, title)
+        return
+    part = atomic.part_of(place)
     try:
-        os.makedirs(os.path.join(part, 'thumbs'))
-        items = list(_draw_sheets(os.path.join(part, 'thumbs'), entries))
-        page = TEMPLATE.read_text(encoding='utf-8')
-        data = json.dumps(items, separators=(',', ':')).replace('<', '\\u003c')
-        page = page.replace('{{title}}', html.escape(title)).replace('{{items}}', data)
-        with open(os.path.join(part, 'index.html'), 'w', encoding='utf-8') as f:
-            f.write(page)
-        if os.path.isdir(folder):
-            shutil.rmtree(folder)
-        os.replace(part, folder)
+        with atomic.naming(part, folder):
+            _make_anew(part)
+            thumbs = os.path.join(part, THUMBS[0])
+            os.mkdir(thumbs)
+            page = _render(_draw_sheets(thumbs, entries), THUMBS[0], title)
+            with open(os.path.join(part, 'index.html'), 'w', encoding='utf-8') as f:
+                f.write(page)
+            if os.path.isdir(place):
+                os.rmdir(place)
+            os.replace(part, place)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _replace(folder, place, entries, title):
+    """Lay new thumbnails beside the old ones, and exchange the page, which says which it shows."""
+    with open(os.path.join(place, '.lock'), 'ab') as lock:
+        atomic.lock(lock, f'{folder}: another predict.py is writing to it; wait for it, or choose '
+                          'another --gallery')
+        new = next(name for name in THUMBS if name != _thumbs_of(place))
+        shutil.rmtree(os.path.join(place, new), ignore_errors=True)  # of a run that was killed
+        part = atomic.part_of(os.path.join(place, new))
+        try:
+            with atomic.naming(part, folder):
+                _make_anew(part)
+                page = _render(_draw_sheets(part, entries), new, title)
+                os.replace(part, os.path.join(place, new))
+            with atomic.replacing(os.path.join(place, 'index.html')) as page_part, \
+                    open(page_part, 'w', encoding='utf-8') as f:
+                f.write(page)
+        finally:
+            is_shown = _thumbs_of(place)
+            for left in part, *(os.path.join(place, name) for name in THUMBS if name != is_shown):
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _make_anew(part):
+    shutil.rmtree(part, ignore_errors=True)  # of a killed process that had our number
+    os.mkdir(part)
+
+
+def _render(items, thumbs, title):
+    """The page; ``items`` is read, which draws the thumbnails."""
+    data = json.dumps(list(items), separators=(',', ':')).replace('<', '\\u003c')
+    values = {'title': html.escape(title), 'thumbs': thumbs, 'items': data}
+    return re.sub('{{(title|thumbs|items)}}', lambda found: values[found[1]],
+                  TEMPLATE.read_text(encoding='utf-8'))
 
 
 def _draw_sheets(folder, entries):

@@ -1,1 +1,10 @@
 """What is done with scores: files and folders scored, stars, galleries, sorting, sidecars."""
+import os
+
+
+def is_set(path: str) -> bool:
+    """Whether a path is read as an ``X.npy``: by its name, or because it is nothing else."""
+    from picture_ranknet.pictures.sources import is_wanted  # not needed to show --help
+
+    return path.lower().endswith('.npy') or (
+        os.path.exists(path) and not os.path.isdir(path) and not is_wanted(path))

@@ -1,16 +1,47 @@
 """Scores files with trained models: prepares what is new, scores, says where each picture is."""
+import os
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import numpy as np
 
 from picture_ranknet.errors import InputError
+from picture_ranknet.machine import ranks
 from picture_ranknet.models import inference, scoring
-from picture_ranknet.ranking import items
+from picture_ranknet.models.calibration import Scale
+from picture_ranknet.pictures.sources import find_sources
+from picture_ranknet.ranking import items, marks
 from picture_ranknet.ranking.library import Files, Library, describe_missing
-from picture_ranknet.storage import arrays
-from picture_ranknet.storage.picture_set import Preparation
-from picture_ranknet.text import silent
+from picture_ranknet.storage import arrays, ratings_txt
+from picture_ranknet.storage.picture_set import FACE, Preparation
+from picture_ranknet.text import count, silent
+
+
+class Outputs(NamedTuple):
+    """What is written.
+
+    Attributes:
+        scores: A score for each file.
+        table: All pictures, best first.
+        library: A folder, see :class:`~picture_ranknet.ranking.library.Library`.
+    """
+
+    scores: str
+    table: str
+    library: str
+
+    @classmethod
+    def beside(cls, scores: str, table: Optional[str] = None) -> 'Outputs':
+        """The outputs beside the scores: ``pred.csv`` and ``pred.library`` for ``pred.txt``.
+
+        Raises:
+            InputError: If the table is not said, and a set has one of this name.
+        """
+        root = os.path.splitext(scores)[0]
+        if not table and os.path.exists(root + '.npy'):
+            raise InputError(f'{root}.csv: would be overwritten, but is the table of {root}.npy; '
+                             'choose another --output')
+        return cls(scores, table or root + '.csv', root + '.library')
 
 
 class Scored(NamedTuple):
@@ -32,6 +63,26 @@ class Scored(NamedTuple):
     missing: str
 
 
+def check_alone() -> None:
+    """Raise :class:`InputError` in one of several processes of ``mpiexec``."""
+    if ranks.size() > 1:
+        raise InputError('predict.py: prepares files with all cores of one process; leave out '
+                         'mpiexec')
+
+
+def find(sources: Sequence[str], leave_out: Sequence[Optional[str]] = ()) -> tuple:
+    """List the files to score, each once.
+
+    Args:
+        sources, leave_out: As of :func:`~picture_ranknet.pictures.sources.find_sources`.
+
+    Returns:
+        tuple: The paths, and the number of other files in the folders.
+    """
+    paths, n_others = find_sources(sources, leave_out)
+    return list({os.path.abspath(path): path for path in paths}.values()), n_others
+
+
 def score_files(paths: Sequence[str], models: Sequence, folder: str, preparation: Preparation, *,
                 batchsize: int = inference.BATCHSIZE, mirror: bool = False,
                 note: Callable[[str], object] = silent,
@@ -40,7 +91,7 @@ def score_files(paths: Sequence[str], models: Sequence, folder: str, preparation
     """Score pictures and videos.
 
     Args:
-        paths: The files, as :func:`~picture_ranknet.pictures.sources.find_sources` lists them.
+        paths: The files, as :func:`find` lists them.
         models: The score is the mean of theirs; for square pictures of one size.
         folder: The library, see :class:`~picture_ranknet.ranking.library.Library`.
         preparation: How the models' pictures were cut.
@@ -60,12 +111,51 @@ def score_files(paths: Sequence[str], models: Sequence, folder: str, preparation
         X = arrays.read_pictures(library.pictures_path)
         done, total = 0, len(X) * len(models)
 
-        def count(n):
+        def progress(n):
             nonlocal done
             done += n
             scored(done, total)
 
         scores = scoring.score_set(scoring.Ensemble(models), X, library.pictures_path, None,
-                                   batchsize, mirror, count)  # all: what it sees is kept
+                                   batchsize, mirror, progress)  # all: what it sees is kept
         ranked = items.of_files(files, library.pictures_path, scores)
     return Scored(files, items.scores_of(paths, ranked), ranked, X, missing)
+
+
+def write(outputs: Outputs, ranked: Scored, scale: Optional[Scale] = None,
+          share: Optional[float] = None, note: Callable[[str], object] = silent,
+          say: Callable[[str], object] = silent) -> None:
+    """Write the scores of files, and the table of their pictures.
+
+    Args:
+        outputs: Where to.
+        ranked: Of :func:`score_files`.
+        scale: The person's, for stars and probabilities in the table.
+        share: What to keep, see :func:`~picture_ranknet.ranking.marks.find_threshold`.
+        note: Called with a line if all scores are the same.
+        say: Called with a line on what is kept.
+    """
+    scores = np.array([item.score for item in ranked.items])
+    scoring.warn_if_collapsed(scores, note)
+    ratings_txt.write_scores(outputs.scores, ranked.scores)
+    of_files = ranked.scores[np.isfinite(ranked.scores)]
+    threshold = marks.find_threshold(scale, share, of_files, say)
+    items.write_table(outputs.table, ranked.items, marks.marks(scale, threshold, scores))
+
+
+def describe(outputs: Outputs, ranked: Scored, preparation: Preparation, seconds: float) -> list:
+    """Lines on what was scored.
+
+    Args:
+        outputs: Where it was written.
+        ranked: Of :func:`score_files`.
+        preparation: Whether the pictures are faces.
+        seconds: How long it took.
+    """
+    noun = 'face' if preparation.kind == FACE else 'picture'
+    lines = [f'{count(len(ranked.items), noun)} in {count(len(ranked.files.paths), "file")}, '
+             f'{ranked.files.n_new:,} of them new, in {seconds:.0f} s -> {outputs.scores}, '
+             f'{outputs.table}']
+    if ranked.missing:
+        lines.append(f'no score (nan): {ranked.missing}')
+    return lines

@@ -5,9 +5,10 @@ from typing import NamedTuple, Optional
 
 import numpy as np
 
+from picture_ranknet.errors import InputError
 from picture_ranknet.pictures.thumbnails import Place
 from picture_ranknet.ranking.library import Files
-from picture_ranknet.storage import tables
+from picture_ranknet.storage import sidecars, tables
 
 COLUMNS = ['source', 'frame', 'time', 'x', 'y', 'w', 'h', 'margin']
 
@@ -49,23 +50,22 @@ def of_set(X_path: str, scores: np.ndarray) -> list[Item]:
     """Items of a set of pictures, best first; those whose source is there.
 
     Args:
-        X_path: The pictures; without a table beside them there are no items.
+        X_path: The pictures; the table beside them names their sources.
         scores: Shape ``(N,)``.
+
+    Raises:
+        InputError: If there is no table, or no source of any picture is there.
     """
-    if not os.path.exists(tables.table_path(X_path)):
-        return []
-    folder = os.path.dirname(X_path)
-    found = {}
-
-    def find(name):  # relative to where crop_faces.py ran
-        if name not in found:
-            found[name] = next((path for path in (name, os.path.join(folder, name))
-                                if os.path.isfile(path)), None) if name else None
-        return found[name]
-
-    table = _read_table(X_path, len(scores))
-    return _rank((find(values.get('source')), row, values, scores[row])
-                 for row, values in enumerate(table) if find(values.get('source')))
+    is_table = os.path.exists(tables.table_path(X_path))
+    table = _read_table(X_path, len(scores)) if is_table else []
+    names = [values.get('source') for values in table]
+    found = {name: sidecars.find_source(name, X_path) for name in set(names) if name}
+    items = _rank((found[name], row, table[row], scores[row])
+                  for row, name in enumerate(names) if found.get(name))
+    if not items:
+        raise InputError(f'{X_path}: --gallery, --sort_into and --xmp need the files that the '
+                         'pictures were cut from; its table names none that is there')
+    return items
 
 
 def _read_table(X_path, n):

@@ -1,12 +1,12 @@
 """What the person would say of scores: stars, the probability of a high rating, what to keep."""
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Optional
 
 import numpy as np
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.models.calibration import FEWEST, LIKED, Scale, Threshold
-from picture_ranknet.text import count
+from picture_ranknet.text import count, silent
 
 
 def scale_of(model) -> Optional[Scale]:
@@ -20,17 +20,65 @@ def scale_of(model) -> Optional[Scale]:
     return Scale(*map(np.array, model.held_out))
 
 
-def check_scale(scale: Optional[Scale], path: str, option: str) -> None:
-    """Raise :class:`InputError` if an option needs a scale and the model of a file has none."""
-    if scale is None:
-        raise InputError(f'{path}: {option} needs stars, but no ratings were held out when this '
-                         'model was trained; train it with --arch pretrained or --valid_ratio 0.2')
+def find_scale(models: Sequence, path: str, needing: Sequence[str] = ()) -> Optional[Scale]:
+    """The person's scale for the scores of one or more models.
+
+    Args:
+        models: The score is the mean of theirs: of several there is no scale,
+            since each has held out other ratings.
+        path: The first one's file, for messages.
+        needing: Options that need stars, as the user has typed them.
+
+    Raises:
+        InputError: If there is no scale and an option needs it.
+    """
+    if len(models) > 1:
+        if needing:
+            raise InputError('--ensemble: the mean of several models has no stars, which '
+                             f'{needing[0]} needs; leave out --keep and --xmp, and sort --by_rank')
+        return None
+    scale = scale_of(models[0])
+    if scale is None and needing:
+        raise InputError(f'{path}: {needing[0]} needs stars, but no ratings were held out when '
+                         'this model was trained; train it with --arch pretrained or '
+                         '--valid_ratio 0.2')
+    return scale
+
+
+def find_threshold(scale: Optional[Scale], share: Optional[float], scores: Sequence,
+                   say: Callable[[str], object] = silent) -> Optional[Threshold]:
+    """The score from which on pictures are kept.
+
+    Args:
+        scale: Not needed without a share.
+        share: Of the kept pictures that are to be liked, from 0 to 1; ``None``
+            if nothing was asked for.
+        scores: Of the pictures from which to keep some.
+        say: Called with one line on what the threshold means.
+
+    Returns:
+        Threshold: ``None`` if nothing was asked for, or there are too few
+        ratings to tell.
+    """
+    if share is None:
+        return None
+    threshold = scale.keep(share)
+    say(describe_keep(scale, share, threshold, scores))
+    return threshold
 
 
 def marks(scale: Optional[Scale], threshold: Optional[Threshold], scores: Sequence) -> tuple:
-    """Columns of a table for scores, and a row of values for each.
+    """Columns of a table, and a row of their values for each score.
 
-    Without a scale there are none.
+    Args:
+        scale: Without one there are no columns.
+        threshold: Of :func:`find_threshold`; without one there is no column
+            ``keep``.
+        scores: Shape ``(N,)``.
+
+    Returns:
+        tuple: A list of names, of ``stars``, ``probability`` and ``keep``, and
+        a list of ``N`` lists of values.
     """
     if scale is None:
         return [], [[]] * len(scores)

@@ -13,7 +13,25 @@ def load_models(paths: Sequence[str], device, image_scale: Optional[float] = Non
                 features_path: Optional[str] = None, X_path: Optional[str] = None,
                 X: Optional[np.ndarray] = None,
                 note: Callable[[str], object] = silent) -> list:
-    """The trained models; checked against the pictures ``X``, if there are any yet."""
+    """Load trained models.
+
+    Args:
+        paths: Their files.
+        device: Of Chainer; they are moved there.
+        image_scale: What pixel values are to be multiplied by; ``None`` for
+            what each was trained with.
+        features_path: Of the features of the pictures, if there are any.
+        X_path, X: The pictures, shape ``(N, 3, H, W)``, which the models must
+            fit; ``None`` if they have yet to be prepared, which takes models of
+            square pictures of one kind.
+        note: Called with a line for the user.
+
+    Returns:
+        list of net.RankNet: In the order of ``paths``.
+
+    Raises:
+        InputError: If a file is no model, or does not fit.
+    """
     models = []
     for path in paths:
         model = scoring.load(path, image_scale, note)
@@ -29,7 +47,16 @@ def load_models(paths: Sequence[str], device, image_scale: Optional[float] = Non
 
 
 def check_square(model, path: str, others: Sequence) -> None:
-    """Refuse a model that pictures cannot be prepared for, or not for the others as well."""
+    """Refuse a model that pictures cannot be prepared for, or not for the others as well.
+
+    Args:
+        model (net.RankNet): To check.
+        path: Its file, for messages.
+        others: Models that were loaded before.
+
+    Raises:
+        InputError: If its pictures are not square, or others than those of the first model.
+    """
     height, width = model.image_size
     if height != width:
         raise InputError(f'{path}: expected a model of square pictures, got {width} x {height}; '

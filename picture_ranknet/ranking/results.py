@@ -1,5 +1,7 @@
 """What becomes of ranked files: a gallery, folders by stars or rank, sidecars."""
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Optional
 
 import numpy as np
@@ -8,10 +10,65 @@ from picture_ranknet.errors import InputError
 from picture_ranknet.models.calibration import Scale
 from picture_ranknet.pictures import gallery, thumbnails
 from picture_ranknet.ranking.items import Item, best_of_files
-from picture_ranknet.storage import sidecars, sorting
+from picture_ranknet.storage import atomic, sidecars, sorting
 from picture_ranknet.text import count, silent
 
 MOST_NAMED = 5  # files of which each is named when its sidecar cannot be written
+
+
+def check_folders(gallery_folder: Optional[str], sorted_folder: Optional[str],
+                  others: Mapping = MappingProxyType({})) -> None:
+    """Refuse folders that hold something else, before anything is read.
+
+    Args:
+        gallery_folder: To be new, empty, or a gallery; ``None`` if none is to be made.
+        sorted_folder: To be new or empty; ``None`` if nothing is to be sorted.
+        others: Paths of other options, which must not lie in either; see
+            :func:`~picture_ranknet.storage.atomic.check_outside`.
+
+    Raises:
+        InputError: If they are not, or one lies in the other.
+    """
+    if gallery_folder:
+        gallery.check_folder(gallery_folder)
+    if sorted_folder:
+        sorting.check_folder(sorted_folder)
+    atomic.check_outside('--gallery', gallery_folder, {**others, '--sort_into': sorted_folder})
+    atomic.check_outside('--sort_into', sorted_folder, {**others, '--gallery': gallery_folder})
+
+
+def use(items: Sequence[Item], X: np.ndarray, scale: Optional[Scale], is_xmp: bool,
+        sorted_folder: Optional[str], way: str, is_by_rank: bool, gallery_folder: Optional[str],
+        title: str, say: Callable[[str], object] = silent,
+        note: Callable[[str], object] = silent,
+        progress: Callable[[int], object] = silent) -> None:
+    """Write sidecars, sort files and make a gallery, in this order, as far as they are wanted.
+
+    Args:
+        items: Best first.
+        X: The pictures, shape ``(N, 3, H, W)``.
+        scale: The person's; needed for sidecars and folders by stars.
+        is_xmp: Whether to write sidecars.
+        sorted_folder, way, is_by_rank: Of :func:`sort_files`; no folder, no sorting.
+        gallery_folder, title: Of :func:`write_gallery`; no folder, no gallery.
+        say: Called with a line for each thing that was done.
+        note: Called with a line for what could not be done.
+        progress: Called with a number of thumbnails that are done.
+
+    Raises:
+        InputError: If there is something in a folder, or the disk knows no links.
+        OSError: If files cannot be written.
+    """
+    jpegs = thumbnails_of(items, progress) if gallery_folder else []  # before files move away
+    if is_xmp:
+        say(describe_sidecars(*write_sidecars(items, scale, note)))
+    moved = {}
+    if sorted_folder:
+        moved = sort_files(sorted_folder, items, scale, way, is_by_rank)
+        say(f'{count(sum(item.is_best for item in items), "file")} -> {sorted_folder}')
+    if gallery_folder:
+        write_gallery(gallery_folder, items, jpegs, X, scale, title, moved)
+        say(f'gallery: {os.path.join(gallery_folder, "index.html")}')
 
 
 # Gallery
@@ -118,3 +175,10 @@ def write_sidecars(items: Sequence[Item], scale: Scale,
     if n_failed > MOST_NAMED:
         note(f'{count(n_failed, "sidecar")} could not be written')
     return n_written, n_kept, n_failed
+
+
+def describe_sidecars(n_written: int, n_rated: int, n_failed: int) -> str:
+    """One line on sidecars; arguments as :func:`write_sidecars` returns them."""
+    return (f'{count(n_written, "sidecar")} written'
+            + (f', {n_rated:,} rated by a person left as they are' if n_rated else '')
+            + (f', {n_failed:,} failed' if n_failed else ''))

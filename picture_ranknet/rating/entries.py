@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 from picture_ranknet.rating.bradley_terry import Comparison, Placing
 from picture_ranknet.rating.settings import MOST_LEVELS
+from picture_ranknet.storage import ratings_txt
 
 NOT_RATED = 'nan'
-NO_FACE = 'nan  # no face'
+NO_FACE = ratings_txt.REJECTED
 STARS, PAIRS = 'stars', 'pairs'
 
 

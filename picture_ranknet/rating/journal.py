@@ -13,7 +13,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Optional
 
 import numpy as np
@@ -34,7 +34,7 @@ from picture_ranknet.rating.entries import (
     entry_of,
 )
 from picture_ranknet.rating.settings import LEVELS, MOST_LEVELS
-from picture_ranknet.storage import atomic, ratings_txt
+from picture_ranknet.storage import atomic, ratings_txt, sidecars
 
 IN_USE = 'another rate.py is using it; close that one first'
 LARGEST = 2 ** 28  # bytes of a journal: two million answers
@@ -266,6 +266,35 @@ class Journal:
                 self._set(row, NOT_RATED if np.isnan(rating) else f'{rating:.4f}')
         self._knows_ratings = True
         self.is_written = False
+
+    def fill(self, ratings: Sequence[float]) -> int:
+        """Take ratings that the person gave elsewhere, where there are none yet.
+
+        They are part of ``ratings.txt`` when this returns, as if they had always
+        stood there: there is nothing to undo.
+
+        Args:
+            ratings: Of each picture, 1 to ``LEVELS``; ``REJECTED`` of what is not
+                to be rated, ``nan`` of what is not known.
+
+        Returns:
+            How many were taken.
+
+        Raises:
+            InputError: If pictures are rated on another scale here.
+        """
+        rows = [row for row, rating in enumerate(ratings) if not math.isnan(rating)
+                and math.isnan(self.ratings[row]) and row not in self.rejected]
+        if rows and self.levels != LEVELS:
+            raise InputError(f'{self.path}: is rated from 1 to {self.levels}, sidecars from 1 to '
+                             f'{LEVELS}; choose another file of ratings, or leave --from_xmp out')
+        for row in rows:
+            is_rejected = ratings[row] == sidecars.REJECTED
+            self._set(row, NO_FACE if is_rejected else format_rating(ratings[row]))
+        if rows:
+            self.is_written = False
+            self.write()
+        return len(rows)
 
     def write(self):
         """Write ``ratings.txt``, if it does not include all that was said.

@@ -8,6 +8,7 @@ from picture_ranknet.errors import InputError
 from picture_ranknet.storage.atomic import replacing
 
 LINE_LIMIT = 1000   # characters; a rating needs no more than a few
+REJECTED = 'nan  # no face'  # the line of what is not to be rated
 SURPLUS = 100000    # further lines that a file of ratings may have: comments, blank ones
 
 

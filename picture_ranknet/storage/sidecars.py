@@ -11,13 +11,16 @@ import os
 import re
 import xml.dom.minidom
 import xml.parsers.expat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, Optional
 
 from picture_ranknet.errors import InputError
+from picture_ranknet.storage import tables
 from picture_ranknet.storage.atomic import replacing
+from picture_ranknet.text import silent
 
 LARGEST = 16 * 2 ** 20  # bytes; darktable's longest histories have some hundred thousand
+MOST_STARS, REJECTED = 5, -1
 RDF = 'http://www.w3.org/1999/02/22-rdf-syntax-ns#'
 XMP = 'http://ns.adobe.com/xap/1.0/'
 XMPMETA = 'adobe:ns:meta/'
@@ -50,22 +53,68 @@ def find_sidecar(picture: str) -> Optional[str]:
     return next((path for path in candidates if os.path.isfile(path)), None)
 
 
-def read_ratings(pictures: Iterable[str]) -> list:
+def read_ratings(pictures: Iterable[str], note: Callable[[str], object] = silent) -> list:
     """What people have rated pictures in sidecars.
 
-    Returns:
-        list of float: Stars 1 to 5; ``nan`` where there is no sidecar, no
-        rating (0), a rejected picture (-1) or only stars that we predicted.
+    Args:
+        pictures: Paths of pictures.
+        note: Called with a line for each sidecar that cannot be read.
 
-    Raises:
-        InputError: If a sidecar cannot be read.
+    Returns:
+        list of float: Stars 1 to 5, or ``REJECTED``; ``nan`` where there is no
+        sidecar, no rating (0), or only stars that we predicted.
     """
     def rating(picture):
         path = find_sidecar(picture)
-        said = read(path) if path else Sidecar()
-        return said.rating if said.rating and said.rating > 0 and not said.is_ours else math.nan
+        try:
+            said = read(path) if path else Sidecar()
+        except (InputError, OSError) as e:
+            note(f'skipped {e}' if isinstance(e, InputError)
+                 else f'skipped {path}: {e.strerror or e}')
+            return math.nan
+        return said.rating if said.rating and not said.is_ours else math.nan
 
     return [rating(picture) for picture in pictures]
+
+
+def read_ratings_of_set(X_path: str, n: int, note: Callable[[str], object] = silent) -> list:
+    """What people have rated the files that ``n`` pictures were cut from.
+
+    Each picture has the rating of its file; what was cut from a film has none.
+
+    Args:
+        X_path: The pictures; the table beside them names their files.
+        n: The number of pictures.
+        note: Called with a line for each sidecar that cannot be read.
+
+    Returns:
+        list of float: As of :func:`read_ratings`, ``nan`` also where the file
+        is gone.
+
+    Raises:
+        InputError: If there is no table, or it does not fit.
+    """
+    table = tables.table_path(X_path)
+    if not os.path.exists(table):
+        raise InputError(f'{table}: --from_xmp needs this table, which names the files that the '
+                         f'pictures of {X_path} were cut from, but it is not there')
+    columns, rows = tables.read_table(table, n, ['source', 'time'])
+    rows = [dict(zip(columns, row)) for row in rows]
+    names = [None if row.get('time') else row.get('source') for row in rows]
+    found = {name: find_source(name, X_path) for name in set(names) if name}
+    paths = sorted(filter(None, found.values()))
+    ratings = dict(zip(paths, read_ratings(paths, note)))
+    return [ratings.get(found.get(name), math.nan) for name in names]
+
+
+def find_source(name: str, X_path: str) -> Optional[str]:
+    """The file that a table names: from the current folder, else from that of its set.
+
+    Returns:
+        Its path; ``None`` if there is no such file.
+    """
+    paths = name, os.path.join(os.path.dirname(X_path), name)
+    return next((path for path in paths if os.path.isfile(path)), None)
 
 
 def read(path: str) -> Sidecar:
@@ -79,7 +128,7 @@ def read(path: str) -> Sidecar:
     if text is None:
         return Sidecar()
     rating = _number(text)
-    if not -1 <= rating <= 5:
+    if not REJECTED <= rating <= MOST_STARS:
         raise InputError(f'{path}: expected an xmp:Rating from -1 to 5, got {text[:40]!r}; correct '
                          'it in the program that wrote it')
     return Sidecar(rating, _number(_get(document, OURS, 'stars')) == rating)

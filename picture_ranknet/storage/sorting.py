@@ -101,6 +101,7 @@ def sort_into(folder: str, places: Iterable[Place], way: str = 'link') -> None:
         _move(folder, places)
         return
     part = atomic.part_of(os.path.abspath(folder))
+    shutil.rmtree(part, ignore_errors=True)  # of a killed process that had our number
     try:
         for source, target in places:
             path = os.path.join(part, target)
@@ -121,9 +122,14 @@ def check_folder(folder: str) -> None:
     """Raise :class:`InputError` if a folder is not new or empty."""
     if os.path.lexists(folder) and not os.path.isdir(folder):
         raise InputError(f'{folder}: expected a new or empty folder to sort into, got a file')
-    if os.path.isdir(folder) and os.listdir(folder):
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    if MOVES in names:
+        raise InputError(f'{folder}: expected a new or empty folder to sort into, got one that '
+                         '--move has filled; put its files back with --undo_move, or choose '
+                         'another')
+    if names:
         raise InputError(f'{folder}: expected a new or empty folder to sort into, got one with '
-                         f'{count(len(os.listdir(folder)), "file")} in it; choose another')
+                         f'{count(len(names), "file")} in it; choose another')
     parent = os.path.dirname(os.path.abspath(folder))
     if not os.path.isdir(parent):
         raise InputError(f'{folder}: there is no folder {parent}; make it first')
@@ -137,13 +143,27 @@ def _link(source, path):
 
 
 def _move(folder, places):
+    """Move files, all or none; a kill or Ctrl-C leaves the list by which they can be put back."""
     os.makedirs(folder, exist_ok=True)
-    moves = [(os.path.abspath(source), os.path.join(os.path.abspath(folder), target))
-             for source, target in places]
-    tables.write_table(os.path.join(folder, MOVES), ['from', 'to'], moves)
-    for source, target in moves:
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        _move_file(source, target)
+    path = os.path.join(folder, MOVES)
+    try:
+        open(path, 'x').close()  # nobody else's
+    except FileExistsError:
+        raise InputError(f'{folder}: another predict.py is moving files there; choose another '
+                         'folder') from None
+    try:
+        tables.write_table(path, ['from', 'to'], (
+            [os.path.abspath(source), target] for source, target in places))
+        for source, target in places:
+            target = os.path.join(folder, target)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            _move_file(source, target)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt('interrupted; "predict.py --undo_move '
+                                f'{folder}" puts back what has been moved') from None
+    except OSError:
+        undo_move(folder)
+        raise
 
 
 def _move_file(source, target):
@@ -172,8 +192,8 @@ def undo_move(folder: str) -> int:
     if not os.path.exists(path):
         raise InputError(f'{folder}: expected a folder that --move has filled, but there is no '
                          f'{MOVES} in it')
-    moves = [(row['from'], row['to']) for _, row in tables.read_columns(path, ('from', 'to'))]
-    back = [(target, source) for source, target in moves if os.path.lexists(target)]
+    back = [(target, source) for source, target in _read_moves(folder, path)
+            if os.path.lexists(target)]
     for target, source in back:
         if os.path.lexists(source) and not filecmp.cmp(source, target, shallow=False):
             raise InputError(f'{source}: there is a file in the place of {target} again; move one '
@@ -181,8 +201,23 @@ def undo_move(folder: str) -> int:
     for target, source in back:
         os.makedirs(os.path.dirname(source), exist_ok=True)
         _move_file(target, source)  # over its own copy, if a move to another disk was interrupted
-    os.remove(path)
     for here, _, _ in os.walk(folder, topdown=False):
         if not os.listdir(here):
             os.rmdir(here)
+    os.remove(path)  # last: whoever is killed can do it again
+    if not os.listdir(folder):
+        os.rmdir(folder)
     return len(back)
+
+
+def _read_moves(folder, path):
+    """Pairs of the place where each file was and the place in the folder where it is."""
+    if not os.path.getsize(path):  # killed before the first move
+        return
+    inside = os.path.join(os.path.realpath(folder), '')
+    for number, row in tables.read_columns(path, ('from', 'to')):
+        target = os.path.join(folder, row['to'])
+        place = os.path.join(os.path.realpath(os.path.dirname(target)), '')
+        if not place.startswith(inside):  # somebody else's list
+            raise InputError(f"{path}, line {number}: expected a file in {folder}, got {row['to']}")
+        yield row['from'], target

@@ -1,8 +1,11 @@
+import os
+
 import numpy as np
 import pytest
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.learning import rated as rated_pictures
+from picture_ranknet.storage import sidecars
 from support.errors import error_of
 from support.runs import fresh_model
 
@@ -35,6 +38,23 @@ def test_pictures_ratings_and_features_are_read(load, pictures, ratings, notes):
     assert notes == [
         'X.npy: 30 pictures of 20 x 20, uint8',
         'ratings.txt: 3 of 30 pictures are not rated (nan) and are skipped']
+
+
+def test_sidecars_say_what_ratings_do_not(load, monkeypatch, notes, ratings):
+    said = np.full(30, np.nan)
+    said[:5] = 5, 4, sidecars.REJECTED, 3, 2
+    monkeypatch.setattr(sidecars, 'read_ratings_of_set', lambda *_: list(said))
+    with open('ratings.txt', 'w', encoding='utf-8') as f:
+        f.write('1\nnan  # no face\n' + 'nan\n' * 28)
+    rated = load(from_xmp=True, note=notes.append)
+    assert [(row, rated.ratings[row]) for row in rated.rows] == [(0, 1), (3, 3), (4, 2)]
+    assert notes[0] == 'ratings.txt: 1 rating; 2 more from sidecars'
+    os.remove('ratings.txt')
+    rated = load(from_xmp=True)
+    assert [(row, rated.ratings[row]) for row in rated.rows] == [(0, 5), (1, 4), (3, 3), (4, 2)]
+    assert not os.path.exists('ratings.txt')
+    assert 'expected ratings from 1 to 5, which sidecars have, got 6' in error_of(
+        lambda: load(ratings=2 * ratings, from_xmp=True))
 
 
 @pytest.mark.parametrize('change, words', [

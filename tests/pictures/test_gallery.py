@@ -96,6 +96,44 @@ def test_thumbnails_keep_their_shape_and_are_those_of_the_picture(show, tmp_path
     assert abs(np.median(pixels) - 129) <= 4  # entry 129 is of that grey
 
 
+@pytest.mark.parametrize('n_done', [0, 1, 2])
+def test_a_gallery_that_is_replaced_is_the_old_or_the_new_one(tmp_path, monkeypatch, n_done):
+    out, replace, done = tmp_path / 'out', os.replace, []
+
+    def replace_some(source, target):
+        if len(done) == n_done:
+            raise SystemExit  # a kill; nothing is cleared up
+        done.append(target)
+        replace(source, target)
+
+    gallery.write(str(out), make(3), 'Old')
+    with monkeypatch.context() as context, pytest.raises(SystemExit):
+        context.setattr(os, 'replace', replace_some)
+        context.setattr(shutil, 'rmtree', lambda *_, **__: None)
+        gallery.write(str(out), make(250), 'New')
+        raise SystemExit
+    page = (out / 'index.html').read_text(encoding='utf-8')
+    title, thumbs = (re.search(f'{tag}(.*?)[<"]', page)[1] for tag in (
+        '<title>', 'thumbnails" content="'))
+    assert title == ('New' if n_done == 2 else 'Old')
+    assert len(os.listdir(out / thumbs)) == (3 if n_done == 2 else 1)
+    gallery.write(str(out), make(120), 'Newer')
+    assert len(sorted(out.glob('thumbs*'))) == 1
+    assert len(list(out.glob('thumbs*/*.jpg'))) == 2
+
+
+def test_two_at_once_do_not_write_to_one_gallery(tmp_path):
+    gallery.write(str(tmp_path / 'out'), make(1), 'One')
+
+    def entries():
+        yield from make(1)
+        with pytest.raises(InputError, match='another predict.py is writing to it'):
+            gallery.write(str(tmp_path / 'out'), make(1), 'Three')
+
+    gallery.write(str(tmp_path / 'out'), entries(), 'Two')
+    assert '<title>Two</title>' in (tmp_path / 'out' / 'index.html').read_text(encoding='utf-8')
+
+
 def test_filters_by_stars_text_and_source(show):
     page = show(make(50))
     page.get_by_role('button', name='5 stars').click()
@@ -171,7 +209,7 @@ def test_a_gallery_replaces_a_gallery_and_nothing_else(tmp_path):
     out = tmp_path / 'out'
     for n in 120, 3:
         gallery.write(str(out), make(n), 'Mine')
-        assert len(os.listdir(out / 'thumbs')) == (n + 99) // 100
+        assert len(list(out.glob('thumbs*/*'))) == (n + 99) // 100
     assert sorted(os.listdir(tmp_path)) == ['out']
     (out / 'mine.txt').write_text('')
     (tmp_path / 'file').write_text('')

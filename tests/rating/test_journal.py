@@ -24,6 +24,7 @@ from picture_ranknet.rating.journal import (
     identify,
 )
 from picture_ranknet.storage import ratings_txt
+from support.errors import error_of
 
 
 @pytest.fixture
@@ -42,6 +43,38 @@ def test_a_new_file_has_a_line_for_each_picture(path):
         journal.reject(3)
     assert read(path) == 'nan\nnan\n5\nnan  # no face\n'
     np.testing.assert_array_equal(ratings_txt.read_ratings(path, 4), [np.nan, np.nan, 5, np.nan])
+
+
+def test_ratings_given_elsewhere_fill_what_nobody_rated_here(path):
+    nan = np.nan
+    with open(path, 'w', encoding='utf-8') as f:
+        f.write('2  # my own\nnan\nnan  # no face\nnan  # twin of 0\nnan\n')
+    with Journal(path, 5, 'id') as journal:
+        assert journal.fill([5, 4, 3, 2.5, nan]) == 2
+        assert journal.fill([5, -1, 3, 1, -1]) == 1  # only what is new
+        assert journal.undo() is None
+        assert journal.rejected == {2, 4}
+        journal.rate(1, 5)
+    assert read(path) == '2  # my own\n5\nnan  # no face\n2.5  # twin of 0\nnan  # no face\n'
+    with Journal(path, 5, 'id') as journal:
+        assert [entry.was for entry in journal.history] == ['4']
+
+
+def test_ratings_given_elsewhere_do_not_replace_what_was_said_before_a_crash(path):
+    with Journal(path, 2, 'id') as journal:
+        journal.rate(0, 1)
+        journal.write = lambda: None  # killed before
+    assert not os.path.exists(path)
+    with Journal(path, 2, 'id') as journal:
+        assert journal.fill([5, 4]) == 1
+    assert read(path) == '1\n4\n'
+
+
+def test_ratings_given_elsewhere_need_the_same_scale(path):
+    with Journal(path, 2, 'id', levels=3) as journal:
+        assert 'is rated from 1 to 3, sidecars from 1 to 5' in error_of(journal.fill, [5, 4])
+        assert journal.fill([np.nan] * 2) == 0
+    assert not os.path.exists(path)
 
 
 def test_who_says_nothing_leaves_nothing_behind(path, tmp_path):

@@ -48,10 +48,11 @@ def test_ratings_are_read_as_programs_write_them(picture, text, said, rating):
     assert rating_of(picture) == rating
 
 
-@pytest.mark.parametrize('said', ['0', '-1'])
-def test_not_rated_and_rejected_pictures_have_no_rating(picture, said):
-    write(picture, DIGIKAM.format(said))
+def test_not_rated_and_rejected_pictures_are_told_apart(picture):
+    write(picture, DIGIKAM.format('0'))
     assert math.isnan(rating_of(picture))
+    write(picture, DIGIKAM.format('-1'))
+    assert rating_of(picture) == sidecars.REJECTED
 
 
 def test_without_a_sidecar_there_is_no_rating(picture):
@@ -137,11 +138,29 @@ def test_names_with_anything_in_them(tmp_path):
 def test_what_is_no_sidecar_is_named_and_left_alone(picture, content):
     with open(picture + '.xmp', 'wb') as f:
         f.write(content)
-    for call in lambda: rating_of(picture), lambda: sidecars.write(picture, 3, 0):
-        with pytest.raises(InputError, match=r'a\.jpg\.xmp: expected an'):
-            call()
+    with pytest.raises(InputError, match=r'a\.jpg\.xmp: expected an'):
+        sidecars.write(picture, 3, 0)
+    notes = []
+    assert math.isnan(*sidecars.read_ratings([picture], notes.append))
+    assert len(notes) == 1 and f'skipped {picture}.xmp: expected an' in notes[0]
     with open(picture + '.xmp', 'rb') as f:
         assert f.read() == content
+
+
+def test_each_picture_of_a_set_has_the_rating_of_its_file(tmp_path, monkeypatch):
+    (tmp_path / 'set').mkdir()
+    (tmp_path / 'X.csv').write_text('row,source,time\n0,a.jpg,\n1,b.jpg,\n2,film.mp4,1.5\n3,a.jpg,'
+                                    '\n4,gone.jpg,\n5,,\n')
+    for name, stars in ('a.jpg', 4), ('b.jpg', -1), ('film.mp4', 5):
+        (tmp_path / name).touch()
+        write(str(tmp_path / name), DIGIKAM.format(stars))
+    write(str(tmp_path / 'gone.jpg'), DIGIKAM.format(5))
+    for here, X_path in (tmp_path, 'X.npy'), (tmp_path / 'set', '../X.npy'):  # here, or beside it
+        monkeypatch.chdir(here)
+        ratings = sidecars.read_ratings_of_set(X_path, 6)
+        assert str(ratings) == '[4.0, -1.0, nan, 4.0, nan, nan]'
+    with pytest.raises(InputError, match='Y.csv: --from_xmp needs this table'):
+        sidecars.read_ratings_of_set('Y.npy', 6)
 
 
 @pytest.mark.skipif(not shutil.which('exiftool'), reason='needs exiftool (libimage-exiftool-perl)')

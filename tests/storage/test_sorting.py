@@ -78,6 +78,56 @@ def test_a_move_that_was_killed_can_be_undone(sources, tmp_path, monkeypatch, n_
     assert tree(tmp_path / 'from') == before
 
 
+def test_a_move_that_fails_is_taken_back(sources, tmp_path):
+    before = tree(tmp_path / 'from')
+    places = [*sorting.by_stars(sources, STARS), sorting.Place(str(tmp_path / 'gone'), '9.jpg')]
+    with pytest.raises(FileNotFoundError):
+        sorting.sort_into(str(tmp_path / 'to'), places, 'move')
+    assert tree(tmp_path / 'from') == before and os.listdir(tmp_path) == ['from']
+
+
+def test_a_move_that_is_interrupted_says_how_to_take_it_back(sources, tmp_path, monkeypatch):
+    def interrupt(source, target):
+        raise KeyboardInterrupt
+
+    before = tree(tmp_path / 'from')
+    with monkeypatch.context() as context, pytest.raises(KeyboardInterrupt, match='--undo_move'):
+        context.setattr(os, 'rename', interrupt)
+        sorting.sort_into(str(tmp_path / 'to'), sorting.by_rank(sources), 'move')
+    with pytest.raises(InputError, match='put its files back with --undo_move'):
+        sorting.check_folder(str(tmp_path / 'to'))
+    assert sorting.undo_move(str(tmp_path / 'to')) == 0 and tree(tmp_path / 'from') == before
+
+
+def test_two_moves_into_one_folder(sources, tmp_path, monkeypatch):
+    (tmp_path / 'to').mkdir()
+    (tmp_path / 'to' / sorting.MOVES).touch()  # by another process, after it was checked
+    monkeypatch.setattr(sorting, 'check_folder', lambda folder: None)
+    with pytest.raises(InputError, match='another predict.py is moving files there'):
+        sorting.sort_into(str(tmp_path / 'to'), sorting.by_rank(sources), 'move')
+    assert all(map(os.path.exists, sources))
+    assert sorting.undo_move(str(tmp_path / 'to')) == 0  # it was killed before its first move
+
+
+def test_a_folder_may_be_renamed_before_its_files_go_back(sources, tmp_path):
+    before = tree(tmp_path / 'from')
+    sorting.sort_into(str(tmp_path / 'to'), sorting.by_stars(sources, STARS), 'move')
+    os.rename(tmp_path / 'to', tmp_path / 'other')
+    assert sorting.undo_move(str(tmp_path / 'other')) == 5 and tree(tmp_path / 'from') == before
+
+
+@pytest.mark.parametrize('target', ['../mine.txt', '{}/mine.txt', 'link/mine.txt'])
+def test_a_list_of_somebody_else_moves_nothing_from_elsewhere(tmp_path, target):
+    (tmp_path / 'mine.txt').write_text('mine')
+    (tmp_path / 'to').mkdir()
+    os.symlink(tmp_path, tmp_path / 'to' / 'link')
+    (tmp_path / 'to' / sorting.MOVES).write_text(
+        f'from,to\n{tmp_path}/stolen.txt,{target.format(tmp_path)}\n')
+    with pytest.raises(InputError, match='moved.csv, line 2: expected a file in '):
+        sorting.undo_move(str(tmp_path / 'to'))
+    assert (tmp_path / 'mine.txt').exists()
+
+
 def test_undo_keeps_what_has_come_into_the_folder_since(sources, tmp_path):
     sorting.sort_into(str(tmp_path / 'to'), sorting.by_stars(sources, STARS), 'move')
     (tmp_path / 'to' / '1-star' / 'mine.txt').write_text('mine')
