@@ -303,11 +303,41 @@ def test_rgb_png_of_16_bits_with_a_transparent_colour(tmp_path):
     ([0, 30000, 65535], np.uint16, [0, 117, 255]),
     ([0, .5, 1], np.float32, [0, 128, 255]), ([0, 77, 255], np.float32, [0, 77, 255]),
     ([0, 30000, 65535], np.int32, [0, 117, 255]),
+    ([0, 2 ** 31 - 1], np.int32, [0, 255]),
 ])
 def test_deep_grey_tiff(tmp_path, values, dtype, expected):
     Image.fromarray(np.array([values] * 2, dtype)).save(tmp_path / 'a.tiff')
     img = images.read_picture(str(tmp_path / 'a.tiff'))
     assert img[0, :, 0].tolist() == pytest.approx(expected, abs=1)
+
+
+def tiff(width, bits, data, **tags):
+    """A TIFF of one line, without compression; ``tags`` as ``t262=1``."""
+    values = {256: width, 257: 1, 258: bits, 259: 1, 262: 1, 273: 8 + 2 + 12 * 11 + 4, 277: 1,
+              278: 1, 279: len(data), 284: 1, 339: 1}
+    values.update((int(name[1:]), value) for name, value in tags.items())
+    return struct.pack('<2sHIH', b'II', 42, 8, len(values)) + b''.join(
+        struct.pack('<HHII', tag, 4, 1, value) for tag, value in values.items()) + bytes(4) + data
+
+
+def test_grey_tiff_of_32_bits_without_a_sign(tmp_path):
+    data = np.array([0, 2 ** 31, 2 ** 32 - 1], '<u4').tobytes()
+    (tmp_path / 'a.tiff').write_bytes(tiff(3, 32, data))
+    img = images.read_picture(str(tmp_path / 'a.tiff'))
+    assert img[0, :, 0].tolist() == pytest.approx([0, 128, 255], abs=1)
+
+
+def test_deep_tiff_in_planes_is_refused(tmp_path):
+    # Three counts do not fit into a tag: bits lie behind the pixels, as do their places.
+    Image.fromarray(quarters()).save(tmp_path / 'a.tiff')
+    data = bytearray((tmp_path / 'a.tiff').read_bytes())
+    at = data.index(struct.pack('<HHI', 258, 3, 3)) + 8
+    bits, = struct.unpack_from('<I', data, at)
+    struct.pack_into('<3H', data, bits, 16, 16, 16)
+    struct.pack_into('<H', data, data.index(struct.pack('<HHI', 284, 3, 1)) + 8, 2)
+    (tmp_path / 'a.tiff').write_bytes(data)
+    with pytest.raises(InputError, match='TIFF with separate planes of 16 bits is not read'):
+        images.read_picture(str(tmp_path / 'a.tiff'))
 
 
 def test_floating_values_without_a_known_range_are_refused(tmp_path):

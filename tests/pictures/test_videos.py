@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from picture_ranknet.errors import InputError
+from picture_ranknet.machine import threads
 from picture_ranknet.pictures import frames, videos
 from support.media_samples import (
     QUARTERS,
@@ -327,6 +328,57 @@ def test_wide_gamut_video_becomes_srgb(tmp_path):
         'colorspace': 1, 'color_range': 1, 'color_trc': 1, 'color_primaries': 12})
     _, (shown,) = read_all(path)
     assert shown[9, 9, ::-1].tolist() == pytest.approx([250, 31, 49], abs=3)
+
+
+@pytest.mark.parametrize('codec', ['libvpx', 'libvpx-vp9'])
+def test_transparent_webm_stands_on_white(tmp_path, codec):
+    import av
+
+    img = np.zeros((48, 64, 4), np.uint8)
+    img[:24] = 200, 0, 0, 255
+    with av.open(str(tmp_path / 'a.webm'), 'w') as out:
+        stream = out.add_stream(codec, rate=25, options={'auto-alt-ref': '0', 'crf': '4'})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, 'yuva420p'
+        stream.metadata['alpha_mode'] = '1'
+        out.mux(stream.encode(av.VideoFrame.from_ndarray(img, 'rgba')))
+        out.mux(stream.encode())
+    _, (shown,) = read_all(tmp_path / 'a.webm')
+    assert shown[12, 32, ::-1].tolist() == pytest.approx([200, 0, 0], abs=6)
+    assert shown[40, 32].tolist() == [255, 255, 255]
+
+
+def test_many_jpegs_in_one_file_are_a_video(tmp_path):
+    jpeg, small, other = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    Image.fromarray(quarters()).save(jpeg, 'JPEG', quality=98)
+    Image.fromarray(quarters()[::-1]).save(other, 'JPEG', quality=98)
+    Image.fromarray(quarters(24, 32)).save(small, 'JPEG')
+    (tmp_path / 'a.jpg').write_bytes(jpeg.getvalue() + 2 * other.getvalue())
+    read = list(frames.FrameReader([str(tmp_path / 'a.jpg')], frames.every_nth(1)))
+    assert [frame.seconds for frame in read] == pytest.approx([0, .04, .08])
+    assert [corners(frame.img) for frame in read] == [
+        near_quarters(), near_quarters((2, 3, 0, 1)), near_quarters((2, 3, 0, 1))]
+    for more in small.getvalue(), other.getvalue()[:60], b'':  # a preview, a damaged one
+        (tmp_path / 'a.jpg').write_bytes(jpeg.getvalue() + more)
+        frame, = frames.FrameReader([str(tmp_path / 'a.jpg')], frames.every_nth(1))
+        assert frame.seconds is None
+
+
+@pytest.mark.skipif(not os.path.isdir('/proc/self/task'), reason='lists threads on Linux only')
+def test_one_thread_means_one(tmp_path):
+    import av.filter
+
+    if not hasattr(av.filter.Graph, 'threads'):
+        pytest.skip('PyAV here does not tell filters')
+    path = encode_video(tmp_path / 'a.mp4', [quarters()] * 3)
+    threads.use(1)
+    try:
+        before = len(os.listdir('/proc/self/task'))
+        with videos.opened(str(path)) as video:
+            for _, get in video:
+                get()
+                assert len(os.listdir('/proc/self/task')) <= before + 1
+    finally:
+        threads.use(None)
 
 
 def test_transparent_video_stands_on_white(tmp_path):
