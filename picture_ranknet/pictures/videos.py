@@ -182,7 +182,7 @@ def _make_decoder(stream):
     """The stream's own decoder, but one that knows transparency where FFmpeg's own does not."""
     import av
 
-    if stream.metadata.get('alpha_mode') == '1':
+    if ('alpha_mode', '1') in ((name.lower(), value) for name, value in stream.metadata.items()):
         with contextlib.suppress(KeyError, av.FFmpegError, ValueError):
             return av.CodecContext.create(WITH_ALPHA[stream.codec_context.name], 'r')
     return stream.codec_context
