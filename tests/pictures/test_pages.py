@@ -118,10 +118,10 @@ def test_a_png_without_its_last_chunk_is_read(tmp_path):
      'PSD of this kind is not read; save it as PNG or JPEG, with 8 bits a channel'),
     (b'%PDF-1.7\n', 'expected a picture or a video, got a PDF document'),
     (b'<!DOCTYPE html><html>', 'expected a picture or a video, got a web page'),
-    (b'#EXTM3U\n#EXTINF:1,\na.ts', 'a list of videos elsewhere; download one of them'),
-    (b'<?xml version="1.0"?><MPD xmlns="x">', 'a list of videos elsewhere; download one of them'),
-    (b'CWS\x0f' + bytes(range(9)), 'got a Flash animation (SWF)'),
-    (b'\0\5\x16\7\0\2\0\0Mac OS X', 'got what macOS keeps beside another file (AppleDouble)'),
+    (b'#EXTM3U\n#EXTINF:1,\na.ts', 'expected a picture or a video, got a list of videos elsewhere; download one of them'),
+    (b'<?xml version="1.0"?><MPD xmlns="x">', 'expected a picture or a video, got a list of videos elsewhere; download one of them'),
+    (b'CWS\x0f' + bytes(range(9)), r'.* got a Flash animation \(SWF\)'),
+    (b'\0\5\x16\7\0\2\0\0Mac OS X', '.* got what macOS keeps beside another file'),
     (b'ID3\4' + bytes(99), r'expected a picture or a video, got sound only \(MP3\)'),
 ])
 def test_what_is_not_read_is_named(tmp_path, data, words):
