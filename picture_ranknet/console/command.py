@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.machine import ranks
+from picture_ranknet.text import one_line
 
 # Not every system knows every one of these.
 REMEDIES = {getattr(errno, name, None): remedy for name, remedy in (
@@ -124,5 +125,5 @@ def _flush_output():
 
 def _fail(message, status):
     with ranks.last_word(status):
-        print(f'{os.path.basename(sys.argv[0])}: error: {message}', file=sys.stderr)
+        print(f'{os.path.basename(sys.argv[0])}: error: {one_line(message)}', file=sys.stderr)
     sys.exit(status)

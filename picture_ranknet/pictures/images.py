@@ -161,6 +161,8 @@ def opened(path: str, max_pixels: int = MAX_PIXELS) -> Iterator[Pictures]:
             if _is_unknown(kind.name, f):
                 raise _unread(path, f'{kind.name} of this kind') from e
             raise _damaged(path, kind.name, e) from e
+        if kind.name == 'JPEG2000':
+            image.info['icc_profile'] = _icc_of_jpeg_2000(f, head)
         with image:
             image.nclx = _coded_colours(kind.name, head)
             n_bits = head[24] if kind.name == 'PNG' else 8
@@ -249,6 +251,15 @@ def _damaged(path, name, error):
     detail = str(error).strip().split('\n')[0]
     return InputError(f'{path}: expected a whole {name} picture, got a damaged or incomplete one'
                       + f' ({detail})' * bool(detail))
+
+
+def _icc_of_jpeg_2000(f, head):
+    """The profile in its box ``colr``, or ``None``; Pillow passes over it."""
+    at = head.find(b'colr\2')
+    if at < 4:
+        return None
+    f.seek(at + 7)
+    return f.read(int.from_bytes(head[at - 4:at], 'big') - 11)
 
 
 def _coded_colours(name, head):

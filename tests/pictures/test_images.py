@@ -260,6 +260,33 @@ def test_a_damaged_profile_does_not_matter(tmp_path, profile):
     corners_of(tmp_path / 'a.png')
 
 
+def test_wide_gamut_jpeg_2000_becomes_srgb(tmp_path):
+    image = Image.fromarray(quarters())
+    image.save(tmp_path / 'a.jp2')
+    data = (tmp_path / 'a.jp2').read_bytes()
+    at = data.index(b'colr') - 4  # a box of 15 bytes, in one that begins with its own length
+    header = data.index(b'jp2h') - 4
+    profile = struct.pack('>I4s3B', 11 + len(P3), b'colr', 2, 0, 0) + P3
+    size = struct.unpack_from('>I', data, header)[0] - 15 + len(profile)
+    (tmp_path / 'a.jp2').write_bytes(
+        data[:header] + struct.pack('>I', size) + data[header + 4:at] + profile + data[at + 15:])
+    expected = ImageCms.profileToProfile(
+        image, ImageCms.ImageCmsProfile(io.BytesIO(P3)), ImageCms.createProfile('sRGB'))
+    assert corners_of(tmp_path / 'a.jp2') == [pytest.approx(colour, abs=3) for colour in corners(
+        np.asarray(expected)[:, :, ::-1])]
+
+
+def test_grey_by_its_own_curve(tmp_path):
+    light = struct.pack('>4sIIH', b'curv', 0, 1, 256) + bytes(2)  # values are light
+    table = struct.pack('>I4sII', 1, b'kTRC', 144, len(light)) + light
+    header = bytearray(P3[:128])
+    header[:4], header[16:20] = struct.pack('>I', 128 + len(table)), b'GRAY'
+    for mode in 'L', 'LA':
+        Image.new(mode, (4, 4), 55 if mode == 'L' else (55, 255)).save(
+            tmp_path / 'a.png', icc_profile=bytes(header) + table)
+        assert images.read_picture(str(tmp_path / 'a.png'))[0, 0].tolist() == near([128] * 3, 3)
+
+
 def test_a_profile_of_other_colours_does_not_matter(tmp_path):
     Image.fromarray(quarters()).convert('L').save(tmp_path / 'a.png', icc_profile=P3)
     assert corners_of(tmp_path / 'a.png')[3] == [120] * 3
