@@ -8,6 +8,7 @@ import functools
 import io
 import os
 import struct
+import warnings
 from collections.abc import Iterator
 from typing import Callable, Optional
 
@@ -26,6 +27,7 @@ BYTES = 8               # of a pixel, at most: four channels of 16 bits
 SUBFILE, SUB_IFDS = 254, 330  # tags of TIFF
 SHRUNK, MASK = 1, 4     # bits of SUBFILE
 
+warnings.filterwarnings('ignore', module=r'PIL\.')  # of damaged EXIF and the like
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit, which would warn of what limits.py allows
 
 
@@ -165,10 +167,14 @@ def opened(path: str, max_pixels: int = MAX_PIXELS) -> Iterator[Pictures]:
             image.info['icc_profile'] = _icc_of_jpeg_2000(f, head)
         with image:
             image.nclx = _coded_colours(kind.name, head)
-            n_bits = head[24] if kind.name == 'PNG' else 8
-            pictures = Pictures(path, image, max_pixels, n_bits)
-            if kind.name == 'PNG' and pictures.is_animation and isinstance(f, io.BytesIO):
-                pictures = _AnimatedPng(path, image, max_pixels, f.getvalue())
+            try:
+                pictures = Pictures(path, image, max_pixels, head[24] if kind.name == 'PNG' else 8)
+                if kind.name == 'PNG' and pictures.is_animation and isinstance(f, io.BytesIO):
+                    pictures = _AnimatedPng(path, image, max_pixels, f.getvalue())
+            except (InputError, MemoryError):
+                raise
+            except Exception as e:  # Pillow counts the frames of some formats by reading them
+                raise _damaged(path, kind.name, e) from e
             yield pictures
 
 

@@ -152,7 +152,9 @@ def opened(path: str, max_pixels: int = MAX_PIXELS) -> Iterator[Video]:
     kind = kinds.tell_file(path)
     try:
         # abspath: FFmpeg takes 'a:b.mp4' for the file b.mp4 of a protocol a.
-        container = av.open(os.path.abspath(path), format=FORMATS.get(kind and kind.name))
+        # replace: titles may be in any encoding, and do not matter.
+        container = av.open(os.path.abspath(path), format=FORMATS.get(kind and kind.name),
+                            metadata_errors='replace')
     except av.FFmpegError as e:
         raise _damaged(path) from e
     with container:

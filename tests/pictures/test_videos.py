@@ -258,6 +258,14 @@ def test_the_times_of_frames_of_varying_length(tmp_path):
     assert times == pytest.approx(np.array(stamps) / 1000, abs=.002)
 
 
+def test_a_title_in_any_encoding_does_not_matter(tmp_path):
+    path = encode_video(tmp_path / 'a.mkv', [quarters()], title='title of a film')
+    title = '第1話 絵本の'.encode('sjis').ljust(15)
+    path.write_bytes(path.read_bytes().replace(b'title of a film', title))
+    (seconds,), _ = read_all(path)
+    assert seconds == 0
+
+
 def test_what_an_edit_list_cuts_away_is_not_missed(tmp_path):
     shots = [np.full((96, 128, 3), 40 + i, np.uint8) for i in range(100)]
     path = save_video(tmp_path / 'a.mp4', shots, fps=25.)
