@@ -30,6 +30,7 @@ WIDEST = 4                # times as wide as high: beyond, the aspect of a pixel
 # ITU-T H.273's numbers of matrices from RGB to YUV, as FFmpeg's scaler calls them.
 MATRICES = {1: 'bt709', 4: 'fcc', 5: 'bt601', 6: 'bt601', 7: 'smpte240m', 9: 'bt2020', 10: 'bt2020'}
 LIMITED, FULL = 1, 2      # FFmpeg's numbers of ranges
+UNSAID = 2                # H.273's number where nothing is said of colours
 # FFmpeg's conversion is exact to a level with these flags.  Without, it is five times as fast for
 # the commonest formats at their own size, but rounds down: 1.2 levels too dark, 3 at most.  One
 # level is added then, which leaves 2 at most.
@@ -109,6 +110,8 @@ class Video:
             yield last, frame
 
     def _img(self, frame):
+        import av
+
         width, height = self._shape(frame)
         check_size(self.path, width, height, self._max_pixels)
         coding = self._stream.codec_context  # PyAV 15 does not tell these of a frame
@@ -119,7 +122,11 @@ class Video:
             self._converters.clear()  # of another size, that is over
             self._converters[key] = _Converter(frame, width, height, *gamut), _read_turn(frame)
         convert, (swaps, flip) = self._converters[key]
-        img = convert(frame)
+        try:
+            img = convert(frame)
+        except av.FFmpegError as e:
+            raise InputError(f'{self.path}: FFmpeg cannot convert a frame in {frame.format.name} '
+                             f'({e.strerror}); convert it to H.264') from e
         img = cv2.transpose(img) if swaps else img
         return img if flip is None else cv2.flip(img, flip)
 
@@ -282,6 +289,9 @@ class _Converter:
         self._size = width, height
 
     def __call__(self, frame):
+        with contextlib.suppress(AttributeError):  # PyAV 15 does not tell them of a frame
+            # FFmpeg refuses some that videos really say, and would not convert them anyway.
+            frame.color_primaries = frame.color_trc = UNSAID
         self._graph.push(frame)
         if self._is_fast:
             width, height = self._size

@@ -330,6 +330,14 @@ def test_high_dynamic_range_is_shown_at_the_usual_brightness(tmp_path, transfer,
     assert 95 < grey[0] < 105 and 220 < white[0] < 245
 
 
+@pytest.mark.parametrize('tags', [{'color_trc': 3}, {'color_primaries': 3}, {'color_trc': 10}])
+def test_colours_that_nobody_knows_are_shown_as_they_are(tmp_path, tags):
+    path = encode_video(tmp_path / 'a.mkv', [quarters()], 'ffv1', pix_fmt='yuv444p', tags={
+        'colorspace': 5, 'color_range': 1, **tags})
+    _, (img,) = read_all(path)
+    assert corners(img) == near_quarters()
+
+
 def test_wide_gamut_video_becomes_srgb(tmp_path):
     img = np.full((64, 64, 3), (230, 60, 60), np.uint8)
     path = encode_video(tmp_path / 'a.mkv', [img], 'ffv1', pix_fmt='yuv444p', tags={
