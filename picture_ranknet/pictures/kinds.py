@@ -119,7 +119,7 @@ def tell(head: bytes) -> Optional[Kind]:
         return Kind(UNSUPPORTED, 'TGA')
     if head[128:132] == b'DICM':
         return Kind(UNSUPPORTED, 'DICOM')
-    if head[:3] in FLASH and 0 < head[3] < 64:
+    if head[:3] in FLASH and b'\0' < head[3:4] < b'@':
         return Kind(OTHER, 'a Flash animation (SWF)')
     if b'\0\0\1\xba' in head and b'\0\0\1\xe0' in head:  # begins in the middle of a pack
         return Kind(VIDEO, MPEG_PACKS)

@@ -31,11 +31,9 @@ WIDEST = 4                # times as wide as high: beyond, the aspect of a pixel
 MATRICES = {1: 'bt709', 4: 'fcc', 5: 'bt601', 6: 'bt601', 7: 'smpte240m', 9: 'bt2020', 10: 'bt2020'}
 LIMITED, FULL = 1, 2      # FFmpeg's numbers of ranges
 UNSAID = 2                # H.273's number where nothing is said of colours
-# FFmpeg's conversion is exact to a level with these flags.  Without, it is five times as fast for
-# the commonest formats at their own size, but rounds down: 1.2 levels too dark, 3 at most.  One
-# level is added then, which leaves 2 at most.
-EXACT, FAST = 'bicubic+accurate_rnd+full_chroma_int', 'bilinear'
-COMMON = 'yuv420p', 'yuvj420p', 'yuv422p', 'yuvj422p'
+# With these flags FFmpeg's conversion is exact to a level, and chroma is interpolated.  Without, it
+# rounds down, by 1.2 levels on average and 3 at most, and takes the nearest chroma.
+FLAGS = 'bilinear+accurate_rnd+full_chroma_int'
 
 
 class Video:
@@ -272,9 +270,7 @@ class _Converter:
         full = is_rgb or frame.color_range == FULL or frame.format.name.startswith('yuvj')
         # FFmpeg takes all grey for full range.
         self._is_dim = frame.format.name.startswith('gray') and frame.color_range == LIMITED
-        self._is_fast = (frame.format.name in COMMON and self._is_srgb and height % 2 == 0
-                         and (width, height) == (frame.width, frame.height))
-        options = [f'{width}:{height}', f'flags={FAST if self._is_fast else EXACT}']
+        options = [f'{width}:{height}', f'flags={FLAGS}']
         if not is_rgb:
             options += [f'in_color_matrix={_matrix(frame)}',
                         f'in_range={"full" if full else "limited"}']
@@ -285,7 +281,7 @@ class _Converter:
         planes = 'gbrap' if self._has_alpha else 'gbrp'
         planes += '' if self._is_srgb else '16le'
         self._graph = _build(frame, *[('format', 'bgr24')] * few, ('scale', ':'.join(options)),
-                             ('format', 'bgr24' if self._is_fast else planes))
+                             ('format', planes))
         self._size = width, height
 
     def __call__(self, frame):
@@ -293,12 +289,6 @@ class _Converter:
             # FFmpeg refuses some that videos really say, and would not convert them anyway.
             frame.color_primaries = frame.color_trc = UNSAID
         self._graph.push(frame)
-        if self._is_fast:
-            width, height = self._size
-            plane, = self._graph.pull().planes
-            rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-            img = rows[:height, :3 * width].reshape(height, width, 3)
-            return cv2.add(img, (1, 1, 1, 0), dst=img)  # the buffer is nobody else's
         green, blue, red, *alpha = map(self._read_plane, self._graph.pull().planes)
         img = cv2.merge([blue, green, red])
         if not self._is_srgb:

@@ -154,6 +154,15 @@ def test_untagged_colours_are_those_of_the_size(tmp_path, size, matrix, monkeypa
     assert corners(next(zip(*read_all(path)))[1]) == near_quarters()
 
 
+def test_colours_are_smooth_between_the_samples_of_a_video(tmp_path):
+    path = encode_video(tmp_path / 'a.mkv', [quarters()], 'ffv1')
+    _, (img,) = read_all(path)
+    across = img[24, 60:69].astype(int)  # from red to green: brightness has an edge, colour none
+    redness = across[:, 2] - across[:, 1]
+    assert redness[0] > 150 and redness[-1] < -120 and (np.diff(redness) <= 2).all()
+    assert len(set(redness.tolist())) >= 5
+
+
 class Untagged:
     colorspace = 2
 
