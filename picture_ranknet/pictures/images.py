@@ -22,6 +22,7 @@ from picture_ranknet.pictures.limits import ANIMATED, MAX_PIXELS, check_size
 
 ANIMATIONS = 'AVIF', 'GIF', 'PNG', 'WEBP'
 PAGES = 'HEIF', 'TIFF'  # of all other formats, the first picture: MPO's others are depth or gain
+LOSSLESS = 0xc3, 0xc7, 0xcb, 0xcf  # codings of JPEG that Pillow does not know
 USUAL_PAUSE = 1 / 25    # seconds, where an animation does not say
 BYTES = 8               # of a pixel, at most: four channels of 16 bits
 SUBFILE, SUB_IFDS = 254, 330  # tags of TIFF
@@ -241,6 +242,9 @@ def _is_unknown(name, file):
     """Whether Pillow knows a format, but not files of this depth or these colours."""
     try:
         file.seek(0)
+        if name == 'JPEG':
+            marker, bits, *_ = kinds.jpeg_frame(file.read(), 0) or (0, 0)
+            return bits > 8 or marker in LOSSLESS
         Image.OPEN[name][0](file, '')
     except SyntaxError as e:
         return isinstance(e.__cause__, KeyError)  # in its table of modes

@@ -47,6 +47,8 @@ def to_img(image: Image.Image, n_bits: int = 8) -> np.ndarray:
             image = ImageOps.exif_transpose(image)
     is_deep = image.mode.startswith('I') or image.mode == 'F'
     plain, alpha = to_8_bits(image, n_bits)
+    if alpha and image.format in ('BMP', 'DIB') and not alpha.getextrema()[1]:
+        alpha = None  # of programs that leave their fourth byte empty
     if is_darker and is_deep:  # Pillow turns only shallow ones
         plain = ImageOps.invert(plain)
     rgb = _by_profile(plain, profile) if profile and not (nclx and is_png) else None

@@ -391,6 +391,16 @@ def test_grey_tiff_of_12_bits(tmp_path):
     assert img[0, :, 0].tolist() == pytest.approx([0, 127, 255, 0], abs=1)
 
 
+@pytest.mark.parametrize('alpha, expected', [(0, [10, 20, 30]), (255, [10, 20, 30]),
+                                             (128, [132, 137, 142])])
+def test_bmp_whose_fourth_byte_is_empty_is_not_transparent(tmp_path, alpha, expected):
+    header = struct.pack('<IiiHHII4i', 56, 2, 1, 1, 32, 3, 8, 0, 0, 0, 0)
+    masks = struct.pack('<4I', 0xff0000, 0xff00, 0xff, 0xff000000)
+    (tmp_path / 'a.bmp').write_bytes(b'BM' + struct.pack('<I4xI', 78, 70) + header + masks
+                                     + bytes([10, 20, 30, alpha] * 2))
+    assert images.read_picture(str(tmp_path / 'a.bmp'))[0, 0].tolist() == near(expected, 1)
+
+
 # What else a PNG says
 
 def test_the_gamma_of_a_png_counts_where_nothing_else_is_said(tmp_path):

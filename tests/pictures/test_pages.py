@@ -108,6 +108,10 @@ def test_a_png_without_its_last_chunk_is_read(tmp_path):
 @pytest.mark.parametrize('data, words', [
     (b'\xff\x0a' + bytes(99), 'JPEG XL files are not read; save it as PNG or JPEG'),
     (b'\0\0\0\x18ftypcrx \0\0\0\1crx isom' + bytes(99), 'camera raw files are not read'),
+    (b'\xff\xd8\xff\xf7' + bytes(99), 'JPEG-LS files are not read'),
+    (b'\xff\xd8\xff\xc3\0\x0b\x08' + bytes(99), 'JPEG of this kind is not read; save it as PNG'),
+    (b'\xff\xd8\xff\xc1\0\x0b\x0c' + bytes(99), 'JPEG of this kind is not read; save it as PNG'),
+    (b'\x89PNG\r\n\x1a\n\0\0\0\4CgBIP' + bytes(99), r'PNG for apps of iPhones \(CgBI\) files'),
     (b'#?RADIANCE\n', 'Radiance HDR files are not read'),
     (b'DDS |\0\0\0' + bytes(99), 'DDS files are not read'),
     (b'\0\0\2' + bytes(9) + b'\x40\0\x30\0\x18\0' + bytes(99), 'TGA files are not read'),

@@ -267,6 +267,14 @@ def test_the_times_of_frames_of_varying_length(tmp_path):
     assert times == pytest.approx(np.array(stamps) / 1000, abs=.002)
 
 
+def test_an_encrypted_video_is_called_so(tmp_path):
+    path = encode_video(tmp_path / 'a.mp4', [quarters()] * 3, container={
+        'encryption_scheme': 'cenc-aes-ctr', 'encryption_key': '76' * 16,
+        'encryption_kid': 'a7' * 16})
+    with pytest.raises(InputError, match=r'that could be decoded; it is encrypted \(DRM\)'):
+        list(frames.FrameReader([str(path)], frames.every_nth(1)))
+
+
 def test_a_title_in_any_encoding_does_not_matter(tmp_path):
     path = encode_video(tmp_path / 'a.mkv', [quarters()], title='title of a film')
     title = '第1話 絵本の'.encode('sjis').ljust(15)
