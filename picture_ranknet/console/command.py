@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.machine import ranks
+from picture_ranknet.machine import ranks, threads
 from picture_ranknet.text import one_line
 
 # Not every system knows every one of these.
@@ -44,6 +44,7 @@ def command(main: Callable, is_shared: bool = False) -> Callable:
                     ranks.join()
                 else:
                     ranks.stay_alone()
+                threads.limit_blas(threads.count())
                 main(argv)
                 print(end='', flush=True)
                 if received:
