@@ -10,7 +10,15 @@ from PIL import Image, ImageCms
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.pictures import images
-from support.media_samples import QUARTERS, colour_of, corners, near, quarters, read
+from support.media_samples import (
+    QUARTERS,
+    colour_of,
+    corners,
+    encode_video,
+    near,
+    quarters,
+    read,
+)
 
 
 @pytest.mark.parametrize('mode, colour, expected', [
@@ -258,6 +266,16 @@ def test_adobe_rgb_may_be_named_by_exif_alone(tmp_path):
 def test_a_damaged_profile_does_not_matter(tmp_path, profile):
     Image.fromarray(quarters()).save(tmp_path / 'a.png', icc_profile=profile or None)
     corners_of(tmp_path / 'a.png')
+
+
+def test_avif_may_name_its_colours_by_number(tmp_path):
+    img = np.full((64, 64, 3), (230, 60, 60), np.uint8)
+    path = encode_video(tmp_path / 'a.avif', [img], 'libsvtav1', options={
+        'crf': '1', 'svtav1-params': 'preset=12'}, tags={
+            'colorspace': 1, 'color_range': 2, 'color_trc': 13, 'color_primaries': 12})
+    assert b'colrnclx' in path.read_bytes()
+    img = images.read_picture(str(path))
+    assert img[30, 30, ::-1].tolist() == pytest.approx([250, 31, 49], abs=3)
 
 
 def test_wide_gamut_jpeg_2000_becomes_srgb(tmp_path):
