@@ -134,12 +134,12 @@ def tell_file(path: str) -> Optional[Kind]:
     Raises:
         InputError: As :func:`read_head`.
     """
-    head = read_head(path)
-    kind = tell(head)
-    if kind and kind.name == 'JPEG' and b'MPF\0' not in head:  # whose others are no frames
+    kind = tell(read_head(path))
+    if kind and kind.name == 'JPEG':
         with open(path, 'rb') as f, mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) as data:
             at = data.find(b'\xff\xd9\xff\xd8\xff') + 2
-            if at > 2 and jpeg_frame(data, 0) == jpeg_frame(data, at) is not None:
+            is_mpo = data.find(b'MPF\0', 0, max(0, at)) >= 0  # whose others are no frames
+            if at > 2 and not is_mpo and jpeg_frame(data, 0) == jpeg_frame(data, at) is not None:
                 return Kind(VIDEO, MOTION_JPEG)
     return kind
 

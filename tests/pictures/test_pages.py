@@ -78,10 +78,12 @@ def test_a_heic_of_tiles_is_read_whole(tmp_path, monkeypatch):
 
 def test_the_second_picture_of_an_mpo_is_none_of_ours(tmp_path):
     image = Image.fromarray(quarters())
-    image.save(tmp_path / 'a.mpo', save_all=True, append_images=[image.resize((32, 24))],
-               quality=98)
-    read, _, _ = pages_of(tmp_path / 'a.mpo')
-    assert [img.shape for *_, img in read] == [(96, 128, 3)]
+    exif = Image.Exif()
+    exif[0x010e] = 20000 * 'a'
+    for other in image, image.resize((32, 24)):
+        image.save(tmp_path / 'a.mpo', save_all=True, append_images=[other], quality=98, exif=exif)
+        read, _, _ = pages_of(tmp_path / 'a.mpo')
+        assert [img.shape for *_, img in read] == [(96, 128, 3)]
 
 
 # What is cut short
