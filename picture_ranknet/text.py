@@ -9,6 +9,14 @@ def count(n: int, noun: str) -> str:
     return f'{n:,} {noun}' + ('' if n == 1 else 's')
 
 
+CONTROLS = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
+
+
+def one_line(message: str) -> str:
+    """A message without what the name of a file may do to a terminal: new lines, colours."""
+    return message.translate(CONTROLS)
+
+
 def silent(*_) -> None:
     """What ``note=`` and ``progress=`` of a room are unless a caller wants to hear."""
 

@@ -10,7 +10,8 @@ import traceback
 from collections.abc import Callable
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.machine import ranks
+from picture_ranknet.machine import ranks, threads
+from picture_ranknet.text import one_line
 
 # Not every system knows every one of these.
 REMEDIES = {getattr(errno, name, None): remedy for name, remedy in (
@@ -43,6 +44,7 @@ def command(main: Callable, is_shared: bool = False) -> Callable:
                     ranks.join()
                 else:
                     ranks.stay_alone()
+                threads.limit_blas(threads.count())
                 main(argv)
                 print(end='', flush=True)
                 if received:
@@ -124,5 +126,5 @@ def _flush_output():
 
 def _fail(message, status):
     with ranks.last_word(status):
-        print(f'{os.path.basename(sys.argv[0])}: error: {message}', file=sys.stderr)
+        print(f'{os.path.basename(sys.argv[0])}: error: {one_line(message)}', file=sys.stderr)
     sys.exit(status)

@@ -3,6 +3,7 @@ import itertools
 import sys
 
 from picture_ranknet.machine import ranks
+from picture_ranknet.text import one_line
 
 _kept = []
 
@@ -12,6 +13,7 @@ def note(message: str) -> None:
 
     In all processes but the first it is kept for :func:`pass_notes_on`.
     """
+    message = one_line(message)
     if not ranks.is_first():
         _kept.append(message)
     elif 'tqdm' in sys.modules:

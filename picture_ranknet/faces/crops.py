@@ -118,7 +118,12 @@ def find_faces(paths: list[str], folder: str, *, search: Optional[Search] = None
     read = frames.FrameReader(mine, slot, max_pixels, n_files or len(paths), note, progress)
     with FaceStore(part_folders(folder)[ranks.rank()], run, size, resume) as store:
         shots = cut_scenes(read, clock, skip_still)
-        seen = _store_faces(shots, make_detector, store, size, margin, clock)
+        try:
+            seen = _store_faces(shots, make_detector, store, size, margin, clock)
+        except InputError:  # nothing could be read
+            if not store.faces:
+                store.remove()
+            raise
     misses = sum_misses(detector.misses for detector in detectors)
     preparation = Preparation(PICTURE, 0.) if whole_pictures else Preparation(FACE, margin)
     return Found(folder, search, store, read, clock, misses, seen, preparation)

@@ -142,8 +142,9 @@ class FrameReader:
             self._expected += video.expected - 1
             n = yield from self._sample(path, video)
             if not n:
+                why = 'encrypted (DRM)' if kinds.is_encrypted(path) else 'damaged or incomplete'
                 raise InputError(f'{path}: expected a video, got one without a frame that could '
-                                 'be decoded; it is damaged or incomplete')
+                                 f'be decoded; it is {why}')
             self._expected += n - video.expected
             if video.is_short:
                 self._note(f'{path}: {n} of {video.announced} frames could be read; the video is '

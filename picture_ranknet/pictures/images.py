@@ -8,34 +8,27 @@ import functools
 import io
 import os
 import struct
-import zlib
+import warnings
 from collections.abc import Iterator
 from typing import Callable, Optional
 
 import numpy as np
-from PIL import AvifImagePlugin, Image, ImageCms, ImageOps
+from PIL import AvifImagePlugin, Image
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.machine import threads
-from picture_ranknet.machine.opencv import cv2
-from picture_ranknet.pictures import colours, kinds
+from picture_ranknet.pictures import apng, kinds, mending, pixels
 from picture_ranknet.pictures.limits import ANIMATED, MAX_PIXELS, check_size
 
 ANIMATIONS = 'AVIF', 'GIF', 'PNG', 'WEBP'
 PAGES = 'HEIF', 'TIFF'  # of all other formats, the first picture: MPO's others are depth or gain
+LOSSLESS = 0xc3, 0xc7, 0xcb, 0xcf  # codings of JPEG that Pillow does not know
 USUAL_PAUSE = 1 / 25    # seconds, where an animation does not say
 BYTES = 8               # of a pixel, at most: four channels of 16 bits
-ORIENTATION, INTEROPERABILITY, EXIF, COLOUR_SPACE = 0x0112, 0xa005, 0x8769, 0xa001
-SUBFILE, BITS, PHOTOMETRIC, SUB_IFDS, ICC = 254, 258, 262, 330, 34675  # tags of TIFF
+SUBFILE, SUB_IFDS = 254, 330  # tags of TIFF
 SHRUNK, MASK = 1, 4     # bits of SUBFILE
-DARKER = 0              # a PHOTOMETRIC: the larger a value, the darker
-SRGB_GAMMA = .45455     # of PNG; one this near is that of sRGB:
-NEAR_GAMMA = .01
-# Chunks of PNG that tell how a picture looks; texts may be longer than Pillow likes.
-CHUNKS = frozenset(b'IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB iCCP cICP eXIf acTL fcTL fdAT'.split())
-TEXTS = b'Raw profile type', b'XML:com.adobe.xmp'  # in which some programs hide EXIF
-LONG_TEXT = 2 ** 16     # bytes
 
+warnings.filterwarnings('ignore', module=r'PIL\.')  # of damaged EXIF and the like
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit, which would warn of what limits.py allows
 
 
@@ -92,15 +85,47 @@ class Pictures:
             if self.is_animation:
                 seconds += self._image.info.get('duration', 0) / 1000 or USUAL_PAUSE
 
-    def _img(self):
+    def _img(self, image=None):
         try:
-            return to_img(self._image, self._n_bits)
+            return pixels.to_img(image or self._image, self._n_bits)
         except InputError as e:
             raise InputError(f'{self.path}: {e}') from e
         except MemoryError:
             raise
         except Exception as e:
             raise _damaged(self.path, self._image.format, e) from e
+
+
+class _AnimatedPng(Pictures):
+
+    """The same, of a PNG whose chunks are known."""
+
+    def __init__(self, path, image, max_pixels, data):
+        super().__init__(path, image, max_pixels)
+        self._data = data
+
+    def __iter__(self):
+        seconds, n = 0., 0
+        try:
+            for duration, rgba in apng.compose(self._data, _decode_part):
+                image = Image.fromarray(rgba)
+                image.format, image.info, image.nclx = 'PNG', self._image.info, self._image.nclx
+                yield seconds, functools.partial(self._img, image)
+                seconds += duration or USUAL_PAUSE
+                n += 1
+        except (InputError, MemoryError):
+            raise
+        except Exception as e:  # what has been read is used
+            if n == 0:
+                raise _damaged(self.path, 'PNG', e) from e
+
+
+def _decode_part(png):
+    with Image.open(io.BytesIO(png), formats=['PNG']) as image:
+        plain, alpha = pixels.to_8_bits(image, png[24])
+        image = plain.convert('RGB')
+        image.putalpha(alpha or 255)
+        return np.asarray(image)
 
 
 @contextlib.contextmanager
@@ -125,9 +150,9 @@ def opened(path: str, max_pixels: int = MAX_PIXELS) -> Iterator[Pictures]:
                          'shrink it, or raise --max_pixels')
     with open(path, 'rb') as f:
         if kind.name == 'JPEG':
-            f = _mended(f.read())
+            f = io.BytesIO(mending.jpeg(f.read()))
         elif kind.name == 'PNG' and os.path.getsize(path) <= most:
-            f = _bare(f.read())
+            f = io.BytesIO(mending.png(f.read()))
         elif kind.name == 'JPEG2000' and _is_deep_colour(head):  # Pillow makes white black
             raise _unread(path, 'JPEG 2000 of more than 8 bits')
         AvifImagePlugin.DEFAULT_MAX_THREADS = threads.count()
@@ -139,9 +164,19 @@ def opened(path: str, max_pixels: int = MAX_PIXELS) -> Iterator[Pictures]:
             if _is_unknown(kind.name, f):
                 raise _unread(path, f'{kind.name} of this kind') from e
             raise _damaged(path, kind.name, e) from e
+        if kind.name == 'JPEG2000':
+            image.info['icc_profile'] = _icc_of_jpeg_2000(f, head)
         with image:
             image.nclx = _coded_colours(kind.name, head)
-            yield Pictures(path, image, max_pixels, head[24] if kind.name == 'PNG' else 8)
+            try:
+                pictures = Pictures(path, image, max_pixels, head[24] if kind.name == 'PNG' else 8)
+                if kind.name == 'PNG' and pictures.is_animation and isinstance(f, io.BytesIO):
+                    pictures = _AnimatedPng(path, image, max_pixels, f.getvalue())
+            except (InputError, MemoryError):
+                raise
+            except Exception as e:  # Pillow counts the frames of some formats by reading them
+                raise _damaged(path, kind.name, e) from e
+            yield pictures
 
 
 def read_picture(path: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -197,34 +232,6 @@ def _heif(file):
     return pillow_heif.HeifImageFile(file)
 
 
-def _mended(data):
-    """A JPEG; with its end, if nothing but that is missing."""
-    end = b'\xff\xd9'
-    if end not in data[-2 ** 10:]:
-        # Where every pixel is there, the decoder does not care for what follows.
-        with contextlib.suppress(Exception):
-            one, other = (Image.open(io.BytesIO(data + more + end), formats=['JPEG']).tobytes()
-                          for more in (b'', b'\x55\x2a' * 500))
-            if one == other:
-                data += end
-    return io.BytesIO(data)
-
-
-def _bare(data):
-    """A PNG of the chunks that tell how it looks; the last one may be cut short."""
-    kept, at = [data[:8]], 8
-    while at < len(data):
-        end = at + 12 + int.from_bytes(data[at:at + 4], 'big')
-        name, content = data[at + 4:at + 8], data[at + 8:end - 4]
-        is_right = end > len(data) or zlib.crc32(data[at + 4:end - 4]) == int.from_bytes(
-            data[end - 4:end], 'big')
-        is_text = content.startswith(TEXTS) and len(content) < LONG_TEXT
-        if name[:1].isupper() or is_right and (name in CHUNKS or is_text):
-            kept.append(data[at:end])
-        at = end
-    return io.BytesIO(b''.join(kept))
-
-
 def _is_deep_colour(head):
     """Whether a JPEG 2000 has colours of more than 8 bits, by its marker SIZ."""
     at = head.find(b'\xff\x4f\xff\x51') + 40
@@ -235,6 +242,9 @@ def _is_unknown(name, file):
     """Whether Pillow knows a format, but not files of this depth or these colours."""
     try:
         file.seek(0)
+        if name == 'JPEG':
+            marker, bits, *_ = kinds.jpeg_frame(file.read(), 0) or (0, 0)
+            return bits > 8 or marker in LOSSLESS
         Image.OPEN[name][0](file, '')
     except SyntaxError as e:
         return isinstance(e.__cause__, KeyError)  # in its table of modes
@@ -244,7 +254,7 @@ def _is_unknown(name, file):
 
 
 def _unread(path, what):
-    return InputError(f'{path}: {what} is not read; save it as PNG or JPEG, with 8 bits a channel')
+    return InputError(f'{path}: {what} is not read; {pixels.SAVE_AS}')
 
 
 def _damaged(path, name, error):
@@ -253,128 +263,13 @@ def _damaged(path, name, error):
                       + f' ({detail})' * bool(detail))
 
 
-# Pixels
-
-def to_img(image: Image.Image, n_bits: int = 8) -> np.ndarray:
-    """Pixels of a picture: upright, in sRGB, 8 bits, on white.
-
-    Args:
-        image (PIL.Image.Image): Of any mode.
-        n_bits (int): Of a value in its file, where that is a PNG or a TIFF.
-
-    Returns:
-        numpy.ndarray: HWC, BGR, ``uint8``.
-
-    Raises:
-        InputError: If its values are floating ones of no known range.
-    """
-    profile = image.tag_v2.get(ICC) if image.format == 'TIFF' else image.info.get('icc_profile')
-    nclx = getattr(image, 'nclx', None)
-    gamma, is_png = _gamma(image), image.format == 'PNG'
-    is_darker = image.format == 'TIFF' and image.tag_v2.get(PHOTOMETRIC) == DARKER
-    if image.format == 'TIFF' and image.tag_v2.get(BITS) == (12,):
-        n_bits = 12
-    exif = Image.Exif()
-    with contextlib.suppress(Exception):  # a damaged table says nothing
-        exif = image.getexif()
-        if exif.get(ORIENTATION, 1) != 1:
-            image = ImageOps.exif_transpose(image)
-    is_deep = image.mode.startswith('I') or image.mode == 'F'
-    plain, alpha = _to_8_bits(image, n_bits)
-    if is_darker and is_deep:  # Pillow turns only shallow ones
-        plain = ImageOps.invert(plain)
-    rgb = _by_profile(plain, profile) if profile and not (nclx and is_png) else None
-    img = cv2.cvtColor(np.asarray(rgb or plain.convert('RGB')), cv2.COLOR_RGB2BGR)
-    if rgb is None:
-        primaries, transfer = nclx or (_by_exif(exif), None)
-        if gamma and not nclx:
-            img = cv2.LUT(img, colours.curve(1 / gamma))
-        elif not colours.is_srgb(primaries, transfer):
-            img = colours.to_srgb(img, primaries, colours.GAMMA if primaries == 'Adobe'
-                                  else transfer)
-    return img if alpha is None else colours.on_white(img, np.asarray(alpha))
-
-
-def _to_8_bits(image, n_bits):
-    """A picture of 8 bits without transparency, and its alpha or ``None``."""
-    if image.mode.startswith('I') or image.mode == 'F':
-        return _deep_to_8_bits(image, n_bits)
-    if not image.has_transparency_data:
-        return image, None
-    key = image.info.get('transparency')
-    if image.mode == 'L' and n_bits in (2, 4):  # Pillow widens the pixels, but not the key
-        image.info['transparency'] = key * 255 // (2 ** n_bits - 1)
-    elif image.mode == 'RGB' and n_bits == 16 and isinstance(key, tuple):
-        image.info['transparency'] = tuple(value >> 8 for value in key)
-    is_grey = image.mode in ('L', 'LA', 'La', '1')
-    rgba = image.convert('RGBA')
-    return rgba.convert('L' if is_grey else 'RGB'), rgba.getchannel('A')
-
-
-def _deep_to_8_bits(image, n_bits):
-    """Grey of more than 8 bits, or of floating values."""
-    grey = np.asarray(image)
-    key = image.info.get('transparency')
-    alpha = None if key is None else Image.fromarray(np.uint8(255 * (grey != key)))
-    if image.mode == 'F':
-        low, high = float(np.nanmin(grey)), float(np.nanmax(grey))
-        if not 0 <= low <= high <= 255:
-            raise InputError('expected floating values of 0 to 1 or to 255, got '
-                             f'{low:g} to {high:g}; save it as PNG or JPEG')
-        grey = grey * (255 if high <= 1 else 1)
-    elif image.mode == 'I' and grey.max() > 65535:
-        grey = grey / 2 ** 23
-    elif n_bits == 12:
-        grey = grey / (4095 / 255)
-    else:
-        grey = grey / 257
-    return Image.fromarray(np.uint8(np.clip(np.rint(grey), 0, 255))), alpha
-
-
-def _by_profile(image, profile):
-    """Convert colours by an ICC profile; ``None`` if that does not fit or changes nothing."""
-    if image.mode not in ('L', 'RGB', 'CMYK', 'LAB'):
-        image = image.convert('L' if image.mode == '1' else 'RGB')
-    transform = _transform(profile, image.mode)
-    return transform and ImageCms.applyTransform(image, transform)
-
-
-@functools.lru_cache(maxsize=16)
-def _transform(profile, mode):
-    try:
-        transform = ImageCms.buildTransform(
-            ImageCms.ImageCmsProfile(io.BytesIO(profile)), _srgb(), mode, 'RGB')
-    except (ImageCms.PyCMSError, OSError, ValueError):
-        return None  # damaged, or of other colours than those of the picture
-    if mode in ('L', 'RGB'):
-        levels = np.linspace(0, 255, 16).round().astype(np.uint8)
-        cube = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(16, 256, 3)
-        some = Image.fromarray(cube).convert(mode)
-        change = np.int16(ImageCms.applyTransform(some, transform)) - np.asarray(
-            some.convert('RGB'))
-        if np.abs(change).max() <= 1:
-            return None
-    return transform
-
-
-@functools.cache
-def _srgb():
-    return ImageCms.createProfile('sRGB')
-
-
-def _by_exif(exif):
-    """Primaries that a camera gives without a profile: Adobe RGB, by DCF 2.0."""
-    with contextlib.suppress(Exception):  # a damaged table says nothing
-        space = exif.get_ifd(EXIF).get(COLOUR_SPACE)
-        if space == 2 or space == 65535 and exif.get_ifd(INTEROPERABILITY).get(1) == 'R03':
-            return 'Adobe'
-    return None
-
-
-def _gamma(image):
-    """The gAMA of a PNG, if nothing in it tells its colours better; ``None`` if it is sRGB's."""
-    gamma = image.info.get('gamma') if image.format == 'PNG' and 'srgb' not in image.info else None
-    return gamma if gamma and abs(gamma - SRGB_GAMMA) > NEAR_GAMMA else None
+def _icc_of_jpeg_2000(f, head):
+    """The profile in its box ``colr``, or ``None``; Pillow passes over it."""
+    at = head.find(b'colr\2')
+    if at < 4:
+        return None
+    f.seek(at + 7)
+    return f.read(int.from_bytes(head[at - 4:at], 'big') - 11)
 
 
 def _coded_colours(name, head):

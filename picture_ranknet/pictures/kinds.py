@@ -30,7 +30,9 @@ class Kind(NamedTuple):
 
 
 SIGNATURES = [
+    (b'\xff\xd8\xff\xf7', UNSUPPORTED, 'JPEG-LS'),
     (b'\xff\xd8\xff', PICTURE, 'JPEG'),
+    (b'\x89PNG\r\n\x1a\n\0\0\0\4CgBI', UNSUPPORTED, 'PNG for apps of iPhones (CgBI)'),
     (b'\x89PNG\r\n\x1a\n', PICTURE, 'PNG'),
     (b'GIF87a', PICTURE, 'GIF'), (b'GIF89a', PICTURE, 'GIF'),
     (b'8BPS\0\1', PICTURE, 'PSD'),
@@ -119,7 +121,7 @@ def tell(head: bytes) -> Optional[Kind]:
         return Kind(UNSUPPORTED, 'TGA')
     if head[128:132] == b'DICM':
         return Kind(UNSUPPORTED, 'DICOM')
-    if head[:3] in FLASH and 0 < head[3] < 64:
+    if head[:3] in FLASH and b'\0' < head[3:4] < b'@':
         return Kind(OTHER, 'a Flash animation (SWF)')
     if b'\0\0\1\xba' in head and b'\0\0\1\xe0' in head:  # begins in the middle of a pack
         return Kind(VIDEO, MPEG_PACKS)
@@ -132,22 +134,33 @@ def tell_file(path: str) -> Optional[Kind]:
     Raises:
         InputError: As :func:`read_head`.
     """
-    head = read_head(path)
-    kind = tell(head)
-    if kind and kind.name == 'JPEG' and b'MPF\0' not in head:  # whose others are no frames
+    kind = tell(read_head(path))
+    if kind and kind.name == 'JPEG':
         with open(path, 'rb') as f, mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) as data:
             at = data.find(b'\xff\xd9\xff\xd8\xff') + 2
-            if at > 2 and _jpeg_size(data, 0) == _jpeg_size(data, at) is not None:
+            is_mpo = data.find(b'MPF\0', 0, max(0, at)) >= 0  # whose others are no frames
+            if at > 2 and not is_mpo and jpeg_frame(data, 0) == jpeg_frame(data, at) is not None:
                 return Kind(VIDEO, MOTION_JPEG)
     return kind
 
 
-def _jpeg_size(data, at):
-    """Height and width, as bytes, of a JPEG that begins at a place; ``None`` if damaged."""
+def is_encrypted(path: str) -> bool:
+    """Whether a file of ISO 14496-12 says that it can be read with a key only (DRM)."""
+    with open(path, 'rb') as f, mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        at = data.find(b'sinf')
+        return at >= 0 and data.find(b'schm', at, at + HEAD) >= 0
+
+
+def jpeg_frame(data: bytes, at: int) -> Optional[bytes]:
+    """What a JPEG that begins at a place says of its coding, or ``None`` if that is damaged.
+
+    Returns:
+        bytes: The marker, 0xc0 to 0xcf, the bits of a value, height and width.
+    """
     at += 2
     while data[at:at + 1] == b'\xff' and at + 9 < len(data):
         if data[at + 1] in JPEG_FRAMES:
-            return data[at + 5:at + 9]
+            return data[at + 1:at + 2] + data[at + 4:at + 9]
         at += 2 + int.from_bytes(data[at + 2:at + 4], 'big')
     return None
 

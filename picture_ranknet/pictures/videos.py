@@ -30,11 +30,10 @@ WIDEST = 4                # times as wide as high: beyond, the aspect of a pixel
 # ITU-T H.273's numbers of matrices from RGB to YUV, as FFmpeg's scaler calls them.
 MATRICES = {1: 'bt709', 4: 'fcc', 5: 'bt601', 6: 'bt601', 7: 'smpte240m', 9: 'bt2020', 10: 'bt2020'}
 LIMITED, FULL = 1, 2      # FFmpeg's numbers of ranges
-# FFmpeg's conversion is exact to a level with these flags.  Without, it is five times as fast for
-# the commonest formats at their own size, but rounds down: 1.2 levels too dark, 3 at most.  One
-# level is added then, which leaves 2 at most.
-EXACT, FAST = 'bicubic+accurate_rnd+full_chroma_int', 'bilinear'
-COMMON = 'yuv420p', 'yuvj420p', 'yuv422p', 'yuvj422p'
+UNSAID = 2                # H.273's number where nothing is said of colours
+# With these flags FFmpeg's conversion is exact to a level, and chroma is interpolated.  Without, it
+# rounds down, by 1.2 levels on average and 3 at most, and takes the nearest chroma.
+FLAGS = 'bilinear+accurate_rnd+full_chroma_int'
 
 
 class Video:
@@ -109,6 +108,8 @@ class Video:
             yield last, frame
 
     def _img(self, frame):
+        import av
+
         width, height = self._shape(frame)
         check_size(self.path, width, height, self._max_pixels)
         coding = self._stream.codec_context  # PyAV 15 does not tell these of a frame
@@ -119,7 +120,11 @@ class Video:
             self._converters.clear()  # of another size, that is over
             self._converters[key] = _Converter(frame, width, height, *gamut), _read_turn(frame)
         convert, (swaps, flip) = self._converters[key]
-        img = convert(frame)
+        try:
+            img = convert(frame)
+        except av.FFmpegError as e:
+            raise InputError(f'{self.path}: FFmpeg cannot convert a frame in {frame.format.name} '
+                             f'({e.strerror}); convert it to H.264') from e
         img = cv2.transpose(img) if swaps else img
         return img if flip is None else cv2.flip(img, flip)
 
@@ -152,7 +157,9 @@ def opened(path: str, max_pixels: int = MAX_PIXELS) -> Iterator[Video]:
     kind = kinds.tell_file(path)
     try:
         # abspath: FFmpeg takes 'a:b.mp4' for the file b.mp4 of a protocol a.
-        container = av.open(os.path.abspath(path), format=FORMATS.get(kind and kind.name))
+        # replace: titles may be in any encoding, and do not matter.
+        container = av.open(os.path.abspath(path), format=FORMATS.get(kind and kind.name),
+                            metadata_errors='replace')
     except av.FFmpegError as e:
         raise _damaged(path) from e
     with container:
@@ -182,7 +189,7 @@ def _make_decoder(stream):
     """The stream's own decoder, but one that knows transparency where FFmpeg's own does not."""
     import av
 
-    if stream.metadata.get('alpha_mode') == '1':
+    if ('alpha_mode', '1') in ((name.lower(), value) for name, value in stream.metadata.items()):
         with contextlib.suppress(KeyError, av.FFmpegError, ValueError):
             return av.CodecContext.create(WITH_ALPHA[stream.codec_context.name], 'r')
     return stream.codec_context
@@ -263,9 +270,7 @@ class _Converter:
         full = is_rgb or frame.color_range == FULL or frame.format.name.startswith('yuvj')
         # FFmpeg takes all grey for full range.
         self._is_dim = frame.format.name.startswith('gray') and frame.color_range == LIMITED
-        self._is_fast = (frame.format.name in COMMON and self._is_srgb and height % 2 == 0
-                         and (width, height) == (frame.width, frame.height))
-        options = [f'{width}:{height}', f'flags={FAST if self._is_fast else EXACT}']
+        options = [f'{width}:{height}', f'flags={FLAGS}']
         if not is_rgb:
             options += [f'in_color_matrix={_matrix(frame)}',
                         f'in_range={"full" if full else "limited"}']
@@ -276,17 +281,14 @@ class _Converter:
         planes = 'gbrap' if self._has_alpha else 'gbrp'
         planes += '' if self._is_srgb else '16le'
         self._graph = _build(frame, *[('format', 'bgr24')] * few, ('scale', ':'.join(options)),
-                             ('format', 'bgr24' if self._is_fast else planes))
+                             ('format', planes))
         self._size = width, height
 
     def __call__(self, frame):
+        with contextlib.suppress(AttributeError):  # PyAV 15 does not tell them of a frame
+            # FFmpeg refuses some that videos really say, and would not convert them anyway.
+            frame.color_primaries = frame.color_trc = UNSAID
         self._graph.push(frame)
-        if self._is_fast:
-            width, height = self._size
-            plane, = self._graph.pull().planes
-            rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-            img = rows[:height, :3 * width].reshape(height, width, 3)
-            return cv2.add(img, (1, 1, 1, 0), dst=img)  # the buffer is nobody else's
         green, blue, red, *alpha = map(self._read_plane, self._graph.pull().planes)
         img = cv2.merge([blue, green, red])
         if not self._is_srgb:

@@ -2,6 +2,7 @@ import pytest
 
 from picture_ranknet.console.command import command
 from picture_ranknet.errors import InputError
+from picture_ranknet.machine import threads
 
 
 def failing(error):
@@ -37,3 +38,10 @@ def test_expected_failures_end_in_one_line(capsys, monkeypatch, error, line, sta
 def test_a_bug_keeps_its_traceback():
     with pytest.raises(ZeroDivisionError):
         failing(ZeroDivisionError())([])
+
+
+def test_products_of_numpy_take_no_more_threads_than_all_else(monkeypatch):
+    given = []
+    monkeypatch.setattr(threads, 'limit_blas', given.append)
+    command(lambda argv: None)([])
+    assert given == [threads.count()]

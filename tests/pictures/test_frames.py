@@ -95,7 +95,7 @@ def test_a_damaged_file_alone_is_an_error_that_says_what_it_is(crop, tmp_path, n
     out, err, status = crop(name, '--no_faces', '--keep_duplicates')
     assert err.startswith(f'crop_faces.py: error: {name}: {words}') and err.count('\n') == 1
     assert (out, status) == ('', 1)
-    assert not (tmp_path / 'X.npy').exists() and not (tmp_path / 'X.csv').exists()
+    assert not list(tmp_path.glob('X*'))
 
 
 def test_damaged_files_among_others_are_named_and_skipped(run, tmp_path):
@@ -114,6 +114,26 @@ def test_nothing_but_damaged_files_is_an_error(crop, tmp_path):
     _, err, status = crop('.', '--no_faces', '--keep_duplicates')
     assert err.endswith('crop_faces.py: error: none of the 7 files could be read\n')
     assert status == 1
+
+
+@pytest.mark.parametrize('name', ['a.gif', 'a.png', 'a.webp', 'a.tiff', 'a.jpg', 'a.avi', 'a.mp4'])
+def test_no_damage_is_more_than_an_error(tmp_path, name):
+    if name in ('a.avi', 'a.mp4'):
+        save_video(tmp_path / name, count_up(4), codec='mp4v')
+    else:
+        first, *others = (Image.fromarray(img) for img in count_up(4))
+        first.save(tmp_path / name, save_all=name != 'a.jpg', append_images=others)
+    whole, rng = (tmp_path / name).read_bytes(), np.random.default_rng(0)
+    for _ in range(60):
+        data = bytearray(whole)
+        for at in rng.integers(0, min(len(data), rng.choice([64, 10 ** 9])), rng.choice([1, 9])):
+            data[at] = rng.integers(0, 256)
+        (tmp_path / name).write_bytes(data[:rng.integers(len(data) // 2, 2 * len(data))])
+        try:
+            for frame in frames.FrameReader([str(tmp_path / name)], frames.every_nth(1), 10 ** 6):
+                assert frame.img.dtype == np.uint8 and frame.img.shape[2] == 3
+        except InputError as e:
+            assert str(e).startswith(str(tmp_path / name)) and '\n' not in str(e)
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='file names are bytes on Linux only')

@@ -10,7 +10,15 @@ from PIL import Image, ImageCms
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.pictures import images
-from support.media_samples import QUARTERS, colour_of, corners, near, quarters, read
+from support.media_samples import (
+    QUARTERS,
+    colour_of,
+    corners,
+    encode_video,
+    near,
+    quarters,
+    read,
+)
 
 
 @pytest.mark.parametrize('mode, colour, expected', [
@@ -260,6 +268,43 @@ def test_a_damaged_profile_does_not_matter(tmp_path, profile):
     corners_of(tmp_path / 'a.png')
 
 
+def test_avif_may_name_its_colours_by_number(tmp_path):
+    img = np.full((64, 64, 3), (230, 60, 60), np.uint8)
+    path = encode_video(tmp_path / 'a.avif', [img], 'libsvtav1', options={
+        'crf': '1', 'svtav1-params': 'preset=12'}, tags={
+            'colorspace': 1, 'color_range': 2, 'color_trc': 13, 'color_primaries': 12})
+    assert b'colrnclx' in path.read_bytes()
+    img = images.read_picture(str(path))
+    assert img[30, 30, ::-1].tolist() == pytest.approx([250, 31, 49], abs=3)
+
+
+def test_wide_gamut_jpeg_2000_becomes_srgb(tmp_path):
+    image = Image.fromarray(quarters())
+    image.save(tmp_path / 'a.jp2')
+    data = (tmp_path / 'a.jp2').read_bytes()
+    at = data.index(b'colr') - 4  # a box of 15 bytes, in one that begins with its own length
+    header = data.index(b'jp2h') - 4
+    profile = struct.pack('>I4s3B', 11 + len(P3), b'colr', 2, 0, 0) + P3
+    size = struct.unpack_from('>I', data, header)[0] - 15 + len(profile)
+    (tmp_path / 'a.jp2').write_bytes(
+        data[:header] + struct.pack('>I', size) + data[header + 4:at] + profile + data[at + 15:])
+    expected = ImageCms.profileToProfile(
+        image, ImageCms.ImageCmsProfile(io.BytesIO(P3)), ImageCms.createProfile('sRGB'))
+    assert corners_of(tmp_path / 'a.jp2') == [pytest.approx(colour, abs=3) for colour in corners(
+        np.asarray(expected)[:, :, ::-1])]
+
+
+def test_grey_by_its_own_curve(tmp_path):
+    light = struct.pack('>4sIIH', b'curv', 0, 1, 256) + bytes(2)  # values are light
+    table = struct.pack('>I4sII', 1, b'kTRC', 144, len(light)) + light
+    header = bytearray(P3[:128])
+    header[:4], header[16:20] = struct.pack('>I', 128 + len(table)), b'GRAY'
+    for mode in 'L', 'LA':
+        Image.new(mode, (4, 4), 55 if mode == 'L' else (55, 255)).save(
+            tmp_path / 'a.png', icc_profile=bytes(header) + table)
+        assert images.read_picture(str(tmp_path / 'a.png'))[0, 0].tolist() == near([128] * 3, 3)
+
+
 def test_a_profile_of_other_colours_does_not_matter(tmp_path):
     Image.fromarray(quarters()).convert('L').save(tmp_path / 'a.png', icc_profile=P3)
     assert corners_of(tmp_path / 'a.png')[3] == [120] * 3
@@ -303,11 +348,41 @@ def test_rgb_png_of_16_bits_with_a_transparent_colour(tmp_path):
     ([0, 30000, 65535], np.uint16, [0, 117, 255]),
     ([0, .5, 1], np.float32, [0, 128, 255]), ([0, 77, 255], np.float32, [0, 77, 255]),
     ([0, 30000, 65535], np.int32, [0, 117, 255]),
+    ([0, 2 ** 31 - 1], np.int32, [0, 255]),
 ])
 def test_deep_grey_tiff(tmp_path, values, dtype, expected):
     Image.fromarray(np.array([values] * 2, dtype)).save(tmp_path / 'a.tiff')
     img = images.read_picture(str(tmp_path / 'a.tiff'))
     assert img[0, :, 0].tolist() == pytest.approx(expected, abs=1)
+
+
+def tiff(width, bits, data, **tags):
+    """A TIFF of one line, without compression; ``tags`` as ``t262=1``."""
+    values = {256: width, 257: 1, 258: bits, 259: 1, 262: 1, 273: 8 + 2 + 12 * 11 + 4, 277: 1,
+              278: 1, 279: len(data), 284: 1, 339: 1}
+    values.update((int(name[1:]), value) for name, value in tags.items())
+    return struct.pack('<2sHIH', b'II', 42, 8, len(values)) + b''.join(
+        struct.pack('<HHII', tag, 4, 1, value) for tag, value in values.items()) + bytes(4) + data
+
+
+def test_grey_tiff_of_32_bits_without_a_sign(tmp_path):
+    data = np.array([0, 2 ** 31, 2 ** 32 - 1], '<u4').tobytes()
+    (tmp_path / 'a.tiff').write_bytes(tiff(3, 32, data))
+    img = images.read_picture(str(tmp_path / 'a.tiff'))
+    assert img[0, :, 0].tolist() == pytest.approx([0, 128, 255], abs=1)
+
+
+def test_deep_tiff_in_planes_is_refused(tmp_path):
+    # Three counts do not fit into a tag: bits lie behind the pixels, as do their places.
+    Image.fromarray(quarters()).save(tmp_path / 'a.tiff')
+    data = bytearray((tmp_path / 'a.tiff').read_bytes())
+    at = data.index(struct.pack('<HHI', 258, 3, 3)) + 8
+    bits, = struct.unpack_from('<I', data, at)
+    struct.pack_into('<3H', data, bits, 16, 16, 16)
+    struct.pack_into('<H', data, data.index(struct.pack('<HHI', 284, 3, 1)) + 8, 2)
+    (tmp_path / 'a.tiff').write_bytes(data)
+    with pytest.raises(InputError, match='TIFF with separate planes of 16 bits is not read'):
+        images.read_picture(str(tmp_path / 'a.tiff'))
 
 
 def test_floating_values_without_a_known_range_are_refused(tmp_path):
@@ -332,6 +407,16 @@ def test_grey_tiff_of_12_bits(tmp_path):
         + bytes(4) + data)
     img = images.read_picture(str(tmp_path / 'a.tiff'))
     assert img[0, :, 0].tolist() == pytest.approx([0, 127, 255, 0], abs=1)
+
+
+@pytest.mark.parametrize('alpha, expected', [(0, [10, 20, 30]), (255, [10, 20, 30]),
+                                             (128, [132, 137, 142])])
+def test_bmp_whose_fourth_byte_is_empty_is_not_transparent(tmp_path, alpha, expected):
+    header = struct.pack('<IiiHHII4i', 56, 2, 1, 1, 32, 3, 8, 0, 0, 0, 0)
+    masks = struct.pack('<4I', 0xff0000, 0xff00, 0xff, 0xff000000)
+    (tmp_path / 'a.bmp').write_bytes(b'BM' + struct.pack('<I4xI', 78, 70) + header + masks
+                                     + bytes([10, 20, 30, alpha] * 2))
+    assert images.read_picture(str(tmp_path / 'a.bmp'))[0, 0].tolist() == near(expected, 1)
 
 
 # What else a PNG says

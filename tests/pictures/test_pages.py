@@ -78,10 +78,12 @@ def test_a_heic_of_tiles_is_read_whole(tmp_path, monkeypatch):
 
 def test_the_second_picture_of_an_mpo_is_none_of_ours(tmp_path):
     image = Image.fromarray(quarters())
-    image.save(tmp_path / 'a.mpo', save_all=True, append_images=[image.resize((32, 24))],
-               quality=98)
-    read, _, _ = pages_of(tmp_path / 'a.mpo')
-    assert [img.shape for *_, img in read] == [(96, 128, 3)]
+    exif = Image.Exif()
+    exif[0x010e] = 20000 * 'a'
+    for other in image, image.resize((32, 24)):
+        image.save(tmp_path / 'a.mpo', save_all=True, append_images=[other], quality=98, exif=exif)
+        read, _, _ = pages_of(tmp_path / 'a.mpo')
+        assert [img.shape for *_, img in read] == [(96, 128, 3)]
 
 
 # What is cut short
@@ -108,6 +110,10 @@ def test_a_png_without_its_last_chunk_is_read(tmp_path):
 @pytest.mark.parametrize('data, words', [
     (b'\xff\x0a' + bytes(99), 'JPEG XL files are not read; save it as PNG or JPEG'),
     (b'\0\0\0\x18ftypcrx \0\0\0\1crx isom' + bytes(99), 'camera raw files are not read'),
+    (b'\xff\xd8\xff\xf7' + bytes(99), 'JPEG-LS files are not read'),
+    (b'\xff\xd8\xff\xc3\0\x0b\x08' + bytes(99), 'JPEG of this kind is not read; save it as PNG'),
+    (b'\xff\xd8\xff\xc1\0\x0b\x0c' + bytes(99), 'JPEG of this kind is not read; save it as PNG'),
+    (b'\x89PNG\r\n\x1a\n\0\0\0\4CgBIP' + bytes(99), r'PNG for apps of iPhones \(CgBI\) files'),
     (b'#?RADIANCE\n', 'Radiance HDR files are not read'),
     (b'DDS |\0\0\0' + bytes(99), 'DDS files are not read'),
     (b'\0\0\2' + bytes(9) + b'\x40\0\x30\0\x18\0' + bytes(99), 'TGA files are not read'),
@@ -118,6 +124,11 @@ def test_a_png_without_its_last_chunk_is_read(tmp_path):
      'PSD of this kind is not read; save it as PNG or JPEG, with 8 bits a channel'),
     (b'%PDF-1.7\n', 'expected a picture or a video, got a PDF document'),
     (b'<!DOCTYPE html><html>', 'expected a picture or a video, got a web page'),
+    (b'#EXTM3U\n#EXTINF:1,\na.ts', '.* got a list of videos elsewhere; download'),
+    (b'<?xml version="1.0"?><MPD xmlns="x">', '.* got a list of videos elsewhere; download'),
+    (b'CWS', '.* got text'),
+    (b'CWS\x0f' + bytes(range(9)), r'.* got a Flash animation \(SWF\)'),
+    (b'\0\5\x16\7\0\2\0\0Mac OS X', '.* got what macOS keeps beside another file'),
     (b'ID3\4' + bytes(99), r'expected a picture or a video, got sound only \(MP3\)'),
 ])
 def test_what_is_not_read_is_named(tmp_path, data, words):

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from picture_ranknet.errors import InputError
+from picture_ranknet.machine import threads
 from picture_ranknet.pictures import frames, videos
 from support.media_samples import (
     QUARTERS,
@@ -153,6 +154,15 @@ def test_untagged_colours_are_those_of_the_size(tmp_path, size, matrix, monkeypa
     assert corners(next(zip(*read_all(path)))[1]) == near_quarters()
 
 
+def test_colours_are_smooth_between_the_samples_of_a_video(tmp_path):
+    path = encode_video(tmp_path / 'a.mkv', [quarters()], 'ffv1')
+    _, (img,) = read_all(path)
+    across = img[24, 60:69].astype(int)  # from red to green: brightness has an edge, colour none
+    redness = across[:, 2] - across[:, 1]
+    assert redness[0] > 150 and redness[-1] < -120 and (np.diff(redness) <= 2).all()
+    assert len(set(redness.tolist())) >= 5
+
+
 class Untagged:
     colorspace = 2
 
@@ -257,6 +267,22 @@ def test_the_times_of_frames_of_varying_length(tmp_path):
     assert times == pytest.approx(np.array(stamps) / 1000, abs=.002)
 
 
+def test_an_encrypted_video_is_called_so(tmp_path):
+    path = encode_video(tmp_path / 'a.mp4', [quarters()] * 3, container={
+        'encryption_scheme': 'cenc-aes-ctr', 'encryption_key': '76' * 16,
+        'encryption_kid': 'a7' * 16})
+    with pytest.raises(InputError, match=r'that could be decoded; it is encrypted \(DRM\)'):
+        list(frames.FrameReader([str(path)], frames.every_nth(1)))
+
+
+def test_a_title_in_any_encoding_does_not_matter(tmp_path):
+    path = encode_video(tmp_path / 'a.mkv', [quarters()], title='title of a film')
+    title = '第1話 絵本の'.encode('sjis').ljust(15)
+    path.write_bytes(path.read_bytes().replace(b'title of a film', title))
+    (seconds,), _ = read_all(path)
+    assert seconds == 0
+
+
 def test_what_an_edit_list_cuts_away_is_not_missed(tmp_path):
     shots = [np.full((96, 128, 3), 40 + i, np.uint8) for i in range(100)]
     path = save_video(tmp_path / 'a.mp4', shots, fps=25.)
@@ -321,12 +347,71 @@ def test_high_dynamic_range_is_shown_at_the_usual_brightness(tmp_path, transfer,
     assert 95 < grey[0] < 105 and 220 < white[0] < 245
 
 
+@pytest.mark.parametrize('tags', [{'color_trc': 3}, {'color_primaries': 3}, {'color_trc': 10}])
+def test_colours_that_nobody_knows_are_shown_as_they_are(tmp_path, tags):
+    path = encode_video(tmp_path / 'a.mkv', [quarters()], 'ffv1', pix_fmt='yuv444p', tags={
+        'colorspace': 5, 'color_range': 1, **tags})
+    _, (img,) = read_all(path)
+    assert corners(img) == near_quarters()
+
+
 def test_wide_gamut_video_becomes_srgb(tmp_path):
     img = np.full((64, 64, 3), (230, 60, 60), np.uint8)
     path = encode_video(tmp_path / 'a.mkv', [img], 'ffv1', pix_fmt='yuv444p', tags={
         'colorspace': 1, 'color_range': 1, 'color_trc': 1, 'color_primaries': 12})
     _, (shown,) = read_all(path)
     assert shown[9, 9, ::-1].tolist() == pytest.approx([250, 31, 49], abs=3)
+
+
+@pytest.mark.parametrize('codec', ['libvpx', 'libvpx-vp9'])
+def test_transparent_webm_stands_on_white(tmp_path, codec):
+    import av
+
+    img = np.zeros((48, 64, 4), np.uint8)
+    img[:24] = 200, 0, 0, 255
+    with av.open(str(tmp_path / 'a.webm'), 'w') as out:
+        stream = out.add_stream(codec, rate=25, options={'auto-alt-ref': '0', 'crf': '4'})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, 'yuva420p'
+        stream.metadata['alpha_mode'] = '1'
+        out.mux(stream.encode(av.VideoFrame.from_ndarray(img, 'rgba')))
+        out.mux(stream.encode())
+    _, (shown,) = read_all(tmp_path / 'a.webm')
+    assert shown[12, 32, ::-1].tolist() == pytest.approx([200, 0, 0], abs=6)
+    assert shown[40, 32].tolist() == [255, 255, 255]
+
+
+def test_many_jpegs_in_one_file_are_a_video(tmp_path):
+    jpeg, small, other = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    Image.fromarray(quarters()).save(jpeg, 'JPEG', quality=98)
+    Image.fromarray(quarters()[::-1]).save(other, 'JPEG', quality=98)
+    Image.fromarray(quarters(24, 32)).save(small, 'JPEG')
+    (tmp_path / 'a.jpg').write_bytes(jpeg.getvalue() + 2 * other.getvalue())
+    read = list(frames.FrameReader([str(tmp_path / 'a.jpg')], frames.every_nth(1)))
+    assert [frame.seconds for frame in read] == pytest.approx([0, .04, .08])
+    assert [corners(frame.img) for frame in read] == [
+        near_quarters(), near_quarters((2, 3, 0, 1)), near_quarters((2, 3, 0, 1))]
+    for more in small.getvalue(), other.getvalue()[:60], b'':  # a preview, a damaged one
+        (tmp_path / 'a.jpg').write_bytes(jpeg.getvalue() + more)
+        frame, = frames.FrameReader([str(tmp_path / 'a.jpg')], frames.every_nth(1))
+        assert frame.seconds is None
+
+
+@pytest.mark.skipif(not os.path.isdir('/proc/self/task'), reason='lists threads on Linux only')
+def test_one_thread_means_one(tmp_path):
+    import av.filter
+
+    if not hasattr(av.filter.Graph, 'threads'):
+        pytest.skip('PyAV here does not tell filters')
+    path = encode_video(tmp_path / 'a.mp4', [quarters()] * 3)
+    threads.use(1)
+    try:
+        before = len(os.listdir('/proc/self/task'))
+        with videos.opened(str(path)) as video:
+            for _, get in video:
+                get()
+                assert len(os.listdir('/proc/self/task')) <= before + 1
+    finally:
+        threads.use(None)
 
 
 def test_transparent_video_stands_on_white(tmp_path):

@@ -62,7 +62,7 @@ def ordinary_priority():
 
 
 def encode_video(path, frames, codec='libx264', rate=25, pix_fmt='yuv420p', options=None,
-                 container=None, interlaced=False, tags=None, aspect=None, times=None):
+                 container=None, interlaced=False, tags=None, aspect=None, times=None, title=None):
     """Write frames, HWC, RGB, with PyAV; skips the test where the codec is missing.
 
     ``tags`` are attributes of the stream's coding context; ``times`` are those
@@ -76,6 +76,8 @@ def encode_video(path, frames, codec='libx264', rate=25, pix_fmt='yuv420p', opti
         pytest.skip(f'FFmpeg here cannot write {codec}')
     with ordinary_priority(), av.open(str(path), 'w', options=container or {}) as out:
         stream = out.add_stream(codec, rate=rate, options=options or {})
+        if title:
+            out.metadata['title'] = title
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = pix_fmt
         if times:
