@@ -141,7 +141,11 @@ def learn(args):
         args.valid and (*args.valid, args.valid_features), args.valid_ratio, args.seed, note,
         args.from_xmp)
     if args.arch == 'pretrained' or model and taste.is_pretrained(model):
-        return learn_exactly(args, train, valid, model)
+        with messages.progress(len(train.X), 'pictures', 'looking') as bar:
+            model, left_out = taste.train(train, valid, args.X_train_npy, model, args.initmodel,
+                                          args.image_scale, args.seed, note, bar.update)
+        rows = write_results(args, model, train, valid, left_out)
+        return messages.say(taste.describe(rows, args.ndcg_k))
     if not (args.arch or model or args.unrated) and len(train.rows) < taste.ENOUGH:
         note('--arch pretrained usually ranks unseen pictures better, in seconds')
     model = model or networks.make(args.arch or 'cnn', train.X.shape[2:],
@@ -165,30 +169,6 @@ def learn(args):
         log = loop.train(model, train, valid, recipe, args.monitor_step, args.ndcg_k, args.out,
                          args.resume, communicator, messages.say, note, bar.update)
     report.warn_if_fallen(log, write_results(args, model, train, valid), note)
-
-
-def learn_exactly(args, train, valid, start):
-    """Train --arch pretrained, from a model of this kind if there is one; write the results."""
-    from picture_ranknet.learning import rated, report, taste
-    from picture_ranknet.models import scoring
-
-    report.warn_of_confounders(args.X_train_npy, train, messages.note)
-    scale = args.image_scale or (start.image_scale if start else scoring.ARTICLE_SCALE)
-    n_features = train.features.shape[1] if args.features else 0
-    model = taste.make(train.X.shape[2:], scale, n_features, messages.note)
-    if start:
-        taste.check_start(start, args.initmodel, model)
-    scoring.warn_if_odd_scale(args.X_train_npy, train.X, scale, messages.note)
-    with messages.progress(len(train.X), 'pictures', 'looking') as bar:
-        known = (train.X, train.rows, train.ratings[train.rows], train.features,
-                 rated.read_groups(args.X_train_npy, len(train.X)), args.seed, start)
-        taste.learn(model, *known, bar.update)
-    left_out = None if valid else taste.score_held_out(
-        lambda: taste.make(train.X.shape[2:], scale, n_features), *known)
-    rows = write_results(args, model, train, valid, left_out)
-    values = {row.pictures: row.value for row in rows if row.metric == f'NDCG@{args.ndcg_k}'}
-    messages.say(f'NDCG@{args.ndcg_k} | ' + ' | '.join(
-        f'{name}: {value:.4f}' for name, value in values.items()))
 
 
 def write_results(args, model, train, valid, left_out=None):

@@ -1,14 +1,18 @@
 """Learns one person's taste from few ratings, on features that others have trained."""
 from collections.abc import Callable, Sequence
+from typing import Optional
 
 import numpy as np
 
 import net
 from picture_ranknet.errors import InputError
-from picture_ranknet.learning import linear_ranknet
+from picture_ranknet.learning import linear_ranknet, rated, report
 from picture_ranknet.learning.linear_ranknet import Choice
-from picture_ranknet.models import efficientnet
+from picture_ranknet.machine import ranks
+from picture_ranknet.models import efficientnet, scoring
 from picture_ranknet.models.pretrained import Pretrained
+from picture_ranknet.storage.arrays import RatedPictures
+from picture_ranknet.text import silent
 
 FOLDS = 5               # of held-out ratings
 FEW = 1000              # ratings of which all folds are held out in turn
@@ -33,8 +37,57 @@ def is_pretrained(model: net.RankNet) -> bool:
     return isinstance(model.predictor, Pretrained)
 
 
+def train(pictures: RatedPictures, valid: Optional[RatedPictures], X_path: str,
+          start: net.RankNet = None, start_path: str = None, image_scale: float = None,
+          seed: int = 0, note: Callable[[str], object] = silent,
+          progress: Callable[[int], object] = silent) -> tuple:
+    """Train a model on rated pictures of a file.
+
+    Args:
+        pictures: Those to learn from.
+        valid: ``None``: ratings are held out in turn.
+        X_path: The file of the pictures.
+        start: A model to start from, if any.
+        start_path: Its file.
+        image_scale: What pixel values are multiplied by; ``None`` for 1/255, or
+            what ``start`` was trained with.
+        seed: Of what is drawn.
+        note: Called with each line for the user.
+        progress: Called with the number of pictures that have been looked at.
+
+    Returns:
+        tuple: The model, and scores of the rated pictures by others that had
+        not learnt from them: :func:`score_held_out`; ``None`` with ``valid``.
+
+    Raises:
+        InputError: If ``mpiexec`` has started several processes, or the model
+            to start from is of another kind.
+    """
+    if ranks.size() > 1:
+        raise InputError('--arch pretrained: learns with all cores of one process; leave out '
+                         'mpiexec')
+    report.warn_of_confounders(X_path, pictures, note)
+    scale = image_scale or (start.image_scale if start else scoring.ARTICLE_SCALE)
+    kind = (pictures.X.shape[2:], scale,
+            0 if pictures.features is None else pictures.features.shape[1])
+    model = make(*kind, note)
+    if start:
+        check_start(start, start_path, model)
+    scoring.warn_if_odd_scale(X_path, pictures.X, scale, note)
+    known = (pictures.X, pictures.rows, pictures.ratings[pictures.rows], pictures.features,
+             rated.read_groups(X_path, len(pictures.X)), seed, start)
+    learn(model, *known, progress)
+    return model, None if valid else score_held_out(lambda: make(*kind), *known)
+
+
+def describe(rows: Sequence, k: int) -> str:
+    """The line of output about the final metrics, rows of :func:`report.write`."""
+    return f'NDCG@{k} | ' + ' | '.join(f'{row.pictures}: {row.value:.4f}' for row in rows
+                                       if row.metric == f'NDCG@{k}')
+
+
 def make(image_size: tuple, image_scale: float, n_features: int = 0,
-         note: Callable[[str], object] = lambda line: None) -> net.RankNet:
+         note: Callable[[str], object] = silent) -> net.RankNet:
     """An untrained model; without the network if its package is not installed, which is noted."""
     try:
         digest = efficientnet.digest(efficientnet.weights_path())
@@ -47,7 +100,7 @@ def make(image_size: tuple, image_scale: float, n_features: int = 0,
 
 def learn(model: net.RankNet, X: np.ndarray, rows: np.ndarray, ratings: np.ndarray,
           features: np.ndarray = None, groups: Sequence = None, seed: int = 0,
-          start: net.RankNet = None, progress: Callable[[int], object] = lambda n: None) -> None:
+          start: net.RankNet = None, progress: Callable[[int], object] = silent) -> None:
     """Train a model of :func:`make` on ratings, exactly.
 
     Args:

@@ -6,6 +6,7 @@ from models.test_efficientnet import needs_weights
 from picture_ranknet.errors import InputError
 from picture_ranknet.learning import taste
 from picture_ranknet.models import efficientnet, networks
+from picture_ranknet.storage.arrays import RatedPictures
 
 SCALE = 1 / 255
 
@@ -108,3 +109,10 @@ def test_a_model_of_another_kind_is_no_start():
         taste.check_start(networks.make('cnn', (40, 40), SCALE), 'm.pkl', model)
     with pytest.raises(InputError, match='m.pkl: was trained with another network or other'):
         taste.check_start(taste.make((40, 40), SCALE, 2), 'm.pkl', model)
+
+
+def test_several_processes_are_refused(monkeypatch):
+    X, ratings = draw(4)
+    monkeypatch.setattr(taste.ranks, 'size', lambda: 2)
+    with pytest.raises(InputError, match='--arch pretrained: .*leave out mpiexec'):
+        taste.train(RatedPictures(X, ratings, np.arange(4), None), None, 'X.npy')
