@@ -31,8 +31,8 @@ def build_parser():
                              'clicked, a table of picture, impressions, clicks and, if known, '
                              'position')
     parser.add_argument('--from_xmp', action='store_true',
-                        help='first take ratings from XMP sidecars, such as name.jpg.xmp of '
-                             'digiKam, darktable or Lightroom, for pictures that are not rated yet')
+                        help='first take the stars of digiKam, darktable or Lightroom, in XMP '
+                             'sidecars (name.jpg.xmp) or in the pictures, for those not rated yet')
     parser.add_argument('--force', action='store_true',
                         help='let --clicks replace a file of ratings')
     parser.add_argument('--port', type=options.int_from(0, 65535), default=0, metavar='N',
@@ -137,9 +137,9 @@ def rate_by_hand(args, X):
             messages.note(f'warning: {args.X_npy}: not the pictures that were rated last time; '
                           f'do the ratings in {args.ratings_txt} belong to them?')
         if args.from_xmp:
-            from picture_ranknet.storage import sidecars
-            n = journal.fill(sidecars.read_ratings_of_set(args.X_npy, len(X), messages.note))
-            print(f"{count(n, 'rating')} taken from sidecars -> {args.ratings_txt}")
+            from picture_ranknet.pictures import xmp_ratings
+            n = journal.fill(xmp_ratings.read_ratings_of_set(args.X_npy, len(X), messages.note))
+            print(f"{count(n, 'rating')} taken from XMP -> {args.ratings_txt}")
         session = make_session(X, journal, args.pairs, args.model, args.seed)
         serve(session, args.X_npy, args.port, args.share, not args.no_browser)
         done = session.summary()

@@ -22,8 +22,8 @@ def build_parser():
         help='scores of the training pictures, one per line')
     add('--output_model', '-om', default='model.pkl', metavar='PKL', help='the trained model')
     add('--from_xmp', action='store_true',
-        help='take ratings from XMP sidecars, too, such as name.jpg.xmp of digiKam, darktable or '
-             'Lightroom; those of rank_file, if there is one, go first')
+        help='take the stars of digiKam, darktable or Lightroom, too, in XMP sidecars '
+             '(name.jpg.xmp) or in the pictures; ratings of rank_file, if it exists, go first')
     add('--features', metavar='NPY', help='further numbers about each picture, N x D')
     add('--out', '-o', default='result', metavar='DIR', help='folder for log, plots, snapshot')
     add_learning_arguments(parser.add_argument_group('how to learn'))

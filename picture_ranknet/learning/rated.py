@@ -6,6 +6,7 @@ import numpy as np
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.models.predictor import SMALLEST
+from picture_ranknet.pictures import xmp_ratings
 from picture_ranknet.storage import arrays, ratings_txt, sidecars, tables
 from picture_ranknet.storage.arrays import RatedPictures
 from picture_ranknet.text import count, silent
@@ -21,7 +22,7 @@ def load(X_path: str, ratings_path: str, features_path: str = None, image_size: 
         image_size: Height and width that the pictures must have; ``None`` for any.
         n_features: Features that each picture must have; ``None`` or 0 for any number.
         note: Called with each line for the user.
-        from_xmp: Whether sidecars say what ``ratings_path`` does not; there need not be such a
+        from_xmp: Whether XMP says what ``ratings_path`` does not; there need not be such a
             file then.
 
     Raises:
@@ -34,7 +35,7 @@ def load(X_path: str, ratings_path: str, features_path: str = None, image_size: 
                          f'got {X.shape[3]} x {X.shape[2]}; see --size of crop_faces.py')
     arrays.check_finite(X_path, X)
     if from_xmp:
-        ratings = _read_with_sidecars(X_path, ratings_path, len(X), note)
+        ratings = _read_with_xmp(X_path, ratings_path, len(X), note)
     else:
         ratings = ratings_txt.read_ratings(ratings_path, len(X))
     rows = np.flatnonzero(~np.isnan(ratings))
@@ -49,22 +50,22 @@ def load(X_path: str, ratings_path: str, features_path: str = None, image_size: 
     return RatedPictures(X, ratings, rows, features)
 
 
-def _read_with_sidecars(X_path, ratings_path, n, note):
-    """Ratings, where the file has none those of sidecars; it stays as it is."""
+def _read_with_xmp(X_path, ratings_path, n, note):
+    """Ratings, where the file has none those of XMP; it stays as it is."""
     ratings, rejected = np.full(n, np.nan), []
     if os.path.exists(ratings_path):
         ratings = ratings_txt.read_ratings(ratings_path, n)
         rejected = [row for row, line in ratings_txt.rating_lines(ratings_path, n)
                     if line.strip() == ratings_txt.REJECTED]
-    said = np.array(sidecars.read_ratings_of_set(X_path, n, note))
+    said = np.array(xmp_ratings.read_ratings_of_set(X_path, n, note))
     said[rejected] = np.nan
     is_other_scale = (ratings < 1) | (ratings > sidecars.MOST_STARS)
     if is_other_scale.any():
-        raise InputError(f'{ratings_path}: expected ratings from 1 to 5, which sidecars have, got '
+        raise InputError(f'{ratings_path}: expected ratings from 1 to 5, which XMP has, got '
                          f'{ratings[is_other_scale][0]:g}; leave --from_xmp out')
     taken = np.isnan(ratings) & (said > 0)  # neither unknown nor rejected
     note(f'{ratings_path}: {count(int(np.isfinite(ratings).sum()), "rating")}; '
-         f'{taken.sum():,} more from sidecars')
+         f'{taken.sum():,} more from XMP')
     return np.where(taken, said, ratings)
 
 
@@ -81,7 +82,7 @@ def load_sets(train: Sequence, model=None, valid: Sequence = None, ratio: float 
         ratio: Without ``valid``, the share of ``train`` to validate with, if any.
         seed: Of this split.
         note: Called with each line for the user.
-        from_xmp: Whether ratings to train on are taken from sidecars, too.
+        from_xmp: Whether ratings to train on are taken from XMP, too.
 
     Raises:
         InputError: As of :func:`load` and :func:`hold_out`.

@@ -8,7 +8,7 @@ import numpy as np
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.models.calibration import Scale
-from picture_ranknet.pictures import gallery, thumbnails
+from picture_ranknet.pictures import gallery, thumbnails, xmp_ratings
 from picture_ranknet.ranking.items import Item, best_of_files
 from picture_ranknet.storage import atomic, sidecars, sorting
 from picture_ranknet.text import count, silent
@@ -163,7 +163,8 @@ def write_sidecars(items: Sequence[Item], scale: Scale,
     stars = scale.stars(np.array([item.score for item in best.values()])) if best else []
     for (source, item), k in zip(best.items(), stars):
         try:
-            is_written = sidecars.write(source, int(k), item.score)
+            is_written = (not xmp_ratings.embedded_rating(source)
+                          and sidecars.write(source, int(k), item.score))
         except (InputError, OSError) as e:
             n_failed += 1
             if n_failed <= MOST_NAMED:

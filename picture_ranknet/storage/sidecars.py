@@ -11,13 +11,10 @@ import os
 import re
 import xml.dom.minidom
 import xml.parsers.expat
-from collections.abc import Callable, Iterable
 from typing import NamedTuple, Optional
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.storage import tables
 from picture_ranknet.storage.atomic import replacing
-from picture_ranknet.text import silent
 
 LARGEST = 16 * 2 ** 20  # bytes; darktable's longest histories have some hundred thousand
 MOST_STARS, REJECTED = 5, -1
@@ -53,60 +50,6 @@ def find_sidecar(picture: str) -> Optional[str]:
     return next((path for path in candidates if os.path.isfile(path)), None)
 
 
-def read_ratings(pictures: Iterable[str], note: Callable[[str], object] = silent) -> list:
-    """What people have rated pictures in sidecars.
-
-    Args:
-        pictures: Paths of pictures.
-        note: Called with a line for each sidecar that cannot be read.
-
-    Returns:
-        list of float: Stars 1 to 5, or ``REJECTED``; ``nan`` where there is no
-        sidecar, no rating (0), or only stars that we predicted.
-    """
-    def rating(picture):
-        path = find_sidecar(picture)
-        try:
-            said = read(path) if path else Sidecar()
-        except (InputError, OSError) as e:
-            note(f'skipped {e}' if isinstance(e, InputError)
-                 else f'skipped {path}: {e.strerror or e}')
-            return math.nan
-        return said.rating if said.rating and not said.is_ours else math.nan
-
-    return [rating(picture) for picture in pictures]
-
-
-def read_ratings_of_set(X_path: str, n: int, note: Callable[[str], object] = silent) -> list:
-    """What people have rated the files that ``n`` pictures were cut from.
-
-    Each picture has the rating of its file; what was cut from a film has none.
-
-    Args:
-        X_path: The pictures; the table beside them names their files.
-        n: The number of pictures.
-        note: Called with a line for each sidecar that cannot be read.
-
-    Returns:
-        list of float: As of :func:`read_ratings`, ``nan`` also where the file
-        is gone.
-
-    Raises:
-        InputError: If there is no table, or it does not fit.
-    """
-    table = tables.table_path(X_path)
-    if not os.path.exists(table):
-        raise InputError(f'{table}: --from_xmp needs this table, which names the files that the '
-                         f'pictures of {X_path} were cut from, but it is not there')
-    columns, rows = tables.read_table(table, n, ['source', 'time'])
-    rows = [dict(zip(columns, row)) for row in rows]
-    names = [None if row.get('time') else row.get('source') for row in rows]
-    found = {name: find_source(name, X_path) for name in set(names) if name}
-    paths = sorted(filter(None, found.values()))
-    ratings = dict(zip(paths, read_ratings(paths, note)))
-    return [ratings.get(found.get(name), math.nan) for name in names]
-
-
 def find_source(name: str, X_path: str) -> Optional[str]:
     """The file that a table names: from the current folder, else from that of its set.
 
@@ -123,7 +66,23 @@ def read(path: str) -> Sidecar:
     Raises:
         InputError: If it is no XMP, or its rating is not a number from -1 to 5.
     """
-    document = _parse(path)
+    return _said(_parse(_content(path), path), path)
+
+
+def read_packet(content: bytes, path: str) -> Sidecar:
+    """Read the XMP that stands in a picture.
+
+    Args:
+        content: The XMP.
+        path: The picture, for messages.
+
+    Raises:
+        InputError: As of :func:`read`.
+    """
+    return _said(_parse(content.rstrip(b'\0'), path), path)
+
+
+def _said(document, path):
     text = _get(document, XMP, 'Rating')
     if text is None:
         return Sidecar()
@@ -158,7 +117,7 @@ def write(picture: str, stars: int, score: float) -> bool:
         said = read(path)
         if said.rating and not said.is_ours:
             return False
-        document = _parse(path)
+        document = _parse(_content(path), path)
     else:
         document = xml.dom.minidom.parseString(EMPTY)
     _set(document, XMP, 'xmp', 'Rating', str(stars))
@@ -169,12 +128,15 @@ def write(picture: str, stars: int, score: float) -> bool:
     return True
 
 
-def _parse(path):
+def _content(path):
     if os.path.getsize(path) > LARGEST:
         raise InputError(f'{path}: expected an XMP sidecar, got {os.path.getsize(path):,} bytes; '
                          'is it another file?')
     with open(path, 'rb') as f:
-        content = f.read()
+        return f.read()
+
+
+def _parse(content, path):
     try:
         is_utf16 = content[:2] in (b'\xff\xfe', b'\xfe\xff')
         text = content.decode('utf-16' if is_utf16 else 'utf-8-sig')
@@ -185,8 +147,8 @@ def _parse(path):
         if not document.getElementsByTagNameNS(RDF, 'RDF'):
             raise ValueError('no rdf:RDF')
     except (UnicodeDecodeError, xml.parsers.expat.ExpatError, ValueError) as e:
-        raise InputError(f'{path}: expected an XMP sidecar, got other content ({e}); move it away '
-                         'or repair it') from e
+        raise InputError(f'{path}: expected XMP, got other content ({e}); move it away or repair '
+                         'it') from e
     return document
 
 

@@ -4,6 +4,7 @@ The folder is made whole or not at all when pictures are linked or copied.  A
 move writes the list of what goes where first, so that :func:`undo_move` can
 put everything back, however far the move has come.
 """
+import collections
 import errno
 import filecmp
 import os
@@ -49,12 +50,13 @@ def by_rank(sources: Sequence[str]) -> list:
 
 def _places(sources, folders, names):
     """Places of which no two are the same, on disks that do not tell ``A`` from ``a`` either."""
-    taken, places = set(), []
+    taken, places, next_number = set(), [], collections.defaultdict(lambda: 2)
     for source, folder, name in zip(sources, folders, names):
         root, extension = os.path.splitext(name)
-        target, number = os.path.join(folder, name), 1
+        target = first = os.path.join(folder, name)
         while target.casefold() in taken:
-            number += 1
+            number = next_number[first.casefold()]
+            next_number[first.casefold()] += 1
             target = os.path.join(folder, f'{root} ({number}){extension}')
         taken.add(target.casefold())
         places.append(Place(source, target))

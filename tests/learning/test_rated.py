@@ -5,6 +5,7 @@ import pytest
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.learning import rated as rated_pictures
+from picture_ranknet.pictures import xmp_ratings
 from picture_ranknet.storage import sidecars
 from support.errors import error_of
 from support.runs import fresh_model
@@ -43,17 +44,17 @@ def test_pictures_ratings_and_features_are_read(load, pictures, ratings, notes):
 def test_sidecars_say_what_ratings_do_not(load, monkeypatch, notes, ratings):
     said = np.full(30, np.nan)
     said[:5] = 5, 4, sidecars.REJECTED, 3, 2
-    monkeypatch.setattr(sidecars, 'read_ratings_of_set', lambda *_: list(said))
+    monkeypatch.setattr(xmp_ratings, 'read_ratings_of_set', lambda *_: list(said))
     with open('ratings.txt', 'w', encoding='utf-8') as f:
         f.write('1\nnan  # no face\n' + 'nan\n' * 28)
     rated = load(from_xmp=True, note=notes.append)
     assert [(row, rated.ratings[row]) for row in rated.rows] == [(0, 1), (3, 3), (4, 2)]
-    assert notes[0] == 'ratings.txt: 1 rating; 2 more from sidecars'
+    assert notes[0] == 'ratings.txt: 1 rating; 2 more from XMP'
     os.remove('ratings.txt')
     rated = load(from_xmp=True)
     assert [(row, rated.ratings[row]) for row in rated.rows] == [(0, 5), (1, 4), (3, 3), (4, 2)]
     assert not os.path.exists('ratings.txt')
-    assert 'expected ratings from 1 to 5, which sidecars have, got 6' in error_of(
+    assert 'expected ratings from 1 to 5, which XMP has, got 6' in error_of(
         lambda: load(ratings=2 * ratings, from_xmp=True))
 
 

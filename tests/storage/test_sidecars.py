@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from picture_ranknet.errors import InputError
+from picture_ranknet.pictures import xmp_ratings
 from picture_ranknet.storage import sidecars
 
 DIGIKAM = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
@@ -37,7 +38,7 @@ def write(picture, text, ending='.xmp'):
 
 
 def rating_of(picture):
-    rating, = sidecars.read_ratings([picture])
+    rating, = xmp_ratings.read_ratings([picture])
     return rating
 
 
@@ -138,29 +139,13 @@ def test_names_with_anything_in_them(tmp_path):
 def test_what_is_no_sidecar_is_named_and_left_alone(picture, content):
     with open(picture + '.xmp', 'wb') as f:
         f.write(content)
-    with pytest.raises(InputError, match=r'a\.jpg\.xmp: expected an'):
+    with pytest.raises(InputError, match=r'a\.jpg\.xmp: expected'):
         sidecars.write(picture, 3, 0)
     notes = []
-    assert math.isnan(*sidecars.read_ratings([picture], notes.append))
-    assert len(notes) == 1 and f'skipped {picture}.xmp: expected an' in notes[0]
+    assert math.isnan(*xmp_ratings.read_ratings([picture], notes.append))
+    assert len(notes) == 1 and f'skipped {picture}.xmp: expected' in notes[0]
     with open(picture + '.xmp', 'rb') as f:
         assert f.read() == content
-
-
-def test_each_picture_of_a_set_has_the_rating_of_its_file(tmp_path, monkeypatch):
-    (tmp_path / 'set').mkdir()
-    (tmp_path / 'X.csv').write_text('row,source,time\n0,a.jpg,\n1,b.jpg,\n2,film.mp4,1.5\n3,a.jpg,'
-                                    '\n4,gone.jpg,\n5,,\n')
-    for name, stars in ('a.jpg', 4), ('b.jpg', -1), ('film.mp4', 5):
-        (tmp_path / name).touch()
-        write(str(tmp_path / name), DIGIKAM.format(stars))
-    write(str(tmp_path / 'gone.jpg'), DIGIKAM.format(5))
-    for here, X_path in (tmp_path, 'X.npy'), (tmp_path / 'set', '../X.npy'):  # here, or beside it
-        monkeypatch.chdir(here)
-        ratings = sidecars.read_ratings_of_set(X_path, 6)
-        assert str(ratings) == '[4.0, -1.0, nan, 4.0, nan, nan]'
-    with pytest.raises(InputError, match='Y.csv: --from_xmp needs this table'):
-        sidecars.read_ratings_of_set('Y.npy', 6)
 
 
 @pytest.mark.skipif(not shutil.which('exiftool'), reason='needs exiftool (libimage-exiftool-perl)')
