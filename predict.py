@@ -39,6 +39,9 @@ def add_scoring_arguments(group):
     add = group.add_argument
     add('--ensemble', metavar='PKL', nargs='+', default=[],
         help='more models; the score of a picture is the mean of the scores that all models give')
+    add('--pretrained', metavar='ONNX', nargs='+', default=[],
+        help='the networks that the models were trained with, as train.py --pretrained; only '
+             'needed if they are not beside the models')
     add('--mirror', action='store_true',
         help='score each picture and its mirror image, and take the mean')
     add('--image_scale', metavar='F', type=options.positive_float,
@@ -140,7 +143,7 @@ def rank_set(args, device):
     X_path = args.pictures[0]
     X = arrays.read_pictures(X_path)
     loaded = models.load_models([args.model_pkl, *args.ensemble], device, args.image_scale,
-                                args.features, X_path, X, messages.note)
+                                args.features, X_path, X, messages.note, args.pretrained)
     features = sets.read_features(args.features, len(X), loaded, args.model_pkl)
     ratings = sets.read_ratings(args.ratings, len(X)) if args.ratings else None
     sources = sets.read_sources(X_path, len(X)) if args.csv else None
@@ -179,7 +182,7 @@ def rank_files(args, device):
     check_opencv()
     outputs = files.Outputs.beside(args.output, args.csv)
     loaded = models.load_models([args.model_pkl, *args.ensemble], device, args.image_scale,
-                                note=messages.note)
+                                note=messages.note, network_paths=args.pretrained)
     scale = marks.find_scale(loaded, args.model_pkl, args.needing_stars)
     preparation = library.preparation_of(loaded[0].preparation, args.whole, args.margin,
                                          args.model_pkl)
@@ -214,6 +217,7 @@ def use_files(args, ranked, X, scale):
 def main(argv=None):
     args = parse_args(argv)
     inputs = {'model_pkl': args.model_pkl, '--ensemble': args.ensemble,
+              '--pretrained': args.pretrained,
               '--ratings': args.ratings, '--features': args.features}
     if args.is_set:
         inputs['pictures'] = [args.pictures[0], tables.table_path(args.pictures[0])]

@@ -51,7 +51,9 @@ setup(
         'test': ['pytest>=7,<10', 'pytest-xdist>=3.5,<4', 'hypothesis>=6,<7', 'scipy>=1.11,<2',
                  'ruff>=0.6,<1', 'import-linter>=2,<3',
                  'playwright>=1.40,<2',   # drives Chromium; tests of the page skip without one
-                 'axe-playwright-python>=0.1.4,<1'],  # axe-core finds barriers in a page
+                 'axe-playwright-python>=0.1.4,<1',  # axe-core finds barriers in a page
+                 'onnxruntime>=1.19,<2', 'onnx>=1.17,<2'],  # networks that the tests make
+        'onnx': ['onnxruntime>=1.19,<2'],  # --pretrained; 1.19 is the last for Python 3.9
         'mpi': ['mpi4py>=4,<5',           # several processes; 4 is the first for NumPy 2
                 'mpich>=4.2,<6'],         # an MPI that pip can install; Open MPI's wants options
                                           # as root and on few cores, and has more to say at an end

@@ -38,6 +38,15 @@ def add_learning_arguments(group):
         help="the network (default: cnn, the article's, or that of --initmodel); pretrained: a "
              'linear layer on EfficientNet-Lite0, solved exactly in seconds, so options about '
              'steps do not apply')
+    add('--pretrained', metavar='ONNX',
+        help='--arch pretrained with a network of your own instead, such as the picture part of '
+             'CLIP, SigLIP or DINOv2, or a tagger; needs onnxruntime')
+    add('--pretrained_size', metavar='N', type=options.positive_int,
+        help='side of its pictures in pixels (default: as its file says, or 224)')
+    for name, text in ('mean', 'subtracted from'), ('deviation', 'divided by'):
+        add(f'--pretrained_{name}', metavar='F', nargs=3, type=float,
+            help=f'of red, green and blue, from 0 to 1: {text} its pixels (default: as its file '
+                 "says, or ImageNet's)")
     add('--image_scale', type=options.positive_float, metavar='F',
         help='what pixel values are multiplied by (default: 1/255, or as in --initmodel)')
     add('--n_iter', type=options.positive_int, default=1000, metavar='N', help='training steps')
@@ -96,6 +105,12 @@ REPORT = 'log', 'loss.png', 'ranking.png', 'metrics.csv', 'held_out.png'  # file
 def parse_args(argv):
     parser = build_parser()
     args = parser.parse_args(argv)
+    if args.pretrained:
+        if args.arch not in (None, 'pretrained'):
+            parser.error(f'--pretrained: not allowed with --arch {args.arch}')
+        args.arch = 'pretrained'
+    elif args.pretrained_size or args.pretrained_mean or args.pretrained_deviation:
+        parser.error('--pretrained_size, _mean and _deviation: go with --pretrained')
     if args.arch == 'pretrained' and (args.unrated or args.freeze or args.resume or args.patience
                                       or args.loss != 'ranknet'):
         parser.error('--arch pretrained: has no steps; leave out --unrated, --freeze, --resume, '
@@ -118,6 +133,7 @@ def check_files(args):
         {'X_train_npy': args.X_train_npy, 'its table': tables.table_path(args.X_train_npy),
          'rank_file': args.rank_file, '--features': args.features, '--initmodel': args.initmodel,
          '--unrated': args.unrated, '--resume': args.resume, '--valid': valid_X,
+         '--pretrained': args.pretrained,
          'the ratings of --valid': valid_ratings, '--valid_features': args.valid_features})
 
 
@@ -128,14 +144,17 @@ def learn(args):
     from picture_ranknet.learning import loop, parallel, pretext, rated, report, start, taste
     from picture_ranknet.learning.recipe import Recipe
     from picture_ranknet.machine import devices
-    from picture_ranknet.models import networks, scoring
+    from picture_ranknet.models import brought, networks, scoring, wanted
 
     note = messages.note
     device = devices.use_device(args.device, args.threads, note)
     communicator = parallel.connect(args.communicator, device)
     devices.announce_compilation(note)
     np.random.seed(args.seed)  # initial weights follow from it
-    model = start.load(args.initmodel, args.arch, args.image_scale, args.features)
+    network = args.pretrained and brought.open_network(args.pretrained, wanted.asked(
+        args.pretrained_size, args.pretrained_mean, args.pretrained_deviation), note)
+    model = start.load(args.initmodel, args.arch, args.image_scale, args.features,
+                       [args.pretrained] if network else [])
     train, valid = rated.load_sets(
         (args.X_train_npy, args.rank_file, args.features), model,
         args.valid and (*args.valid, args.valid_features), args.valid_ratio, args.seed, note,
@@ -143,7 +162,7 @@ def learn(args):
     if args.arch == 'pretrained' or model and taste.is_pretrained(model):
         with messages.progress(len(train.X), 'pictures', 'looking') as bar:
             model, left_out = taste.train(train, valid, args.X_train_npy, model, args.initmodel,
-                                          args.image_scale, args.seed, note, bar.update)
+                                          args.image_scale, network, args.seed, note, bar.update)
         rows = write_results(args, model, train, valid, left_out)
         return messages.say(taste.describe(rows, args.ndcg_k))
     if not (args.arch or model or args.unrated) and len(train.rows) < taste.ENOUGH:

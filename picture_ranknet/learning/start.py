@@ -1,4 +1,5 @@
 """The model that training starts from."""
+from collections.abc import Sequence
 from typing import Optional
 
 import net
@@ -7,7 +8,7 @@ from picture_ranknet.models import networks, pretrained, scoring
 
 
 def load(path: Optional[str], arch: str = None, image_scale: float = None,
-         features_path: str = None) -> Optional[net.RankNet]:
+         features_path: str = None, network_paths: Sequence[str] = ()) -> Optional[net.RankNet]:
     """Load a trained model to start from; ``None`` if there is no path.
 
     Args:
@@ -16,6 +17,7 @@ def load(path: Optional[str], arch: str = None, image_scale: float = None,
         image_scale: What pixel values are multiplied by; ``None`` for what the
             model was trained with.
         features_path: The features of the pictures to train on, if any.
+        network_paths: Where networks are that the person has brought.
 
     Raises:
         InputError: If the file is no model, is of another architecture, or
@@ -23,7 +25,7 @@ def load(path: Optional[str], arch: str = None, image_scale: float = None,
     """
     if path is None:
         return None
-    model = scoring.load(path, image_scale)
+    model = scoring.load(path, image_scale, network_paths=network_paths)
     architectures = {**networks.ARCHITECTURES, 'pretrained': pretrained.Pretrained}
     if arch and type(model.predictor) is not architectures[arch]:
         raise InputError(f'{path}: expected a model of --arch {arch}, got '

@@ -9,7 +9,7 @@ from picture_ranknet.errors import InputError
 from picture_ranknet.learning import linear_ranknet, rated, report
 from picture_ranknet.learning.linear_ranknet import Choice
 from picture_ranknet.machine import ranks
-from picture_ranknet.models import efficientnet, scoring
+from picture_ranknet.models import brought, efficientnet, scoring
 from picture_ranknet.models.pretrained import Pretrained
 from picture_ranknet.storage.arrays import RatedPictures
 from picture_ranknet.text import silent
@@ -27,6 +27,8 @@ CHOICES = (             # shares of low, middle, late, texture and look, and how
     Choice((.30, .20, .10, .20, .20), .02),
     Choice((.02, .10, .78, .10, .00), .1),
     Choice((.02, .10, .10, .78, .00), .1))
+BROUGHT = (             # shares of a network that the person has brought and of look
+    Choice((1., 0.), .5), Choice((.9, .1), 1), Choice((.7, .3), .5), Choice((.4, .6), .1))
 WITHOUT = Choice((1.,), 1),
 OWN = (.1, .5), (.3, 1), (.6, .5)    # shares of the person's own features, and how likely
 START = (.3, .3), (.6, 1), (.9, 1)   # shares of the scores of a model to start from
@@ -39,7 +41,7 @@ def is_pretrained(model: net.RankNet) -> bool:
 
 def train(pictures: RatedPictures, valid: Optional[RatedPictures], X_path: str,
           start: net.RankNet = None, start_path: str = None, image_scale: float = None,
-          seed: int = 0, note: Callable[[str], object] = silent,
+          network: brought.Sight = None, seed: int = 0, note: Callable[[str], object] = silent,
           progress: Callable[[int], object] = silent) -> tuple:
     """Train a model on rated pictures of a file.
 
@@ -51,6 +53,7 @@ def train(pictures: RatedPictures, valid: Optional[RatedPictures], X_path: str,
         start_path: Its file.
         image_scale: What pixel values are multiplied by; ``None`` for 1/255, or
             what ``start`` was trained with.
+        network: That the person has brought, if any.
         seed: Of what is drawn.
         note: Called with each line for the user.
         progress: Called with the number of pictures that have been looked at.
@@ -70,14 +73,16 @@ def train(pictures: RatedPictures, valid: Optional[RatedPictures], X_path: str,
     scale = image_scale or (start.image_scale if start else scoring.ARTICLE_SCALE)
     kind = (pictures.X.shape[2:], scale,
             0 if pictures.features is None else pictures.features.shape[1])
-    model = make(*kind, note)
+    if start and start.predictor.network and not network:
+        network = start.predictor.eye()
+    model = make(*kind, note, network)
     if start:
         check_start(start, start_path, model)
     scoring.warn_if_odd_scale(X_path, pictures.X, scale, note)
     known = (pictures.X, pictures.rows, pictures.ratings[pictures.rows], pictures.features,
              rated.read_groups(X_path, len(pictures.X)), seed, start)
     learn(model, *known, progress)
-    return model, None if valid else score_held_out(lambda: make(*kind), *known)
+    return model, None if valid else score_held_out(lambda: make(*kind, network=network), *known)
 
 
 def describe(rows: Sequence, k: int) -> str:
@@ -87,8 +92,14 @@ def describe(rows: Sequence, k: int) -> str:
 
 
 def make(image_size: tuple, image_scale: float, n_features: int = 0,
-         note: Callable[[str], object] = silent) -> net.RankNet:
-    """An untrained model; without the network if its package is not installed, which is noted."""
+         note: Callable[[str], object] = silent, network: brought.Sight = None) -> net.RankNet:
+    """An untrained model, with the network that a person has brought, or EfficientNet-Lite0.
+
+    It is without a network if the package of that is not installed, which is noted.
+    """
+    if network:
+        return net.RankNet(Pretrained(network.digest, n_features, network.network), image_size,
+                           image_scale)
     try:
         digest = efficientnet.digest(efficientnet.weights_path())
     except efficientnet.MissingWeights as e:
@@ -129,7 +140,7 @@ def learn(model: net.RankNet, X: np.ndarray, rows: np.ndarray, ratings: np.ndarr
         parts.append(_Part(predictor, known, columns, offset, some, rows, start))
         stop = columns.stop
     functions = [part.of_rows for part in parts]
-    choices = CHOICES if 'low' in predictor.sizes else WITHOUT
+    choices = BROUGHT if predictor.network else CHOICES if predictor.digest else WITHOUT
     if predictor.n_features:
         choices = _with_share(choices, OWN)
     if start is not None:
@@ -188,7 +199,8 @@ def check_start(start: net.RankNet, path: str, model: net.RankNet) -> None:
     kind, wanted = type(start.predictor), model.predictor
     if kind is not Pretrained:
         raise InputError(f'{path}: expected a model of --arch pretrained, got {kind.__name__}')
-    if (start.predictor.digest, start.predictor.n_features) != (wanted.digest, wanted.n_features):
+    if any(getattr(start.predictor, name) != getattr(wanted, name)
+           for name in ('digest', 'n_features', 'sizes')):
         raise InputError(f'{path}: was trained with another network or other --features')
 
 

@@ -16,6 +16,7 @@ import os
 import pickle
 import re
 import stat
+from collections.abc import Sequence
 from typing import Optional, Union
 
 import numpy as np
@@ -25,7 +26,7 @@ import chainer
 
 import net
 from picture_ranknet.errors import InputError
-from picture_ranknet.models import networks, sight
+from picture_ranknet.models import brought, networks
 from picture_ranknet.models.predictor import SMALLEST
 from picture_ranknet.models.pretrained import Pretrained
 from picture_ranknet.storage import arrays, atomic, pickle_reader
@@ -140,13 +141,14 @@ class _Pickler(pickle._Pickler):
     dispatch = {**pickle._Pickler.dispatch, set: _save_set}
 
 
-def load(path: str) -> net.RankNet:
+def load(path: str, network_paths: Sequence[str] = ()) -> net.RankNet:
     """Read a model without running any code in the file.
 
     Args:
         path: A file that :func:`save`, ``pickle.dump(model, f)`` or the
             article's own script wrote, with Chainer 1 or 7, Python 3 and any
             NumPy.
+        network_paths: Where networks are that the person has brought.
 
     Returns:
         net.RankNet: On the CPU; its ``image_scale`` is ``None`` if the file
@@ -159,7 +161,7 @@ def load(path: str) -> net.RankNet:
         try:
             content = _map(f)
             model = _build_model(pickle_reader.read(content, _NAMES))
-            return _check_network(path, model)
+            return _check_network(path, model, network_paths)
         except InputError:
             raise
         except ValueError as e:
@@ -193,7 +195,8 @@ def _build_model(record) -> net.RankNet:
     n_features = _check_n_features(_state_of(predictor).get('n_features', 0))
     if predictor.name == Pretrained.__name__:
         digest = _check_digest(_state_of(predictor).get('digest'))
-        model = net.RankNet(Pretrained(digest, n_features), image_size, image_scale)
+        network = brought.check(_state_of(predictor).get('network'))
+        model = net.RankNet(Pretrained(digest, n_features, network), image_size, image_scale)
     else:
         model = _make_small_model(PREDICTORS[predictor.name], image_size, image_scale, n_features)
     _set(model, 'preparation', _check_preparation(ranknet.get('preparation')))
@@ -212,11 +215,14 @@ def _build_model(record) -> net.RankNet:
     return model
 
 
-def _check_network(path, model):
-    """Return a model, if the network that it was trained with is installed."""
-    if isinstance(model.predictor, Pretrained):
+def _check_network(path, model, network_paths):
+    """Return a model, if the network that it was trained with is there."""
+    predictor = model.predictor
+    if isinstance(predictor, Pretrained):
         try:
-            sight.get(model.predictor.digest)
+            if predictor.network:
+                brought.find(predictor.digest, predictor.network, path, network_paths)
+            predictor.eye()
         except InputError as e:
             raise ModelFileError(f'{path}: {e}') from e
     return model

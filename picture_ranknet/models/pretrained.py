@@ -10,7 +10,7 @@ import chainer
 import chainer.functions as F
 import chainer.links as L
 
-from picture_ranknet.models import sight
+from picture_ranknet.models import brought, sight
 from picture_ranknet.storage import feature_cache
 
 WHITE = 255
@@ -26,13 +26,19 @@ class Pretrained(chainer.Chain):
     Args:
         digest (str): Of the network's weights; empty for none.
         n_features (int): How many further numbers are known of each picture.
+        network (brought.Network): That the person has brought; ``None`` for
+            EfficientNet-Lite0.
     """
 
-    def __init__(self, digest='', n_features=0):
+    network = None
+
+    def __init__(self, digest='', n_features=0, network=None):
         super().__init__()
         self.digest = digest
         self.n_features = n_features
-        n = sum((sight.SIZES if digest else sight.SIZES_WITHOUT).values()) + n_features
+        if network is not None:
+            self.network = tuple(network)  # a plain one, which model files may hold
+        n = sum(self.sizes.values())
         with self.init_scope():
             self.l = L.Linear(n, 1, initialW=0)
         self.add_persistent('mean', np.zeros(n, np.float32))
@@ -41,8 +47,17 @@ class Pretrained(chainer.Chain):
     @property
     def sizes(self):
         """How many numbers each group has, by name."""
-        sizes = dict(sight.SIZES if self.digest else sight.SIZES_WITHOUT)
+        sizes = dict(brought.sizes(self.network) if self.network else
+                     sight.SIZES if self.digest else sight.SIZES_WITHOUT)
         return {**sizes, 'features': self.n_features} if self.n_features else sizes
+
+    def eye(self):
+        """What sees: the :class:`Sight` of one of both modules.
+
+        Raises:
+            InputError: If the network is not there.
+        """
+        return brought.get(self.digest, self.network) if self.network else sight.get(self.digest)
 
     def forward(self, x, f=None):                        # (B, 3, H, W), 0 to 1; (B, n_features)
         return self.head(self.trunk(x), f)               # (B, 1)
@@ -50,7 +65,7 @@ class Pretrained(chainer.Chain):
     def trunk(self, x):
         """What is seen of pictures, an array: nothing of it is trained."""
         pictures = chainer.get_device('@numpy').send(chainer.as_array(x)) * np.float32(WHITE)
-        return self.device.send(sight.get(self.digest).see(pictures).astype(np.float32))
+        return self.device.send(self.eye().see(pictures).astype(np.float32))
 
     def head(self, h, f=None):
         if self.n_features:
@@ -69,7 +84,7 @@ class Pretrained(chainer.Chain):
         Returns:
             numpy.ndarray: float16, shape ``(len(rows), D)``.
         """
-        eye = sight.get(self.digest)
+        eye = self.eye()
         scale = np.float32(image_scale * WHITE)
 
         def see(pictures):

@@ -19,8 +19,8 @@ ARTICLE_SCALE = 1 / 255  # of pixel values, where neither model nor user says ot
 DARKEST, BRIGHTEST = .02, 50  # of the brightest pixel after scaling; else the scale is odd
 
 
-def load(path: str, image_scale: float = None,
-         note: Callable[[str], object] = silent) -> net.RankNet:
+def load(path: str, image_scale: float = None, note: Callable[[str], object] = silent,
+         network_paths: Sequence[str] = ()) -> net.RankNet:
     """Load a model, on the CPU, with the scale for its pictures settled.
 
     Args:
@@ -29,11 +29,12 @@ def load(path: str, image_scale: float = None,
             what the model was trained with.
         note: Called with a line if nobody says so and the article's 1/255 is
             taken.
+        network_paths: Where networks are that the person has brought.
 
     Raises:
         InputError: If the file is no model.
     """
-    model = model_file.load(path)
+    model = model_file.load(path, network_paths)
     if image_scale is not None:
         model.image_scale = image_scale
     elif model.image_scale is None:

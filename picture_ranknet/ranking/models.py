@@ -12,7 +12,8 @@ from picture_ranknet.text import silent
 def load_models(paths: Sequence[str], device, image_scale: Optional[float] = None,
                 features_path: Optional[str] = None, X_path: Optional[str] = None,
                 X: Optional[np.ndarray] = None,
-                note: Callable[[str], object] = silent) -> list:
+                note: Callable[[str], object] = silent,
+                network_paths: Sequence[str] = ()) -> list:
     """Load trained models.
 
     Args:
@@ -25,6 +26,7 @@ def load_models(paths: Sequence[str], device, image_scale: Optional[float] = Non
             fit; ``None`` if they have yet to be prepared, which takes models of
             square pictures of one kind.
         note: Called with a line for the user.
+        network_paths: Where networks are that the person has brought.
 
     Returns:
         list of net.RankNet: In the order of ``paths``.
@@ -34,7 +36,7 @@ def load_models(paths: Sequence[str], device, image_scale: Optional[float] = Non
     """
     models = []
     for path in paths:
-        model = scoring.load(path, image_scale, note)
+        model = scoring.load(path, image_scale, note, network_paths)
         if X is not None:
             scoring.check_image_size(model, path, X)
             scoring.warn_if_odd_scale(X_path, X, model.image_scale, note)
