@@ -52,9 +52,9 @@ class Network:
         blocks (list of Block): At least one.
         head (tuple): ``(W, b)`` of a last 1 x 1 convolution; ReLU6 follows.
             None for none.
-        padding (str): ``'same'`` is TensorFlow's: at stride 2, a map of even
-            sides gets more zeros below and on the right.  ``'symmetric'`` is
-            PyTorch's usual ``k // 2`` on all sides.
+
+    At stride 2, a map of even sides gets more zeros below and on the right, as
+    TensorFlow's ``SAME`` has it.
 
     Raises:
         ValueError: If the layers do not fit each other.
@@ -65,8 +65,8 @@ class Network:
     thread, which is kept for the next call.
     """
 
-    def __init__(self, stem, blocks, head=None, padding: str = 'same'):
-        self.stem, self.blocks, self.head, self.padding = stem, list(blocks), head, padding
+    def __init__(self, stem, blocks, head=None):
+        self.stem, self.blocks, self.head = stem, list(blocks), head
         self._check()
         self._lock = threading.Lock()
         self._packed, self._programs = None, {}
@@ -174,8 +174,6 @@ class Network:
             return self._programs[key]
 
     def _check(self):
-        if self.padding not in ('same', 'symmetric'):
-            raise ValueError(f"padding: expected 'same' or 'symmetric', got {self.padding!r}")
         if not self.blocks:
             raise ValueError('blocks: expected at least one')
         channels = _check_layer('stem', self.stem, (3, 3, 3, None))

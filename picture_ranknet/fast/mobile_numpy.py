@@ -15,12 +15,12 @@ def run(network, x, keep, side):
 
 def maps(network, picture):
     """Yield ``(i, map)`` for each of the maps of a picture ``(H, W, 3)``."""
-    y = relu6(convolve(picture, *network.stem, 2, network.padding))
+    y = relu6(convolve(picture, *network.stem, 2))
     for i, block in enumerate(network.blocks):
         x = y
         if block.expand is not None:
             y = relu6(y @ block.expand[0] + block.expand[1])
-        y = relu6(filter_channels(y, *block.depthwise, block.stride, network.padding))
+        y = relu6(filter_channels(y, *block.depthwise, block.stride))
         y = y @ block.project[0] + block.project[1]
         if block.adds_input:
             y += x
@@ -33,30 +33,28 @@ def relu6(x):
     return np.clip(x, np.float32(0), np.float32(6))
 
 
-def convolve(x, W, b, stride, padding):
+def convolve(x, W, b, stride):
     """Convolution of ``(H, W, C)`` by ``(k, k, C, K)``."""
-    return sum(window @ W[v, u] for v, u, window in windows(x, len(W), stride, padding)) + b
+    return sum(window @ W[v, u] for v, u, window in windows(x, len(W), stride)) + b
 
 
-def filter_channels(x, W, b, stride, padding):
+def filter_channels(x, W, b, stride):
     """Depthwise convolution of ``(H, W, C)`` by ``(k, k, C)``."""
-    return sum(window * W[v, u] for v, u, window in windows(x, len(W), stride, padding)) + b
+    return sum(window * W[v, u] for v, u, window in windows(x, len(W), stride)) + b
 
 
-def windows(x, kernel, stride, padding):
+def windows(x, kernel, stride):
     """Yield ``(v, u, what the kernel's number in row v and column u meets)``."""
-    before, sizes = zip(*(fit(n, kernel, stride, padding) for n in x.shape[:2]))
+    before, sizes = zip(*(fit(n, kernel, stride) for n in x.shape[:2]))
     padded = np.pad(x, [(b, kernel) for b in before] + [(0, 0)])
     for v in range(kernel):
         for u in range(kernel):
             yield v, u, padded[v:v + stride * sizes[0]:stride, u:u + stride * sizes[1]:stride]
 
 
-def fit(n: int, kernel: int, stride: int, padding: str) -> tuple:
-    """Zeros before a side of ``n`` pixels, and pixels of the output."""
+def fit(n: int, kernel: int, stride: int) -> tuple:
+    """Zeros before a side of ``n`` pixels, and pixels of the output, by TensorFlow's ``SAME``."""
     size = -(-n // stride)
-    if padding == 'symmetric':
-        return kernel // 2, size
     return max((size - 1) * stride + kernel - n, 0) // 2, size
 
 

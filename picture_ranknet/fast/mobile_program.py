@@ -163,7 +163,7 @@ class _Writer:
     def _shapes(self):
         """Height, width and channels, with padding, of the maps."""
         network = self.network
-        h, w = (fit(n, 3, 2, network.padding)[1] for n in self.sides)
+        h, w = (fit(n, 3, 2)[1] for n in self.sides)
         yield h, w, padded(network.stem)
         for block in network.blocks:
             h, w = -(-h // block.stride), -(-w // block.stride)
@@ -204,7 +204,7 @@ class _Writer:
         h, w, K = self.shapes[0]
         target = self._target(0, None, picture)
         n_chunks = min(h, TASKS)
-        before, left = (fit(n, 3, 2, self.network.padding)[0] for n in self.sides)
+        before, left = (fit(n, 3, 2)[0] for n in self.sides)
         self._step(mk.STEM, n_chunks, PICTURES=1, FIRST=picture, TARGET=target, HEIGHT=height,
                    WIDTH=width, CHANNELS=3, OUT_HEIGHT=h, OUT_WIDTH=w, OUT_CHANNELS=K,
                    GROUPS=groups(K), WEIGHTS=self.packed.stem, BEFORE=before, LEFT=left,
@@ -217,7 +217,7 @@ class _Writer:
         block = self.network.blocks[i]
         (height, width, C), (h, w, _) = self.shapes[i:i + 2]
         kernel, E = len(block.depthwise[0]), padded(block.depthwise)
-        (before, _), (left, _) = (fit(m, kernel, block.stride, self.network.padding)
+        (before, _), (left, _) = (fit(m, kernel, block.stride)
                                   for m in (height, width))
         plane_width = max((w - 1) * block.stride + kernel, left + width)
         plane_height = max((h - 1) * block.stride + kernel, before + height)

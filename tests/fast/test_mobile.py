@@ -22,7 +22,7 @@ def layer(*shape):
             rng.normal(size=shape[-1]).astype(np.float32))
 
 
-def build(padding='same', head=True):
+def build(head=True):
     """All kinds of blocks, with few channels that 8 does not divide."""
     return mobile.Network(layer(3, 3, 3, 12), [
         mobile.Block(None, layer(3, 3, 12), layer(12, 10)),
@@ -30,7 +30,7 @@ def build(padding='same', head=True):
         mobile.Block(layer(13, 78), layer(3, 3, 78), layer(78, 13), adds_input=True),
         mobile.Block(layer(13, 16), layer(3, 3, 16), layer(16, 40), stride=2),
         mobile.Block(layer(40, 130), layer(5, 5, 130), layer(130, 9)),
-    ], layer(9, 75) if head else None, padding)
+    ], layer(9, 75) if head else None)
 
 
 def pictures(n, height=33, width=47):
@@ -52,21 +52,20 @@ def use_threads():
     threads.use(None)
 
 
-@pytest.mark.parametrize('padding', ['same', 'symmetric'])
 @pytest.mark.parametrize('height, width', [(33, 47), (32, 40)])
-def test_plain_maps_are_those_of_chainers_convolutions(padding, height, width):
+def test_plain_maps_are_those_of_chainers_convolutions(height, width):
     def convolve(x, W, b, stride=1, groups=1):
         k, around = W.shape[3], []
         for n in x.shape[2:]:
             total = max((-(-n // stride) - 1) * stride + k - n, 0)
-            around.append((total // 2, total - total // 2) if padding == 'same' else (k // 2,) * 2)
+            around.append((total // 2, total - total // 2))
         x = np.pad(x, [(0, 0), (0, 0), *around])
         return F.convolution_2d(x, W, b, stride, groups=groups).array
 
     def pointwise(x, W, b):
         return convolve(x, W.T[:, :, None, None], b)
 
-    network, x = build(padding), pictures(2, height, width)
+    network, x = build(), pictures(2, height, width)
     y = np.clip(convolve(x.transpose(0, 3, 1, 2), network.stem[0].transpose(3, 2, 0, 1),
                          network.stem[1], 2), 0, 6)
     maps = plainly(network, x, KEEP)
@@ -85,11 +84,10 @@ def test_plain_maps_are_those_of_chainers_convolutions(padding, height, width):
 
 
 @needs_kernels
-@pytest.mark.parametrize('padding', ['same', 'symmetric'])
 @pytest.mark.parametrize('sides', SIDES)
 @pytest.mark.parametrize('n', [0, 1, 5])
-def test_compiled_maps_are_the_plain_ones(padding, sides, n):
-    network, x = build(padding), pictures(n, *sides)
+def test_compiled_maps_are_the_plain_ones(sides, n):
+    network, x = build(), pictures(n, *sides)
     for ours, plain in zip(network(x, KEEP), plainly(network, x, KEEP)):
         assert ours.shape == plain.shape and ours.dtype == plain.dtype == np.float32
         np.testing.assert_allclose(ours, plain, rtol=1e-4, atol=1e-4)
@@ -158,10 +156,9 @@ def test_several_threads_may_call_one_network(use_threads):
 
 
 @needs_kernels
-@pytest.mark.parametrize('padding', ['same', 'symmetric'])
 @pytest.mark.parametrize('sides', SIDES)
 def test_compiled_loops_read_nothing_they_have_not_written_and_stay_in_their_memory(
-        monkeypatch, sides, padding):
+        monkeypatch, sides):
     from picture_ranknet.fast import mobile_program
     made = []
 
@@ -171,7 +168,7 @@ def test_compiled_loops_read_nothing_they_have_not_written_and_stay_in_their_mem
         return around[64:64 + size]
 
     monkeypatch.setattr(mobile_program, 'aligned', guarded)
-    for array in build(padding)(pictures(3, *sides), KEEP):
+    for array in build()(pictures(3, *sides), KEEP):
         assert np.isfinite(array).all()
     assert len(made) >= 3
     for around, size in made:
@@ -250,8 +247,7 @@ def test_where_the_loops_do_not_compile_numpy_takes_over_with_one_note(monkeypat
 
 
 def test_plain_zeros_around_a_side():
-    assert mobile_numpy.fit(80, 3, 2, 'same') == (0, 40)  # one more behind
-    assert mobile_numpy.fit(80, 5, 2, 'same') == (1, 40)
-    assert mobile_numpy.fit(81, 3, 2, 'same') == (1, 41)
-    assert mobile_numpy.fit(80, 3, 2, 'symmetric') == (1, 40)
-    assert mobile_numpy.fit(1, 5, 1, 'same') == (2, 1)
+    assert mobile_numpy.fit(80, 3, 2) == (0, 40)  # one more behind
+    assert mobile_numpy.fit(80, 5, 2) == (1, 40)
+    assert mobile_numpy.fit(81, 3, 2) == (1, 41)
+    assert mobile_numpy.fit(1, 5, 1) == (2, 1)
