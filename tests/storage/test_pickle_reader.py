@@ -37,7 +37,7 @@ values = st.recursive(
     max_leaves=20)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(values, st.integers(0, 5), st.booleans(), st.booleans())
 def test_plain_values_are_read_as_pickle_reads_them(value, protocol, in_python, optimized):
     if in_python:
