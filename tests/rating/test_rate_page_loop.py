@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from picture_ranknet.rating import server
-from picture_ranknet.rating.journal import Journal
+from picture_ranknet.rating.journal import PAIRS, Journal
+from picture_ranknet.rating.pairs import PairSession
 from picture_ranknet.rating.stars import StarSession
 from picture_ranknet.rating.training import Training
 
@@ -30,14 +31,27 @@ def open_page(blank_page, rated_files, ratings, monkeypatch):
         troubles.append(str(error))
 
     with contextlib.ExitStack() as closing:
-        def open_page(n_rated=0, twins=(), odd=None, train='train.py', **kind):
+        def open_page(n_rated=0, twins=(), odd=None, train='train.py', again=(), repeat_every=0,
+                      **kind):
             X = np.load('X.npy')
             for row, other in twins:
                 X[row] = X[other]
             journal = closing.enter_context(Journal('mine.txt', len(X), 'id'))
             for row in range(n_rated):
                 journal.rate(row, 5 if row == odd else ratings[row])
-            session = closing.enter_context(StarSession(X, journal, repeat_every=0))
+            for row, rating in again:
+                journal.rate(row, rating, is_repeat=True)
+            return show(StarSession(X, journal, repeat_every=repeat_every), train, kind)
+
+        def open_pairs(n_compared=0, **kind):
+            X = np.load('X.npy')
+            journal = closing.enter_context(Journal('mine.txt', len(X), 'id', PAIRS))
+            for row in range(n_compared):
+                journal.compare(row, row + 1, row)
+            return show(PairSession(X, journal), 'train.py', kind)
+
+        def show(session, train, kind):
+            closing.enter_context(session)
             serving = closing.enter_context(server.Server(
                 session, 'X.npy', training=Training([sys.executable, train], 'X.npy', 'mine.txt')))
             page = blank_page(**kind)
@@ -46,6 +60,7 @@ def open_page(blank_page, rated_files, ratings, monkeypatch):
             page.goto(serving.url)
             page.wait_for_function('() => document.querySelector("#stage")?.dataset.ready')
             return page, session
+        open_page.pairs = open_pairs
         yield open_page
     assert troubles == []
 
@@ -54,6 +69,14 @@ def wait_for_lesson(page, session):
     """Until something has been learnt from the ratings."""
     while len(session.expected()[0]) + len(session.expected_without()[0]) == 0:
         page.wait_for_timeout(50)
+
+
+def row_of(page, former=None):
+    """What can be answered, once it is not the former: rows, as a string."""
+    return page.wait_for_function('''former => {
+        const {ready} = document.querySelector('#stage').dataset;
+        return ready !== former && ready;
+    }''', arg=former).json_value()
 
 
 def open_list(page):
@@ -115,6 +138,18 @@ def test_near_duplicates_are_rated_together(open_page):
     assert page.locator('.tag.own').all_inner_texts() == ['4', '4', '4']
 
 
+def test_the_curve_is_drawn_under_how_far_one_agrees_with_oneself(open_page):
+    page, _ = open_page(26, again=[(0, 2), (1, 3), (2, 1), (3, 5), (4, 4), (5, 1)])
+    page.wait_for_selector('#curve .ceiling', state='attached')
+    said = page.inner_text('#agreement').replace('\u00a0', ' ')
+    assert said.startswith('You agree with yourself in ')
+    assert ' shown again: the dashed line' in said
+    ceiling, curve = (page.locator(f'#curve {part}').bounding_box()['y']
+                      for part in ('.ceiling', 'circle'))
+    assert curve < ceiling  # it ranks better than this person agrees, and cannot be told to
+    assert 'can hardly help' in page.inner_text('#prediction')
+
+
 def test_pictures_side_by_side_are_rated_by_keys_and_buttons(open_page):
     page, session = open_page(6)
     open_list(page)
@@ -169,6 +204,16 @@ def test_training_is_started_and_its_ranking_shown(open_page, rated_files):
     assert len((rated_files / 'mine.txt').read_text().split()) == 30
 
 
+def test_training_on_pairs_ranks_all_of_them(open_page, rated_files):
+    page, _ = open_page.pairs(12)
+    page.keyboard.press('t')
+    page.click('#train')
+    page.wait_for_selector('#see-model:visible')
+    assert np.isfinite(np.loadtxt(rated_files / 'mine.txt')).sum() == 13
+    page.click('#see-model')
+    page.wait_for_selector('.cell')
+
+
 def test_training_that_fails_says_why(open_page):
     page, _ = open_page(20, train='missing.py')
     page.keyboard.press('t')
@@ -192,22 +237,16 @@ def swipe(page, distance):
 def test_a_phone_rates_by_buttons_and_swipes(open_page):
     page, session = open_page(**PHONE)
 
-    def row(former=None):
-        return page.wait_for_function('''former => {
-            const {ready} = document.querySelector('#stage').dataset;
-            return ready !== former && ready;
-        }''', arg=former).json_value()
-
-    first = row()
+    first = row_of(page)
     page.tap('.level >> nth=4')
-    second = row(first)
+    second = row_of(page, first)
     assert session.journal.ratings[int(first)] == 5
     swipe(page, 20)       # too short
     swipe(page, -150)
-    third = row(second)
+    third = row_of(page, second)
     assert third != first
     swipe(page, 150)
-    assert row(third) == second
+    assert row_of(page, third) == second
     assert np.isfinite(session.journal.ratings).sum() == 1
     for button in page.locator('button:visible:not(.neighbour)').all():
         assert button.bounding_box()['height'] >= 44
