@@ -157,9 +157,9 @@ def opened(path: str, max_pixels: int = MAX_PIXELS) -> Iterator[Video]:
     kind = kinds.tell_file(path)
     try:
         # abspath: FFmpeg takes 'a:b.mp4' for the file b.mp4 of a protocol a.
-        # replace: titles may be in any encoding, and do not matter.
-        container = av.open(os.path.abspath(path), format=FORMATS.get(kind and kind.name),
-                            metadata_errors='replace')
+        # Titles may be in any encoding; from PyAV 19 on, that does not matter anyway.
+        errors = {'metadata_errors': 'replace'} if int(av.__version__.split('.')[0]) < 19 else {}
+        container = av.open(os.path.abspath(path), format=FORMATS.get(kind and kind.name), **errors)
     except av.FFmpegError as e:
         raise _damaged(path) from e
     with container:

@@ -72,8 +72,8 @@ def test_a_frame_beyond_the_border_ends_the_animation(tmp_path):
 
 def test_pillow_and_we_write_and_read_the_same(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (3, 20, 30, 3), np.uint8)
-    parts = [Image.fromarray(img).quantize(50) for img in noise]
+    parts = [Image.fromarray(img) for img in noise]
     parts[0].save(tmp_path / 'a.png', save_all=True, append_images=parts[1:], duration=100)
     with images.opened(str(tmp_path / 'a.png')) as pictures:
         for part, (_, get) in zip(parts, pictures):
-            np.testing.assert_array_equal(get()[:, :, ::-1], np.asarray(part.convert('RGB')))
+            np.testing.assert_array_equal(get()[:, :, ::-1], np.asarray(part))
