@@ -215,6 +215,7 @@ def run_ahead(items: Iterator, n: int = 1, weigh: Callable[[Any], float] = lambd
         with changed:
             is_closed = True
             changed.notify_all()
-        thread.join()
+        if not sys.is_finalizing():  # when Python exits, its thread has been stopped for ever
+            thread.join()
     if error:
         raise error
