@@ -213,7 +213,7 @@ def test_stars_of_other_programs_are_where_rating_begins(run_here, tmp_path, mon
     monkeypatch.setattr(rate, 'serve', lambda *_: None)
     done = run_here('rate.py', 'art', '--from_xmp')
     assert done.returncode == 0, done.stderr
-    assert '2 ratings taken from sidecars -> art_ratings.txt' in done.stdout
+    assert '2 ratings taken from XMP -> art_ratings.txt' in done.stdout
     assert (tmp_path / 'art_ratings.txt').read_text() == '4\nnan  # no face\nnan\n'
 
 
