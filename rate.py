@@ -81,12 +81,13 @@ def make_session(X, journal, is_pairs, model_path, seed):
     if is_pairs:
         from picture_ranknet.rating.pairs import PairSession
         return PairSession(X, journal, seed, messages.note)
+    from picture_ranknet.rating import looks
     from picture_ranknet.rating.stars import StarSession
     score = None
     if model_path:
         from picture_ranknet.models import scoring
         score = scoring.load_scorer(model_path, X)
-    return StarSession(X, journal, score, seed, messages.note)
+    return StarSession(X, journal, score, seed, messages.note, find_eye=looks.find_eye)
 
 
 def serve(session, X_path, port, share, opens_browser):

@@ -13,6 +13,6 @@ person::
             print(server.url)
             server.wait()
 
-``order`` and ``bradley_terry`` are the mathematics behind the two sessions;
+``gaussian_process`` and ``bradley_terry`` are the mathematics behind the two sessions;
 ``clicks`` needs neither person nor browser.
 """

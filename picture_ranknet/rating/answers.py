@@ -93,7 +93,10 @@ def add_views(pages, session, training=None):
 
 def add_training(pages, session, tell, training):
     """Add a run of train.py, and its plots, to a blueprint."""
-    tell.post('/train', lambda _: {'started': training.start(session.save)})
+    def train(said):
+        return {'started': training.start(session.save, said.get('replace') is True)}
+
+    tell.post('/train', train)
 
     @pages.get('/result/<name>')
     def result(name):

@@ -1,25 +1,23 @@
 """Pictures are rated one by one, in an order in which few ratings are enough."""
 import math
+import threading
 from collections.abc import Callable
 from typing import Optional
 
 import numpy as np
 
-from picture_ranknet.pictures import drawing
-from picture_ranknet.pictures.descriptor import describe
-from picture_ranknet.rating import order, repeats
+from picture_ranknet.rating import gaussian_process, looks, repeats
 from picture_ranknet.rating.entries import Rating, Skip, kind_of
 from picture_ranknet.rating.journal import Journal
 from picture_ranknet.rating.session import Session
-from picture_ranknet.storage import arrays
 
 POOL = 4000           # pictures among which the next ones are chosen
 AHEAD = 4             # pictures that are chosen, and announced, before they are needed
 LEAST_AHEAD = 2       # ... of which some are drawn at random when keys come faster than thoughts
-FAVOURITE_EVERY = 4   # of the next pictures one in so many is expected to be liked
 REPEAT_EVERY = 15     # of the answers one in so many is asked a second time
 CURVE_STEP = 10       # ratings from one point of the curve to the next
 MORE = 40             # ratings for which the gain is predicted
+SEE_AFTER = 2         # seconds, so that the page is there first
 GOAL = 80             # ratings that will do; see benchmarks/RESULTS.md
 PREDICTABLE = .55     # pair accuracy below which ratings cannot be predicted yet
 
@@ -32,6 +30,8 @@ class StarSession(Session):
         score (callable): Scores an array of rows by a trained model; ``None``
             without a model.
         repeat_every (int): One in so many answers is asked a second time; 0 for none.
+        find_eye (callable): Finds what sees pictures, as :func:`looks.find_eye`; ``None`` to
+            go by gradients and colours.
 
     Attributes:
         curve (list of tuple): Number of ratings, and pair accuracy with these.
@@ -43,12 +43,16 @@ class StarSession(Session):
 
     def __init__(self, X: np.ndarray, journal: Journal, score: Optional[Callable] = None,
                  seed: int = 0, note: Callable = lambda line: None,
-                 repeat_every: int = REPEAT_EVERY):
+                 repeat_every: int = REPEAT_EVERY, find_eye: Optional[Callable] = None):
         super().__init__(X, journal, seed, note)
         self.levels = journal.levels
         self.curve, self.accuracy, self.gain = [], None, None
         self._score = score
         self._repeat_every = repeat_every
+        self._find_eye = find_eye
+        self._seen = None  # what is seen of the pool, and the pool, when that is known
+        if find_eye:
+            self._threads.append(threading.Thread(target=self._see_pool, daemon=True))
         self._later = {}  # row: None, skipped or passed, in the order in which they come again
         for said in journal.history:
             if isinstance(said, Skip):
@@ -56,7 +60,6 @@ class StarSession(Session):
             elif isinstance(said, Rating):
                 self._later.pop(said.row, None)
         self._repeats = set()  # rows that are asked again
-        self._n_drawn = 0
         self._draw_pool()
         self._queue = []
         self._fill_at_random(AHEAD)
@@ -68,27 +71,23 @@ class StarSession(Session):
         rows = self.rng.permutation(len(self.X))
         rated = np.isfinite(self.journal.ratings[rows])
         most_rated = max(POOL // 2, POOL - int((~rated).sum()))
-        self._pool = np.concatenate([rows[~rated], rows[rated][:most_rated]])[-POOL:]
+        self._drawn = np.concatenate([rows[~rated], rows[rated][:most_rated]])[-POOL:]
+        self._pool = self._drawn  # and what was rated outside of it
         self._index = {row: index for index, row in enumerate(self._pool.tolist())}
         self._at_random = iter(self._pool.tolist())
         self._taste = self._lesson = self._learnt_from = None
-        self._taken_in = set()
 
-    def _describe(self, rows):
-        """What pictures look like; ``None`` if the session ends meanwhile."""
-        descriptions = []
-        for start in range(0, len(rows), 64):
-            if self.is_over:
-                return None
-            descriptions.append(describe(np.stack([
-                np.asarray(drawing.to_image(self.X[row])).transpose(2, 0, 1)  # HWC -> CHW
-                for row in rows[start:start + 64]])))
-            arrays.release(self.X)
-        return np.concatenate(descriptions)
-
-    def _look_at(self, rows):
-        scores = self._score(rows) if self._score else None
-        return self._describe(rows), scores
+    def _see_pool(self):
+        """Look at the pool by a network, in the background, and again when it is replaced."""
+        pool = None
+        while not self._is_over.wait(SEE_AFTER):
+            if self._taste is not None and pool is not self._drawn:
+                pool = self._drawn
+                seen = looks.see(self.X, pool, lambda: self.is_over, self._find_eye, self._note)
+                if seen is None:
+                    return
+                self._seen = pool, seen
+                self._has_news.set()
 
     def _is_open(self, rows):
         """Which of some rows have no rating, are faces, and were not set aside."""
@@ -99,12 +98,11 @@ class StarSession(Session):
 
     def think(self):
         """Learn from the ratings, and choose what comes next."""
-        if self._taste is None:
-            descriptions, scores = self._look_at(self._pool)
-            if descriptions is None:
-                return
-            self._taste = order.Taste(descriptions, scores)
-        self._take_strangers_in()
+        try:
+            self._look()
+            self._take_strangers_in()
+        except looks.Ended:
+            return
         with self.lock:
             ratings = self.journal.ratings[self._pool]
         rated = np.flatnonzero(np.isfinite(ratings))
@@ -113,6 +111,24 @@ class StarSession(Session):
             self._learn(rated, ratings[rated])
             self._learnt_from = said
         self._choose_next(rated)
+
+    def _look(self):
+        """Learn what the pool looks like, and what a network sees of it once that is known."""
+        if self._taste is None:
+            self._looks = looks.Plain(self.X, self._drawn, lambda: self.is_over)
+            self._scores = self._score(self._drawn) if self._score else None
+        elif self._seen and self._seen[0] is self._drawn and self._looks is not self._seen[1]:
+            self._looks = self._seen[1]
+        else:
+            return
+        taste = gaussian_process.Taste(self._looks.first, self._scores)
+        with self.lock:
+            self._taste, self._lesson, self._learnt_from, self.curve = taste, None, None, []
+            self._pool = self._drawn  # without what was rated outside of it: that follows again
+            self._index = {row: index for index, row in enumerate(self._pool.tolist())}
+            announced = [self._index[row] for row in self._queue if row in self._index]
+        self._taken_in = set()
+        self._take_in(announced)
 
     def _take_strangers_in(self):
         """Extend the pool by what was rated outside of it, or draw another one."""
@@ -124,10 +140,8 @@ class StarSession(Session):
         strangers = np.array(sorted(strangers)[:max(0, room)], int)
         if not len(strangers):
             return
-        descriptions, scores = self._look_at(strangers)
-        if descriptions is None:
-            return
-        self._taste.add(descriptions, scores)
+        scores = self._score(strangers) if self._score else None
+        self._taste.add(self._looks(strangers), scores)
         with self.lock:
             self._index.update((row, len(self._pool) + number)
                                for number, row in enumerate(strangers.tolist()))
@@ -167,7 +181,7 @@ class StarSession(Session):
     # What comes next
 
     def _choose_next(self, rated):
-        """Fill the queue: the most informative pictures, now and then a favourite or a repeat."""
+        """Fill the queue: the most informative pictures, now and then a repeat."""
         self._take_in([index for index in rated.tolist() if index not in self._taken_in])
         while not self.is_over:
             with self.lock:
@@ -183,19 +197,12 @@ class StarSession(Session):
                         self._draw_pool()  # this one is used up; the next thought looks at another
                         self._has_news.set()
                     return
-            index = self._choose(candidates, len(rated))
-            self._n_drawn += 1
+            index = self._taste.most_telling(candidates)
             self._take_in([index])
             row = int(self._pool[index])
             with self.lock:
                 if row not in self._queue and self._is_open(np.array([row])):
                     self._queue.append(row)
-
-    def _choose(self, candidates, n_rated):
-        has_opinion = self._lesson is not None and (n_rated >= 2 * order.FEWEST or self._score)
-        if has_opinion and self._n_drawn % FAVOURITE_EVERY == FAVOURITE_EVERY - 1:
-            return int(candidates[self._lesson.scores[candidates].argmax()])
-        return self._taste.most_telling(candidates)
 
     def _take_in(self, indices):
         self._taste.take_in(indices)

@@ -12,7 +12,7 @@ import numpy as np
 from picture_ranknet.errors import InputError
 from picture_ranknet.storage import ratings_txt
 
-PLOTS = 'ranking.png', 'loss.png'
+PLOTS = 'ranking.png', 'loss.png', 'held_out.png'
 KEPT = 5  # lines of output
 
 
@@ -20,9 +20,9 @@ class Training:
 
     """A run of ``train.py`` in the background; one at a time.
 
-    Its outputs are named after the ratings, so that it replaces nothing but
-    those of its own last run: ``mine_model.pkl``, ``mine_pred.txt`` and
-    ``mine_result/`` for ``mine.txt``.
+    Its outputs are named after the ratings: ``mine_model.pkl``,
+    ``mine_pred.txt`` and ``mine_result/`` for ``mine.txt``.  Those of its own
+    last run are replaced; what was there before only if it may be.
 
     Args:
         command (list of str): Starts ``train.py``: a Python and its path.
@@ -39,16 +39,24 @@ class Training:
         self._process = None
         self._lines = collections.deque(maxlen=KEPT)
         self._status, self._step = 'none', 0
+        self._has_run = False
         self._lock = threading.Lock()
 
-    def start(self, save: Callable[[], None]) -> bool:
-        """Start it, unless it is at work already.
+    def replaces(self) -> list:
+        """Files that were there before, and that it would replace."""
+        if self._has_run:
+            return []
+        return [path for path in (self.model, self.pred) if os.path.exists(path)]
+
+    def start(self, save: Callable[[], None], may_replace: bool = False) -> bool:
+        """Start it, unless it is at work already, or would replace what it must not.
 
         Args:
             save: Called before; it writes the ratings.
+            may_replace: Whether it may replace what :meth:`replaces` says.
         """
         with self._lock:
-            if self._status == 'running':
+            if self._status == 'running' or self.replaces() and not may_replace:
                 return False
             save()
             self._lines.clear()
@@ -56,7 +64,7 @@ class Training:
             self._process = subprocess.Popen(
                 self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT, encoding='utf-8', errors='replace')
-            self._status = 'running'
+            self._status, self._has_run = 'running', True
         threading.Thread(target=self._follow, daemon=True).start()
         return True
 
@@ -76,9 +84,13 @@ class Training:
                 self._process.wait()
 
     def state(self) -> dict:
-        """``status`` (none, running, done or failed), ``step``, last ``lines``, ``model``."""
+        """``status`` (none, running, done or failed), ``step``, last ``lines``, ``model``, ...
+
+        ``step`` is 0 where there are none; ``plots`` are those that there are.
+        """
         return {'status': self._status, 'step': self._step, 'lines': list(self._lines),
-                'model': self.model}
+                'model': self.model, 'replaces': self.replaces(),
+                'plots': [name for name in PLOTS if self.plot(name)]}
 
     def scores(self, n: int) -> Optional[np.ndarray]:
         """What the model thinks of each of ``n`` pictures; ``None`` if there is none, or no more.

@@ -138,6 +138,23 @@ def test_near_duplicates_are_rated_together(open_page):
     assert page.locator('.tag.own').all_inner_texts() == ['4', '4', '4']
 
 
+def test_a_picture_that_is_shown_again_does_not_give_its_rating_away(open_page, ratings):
+    page, session = open_page(20, repeat_every=15)
+    row = row_of(page)
+    for _ in range(8):  # the next ones are announced already
+        if [int(row)] == session.state()['repeats']:
+            break
+        page.keyboard.press('3')
+        row = row_of(page, row)
+    says(page, 'Shown again')
+    assert not page.is_visible('figure .badge')
+    assert page.locator('.level[aria-pressed=true]').count() == 0
+    other = 5 if ratings[int(row)] < 3 else 1
+    page.keyboard.press(str(other))
+    row_of(page, row)
+    assert session.journal.ratings[int(row)] == other and session.journal.history[-1].is_repeat
+
+
 def test_the_curve_is_drawn_under_how_far_one_agrees_with_oneself(open_page):
     page, _ = open_page(26, again=[(0, 2), (1, 3), (2, 1), (3, 5), (4, 4), (5, 1)])
     page.wait_for_selector('#curve .ceiling', state='attached')
@@ -224,7 +241,7 @@ def test_training_that_fails_says_why(open_page):
 
 
 def swipe(page, distance):
-    box = page.locator('#stage .pictures figure').bounding_box()
+    box = page.locator('#stage .frame').first.bounding_box()
     x, y = box['x'] + box['width'] / 2, box['y'] + box['height'] / 2
     touch = page.context.new_cdp_session(page)
     for part in range(5):
@@ -250,6 +267,16 @@ def test_a_phone_rates_by_buttons_and_swipes(open_page):
     assert np.isfinite(session.journal.ratings).sum() == 1
     for button in page.locator('button:visible:not(.neighbour)').all():
         assert button.bounding_box()['height'] >= 44
+
+
+def test_a_phone_skips_a_pair_by_a_swipe_and_takes_it_back(open_page):
+    page, session = open_page.pairs(**PHONE)
+    first = row_of(page)
+    swipe(page, -150)
+    second = row_of(page, first)
+    assert session.state()['skipped'] == 1
+    swipe(page, 150)
+    assert row_of(page, second) == first and session.state()['skipped'] == 0
 
 
 def test_a_phone_rates_several_of_the_list_by_buttons(open_page):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import metrics
-from picture_ranknet.rating import stars
+from picture_ranknet.rating import looks, stars
 from picture_ranknet.rating.journal import Journal
 from picture_ranknet.rating.session import median_gap
 from picture_ranknet.rating.stars import StarSession
@@ -125,14 +125,6 @@ def test_what_is_announced_comes_while_the_session_thinks(tmp_path, pictures):
                 before = now
                 if number % 20 == 0:
                     time.sleep(.02)
-
-
-def test_now_and_then_comes_what_is_expected_to_be_liked(session, ratings):
-    rate(session, ratings, 20)
-    queue = session.upcoming()
-    unrated = np.flatnonzero(np.isnan(session.journal.ratings))
-    (_, expected), = [group for group in session.ranking() if group[0] is None]
-    assert set(expected) == set(unrated.tolist()) and set(expected[:4]) & set(queue)
 
 
 def test_what_is_undone_is_to_be_rated_again(session, ratings):
@@ -301,6 +293,55 @@ def test_trouble_that_has_passed_is_forgotten(journal, pictures):
         fails.clear()
         session.rate(session.upcoming()[0], 4)
         wait_for(lambda: not session.state()['trouble'])
+
+
+class Eye:
+
+    """Sees how red and how blue pictures are, and keeps its eyes shut until it is told."""
+
+    kind, n_columns, sizes = 'test', 2, {'look': 2}
+
+    def __init__(self):
+        self.may_see = threading.Event()
+
+    def see(self, pictures):
+        self.may_see.wait(20)
+        return pictures[:, [0, 2]].mean(axis=(2, 3)).astype(np.float32)
+
+
+def test_what_a_network_sees_takes_the_place_of_colours_once_it_is_known(
+        journal, pictures, ratings, monkeypatch):
+    monkeypatch.setattr(stars, 'SEE_AFTER', .01)
+    for row in range(25):
+        journal.rate(row, ratings[row])
+    eye, rows = Eye(), np.arange(25, 30)
+    with StarSession(pictures, journal, repeat_every=0, find_eye=lambda note: eye) as session:
+        wait_for(lambda: session.accuracy)  # not waiting for it
+        before = session.upcoming()
+        eye.may_see.set()
+        wait_for(lambda: isinstance(session._looks, looks.Seen) and session.expected()[0].size)
+        assert session.upcoming() == before  # what was announced comes
+        assert metrics.pair_accuracy(ratings[rows], session.expected()[1][
+            np.argsort(session.expected()[0])]) == 1
+        session.rate(before[0], 3)
+        wait_for(lambda: len(session.upcoming()) == 4)
+
+
+@pytest.mark.parametrize('error', [None, MemoryError('of this kind')])
+def test_without_a_network_colours_are_enough(journal, pictures, monkeypatch, error):
+    monkeypatch.setattr(stars, 'SEE_AFTER', .01)
+    notes, asked = [], []
+
+    def find_eye(note):
+        asked.append(True)
+        if error:
+            raise error
+
+    with StarSession(pictures, journal, note=notes.append, find_eye=find_eye) as session:
+        wait_for(lambda: asked)
+        wait_for(lambda: not session._threads[-1].is_alive())
+        assert len(session.upcoming()) == 4 and session.state()['trouble'] is None
+    assert [note.split(': ')[-1] for note in notes] == (['of this kind'] if error else [])
 
 
 def test_saving_does_not_wait_for_thoughts(journal, pictures, tmp_path):

@@ -31,7 +31,18 @@ def test_it_is_followed_to_its_end(make):
     saved = []
     assert training.start(lambda: saved.append(True)) and saved == [True]
     assert wait(training) == {'status': 'done', 'step': 200, 'model': 'my.ratings_model.pkl',
-                              'lines': ['step: 100 | NDCG@100', 'step: 200 | NDCG@100', 'done']}
+                              'lines': ['step: 100 | NDCG@100', 'step: 200 | NDCG@100', 'done'],
+                              'replaces': [], 'plots': []}
+
+
+def test_what_was_there_before_is_replaced_only_if_it_may_be(make, tmp_path):
+    training = make('')
+    (tmp_path / 'my.ratings_model.pkl').write_text('made last year')
+    assert training.state()['replaces'] == ['my.ratings_model.pkl']
+    assert not training.start(lambda: None) and training.state()['status'] == 'none'
+    assert training.start(lambda: None, may_replace=True)
+    assert wait(training)['status'] == 'done'
+    assert training.start(lambda: None)  # replaces what it has made itself
 
 
 def test_why_it_failed_is_the_last_line(make):

@@ -1,4 +1,4 @@
-"""Which picture to rate next, so that few ratings are enough, and how well they predict so far.
+"""What some ratings tell of all pictures, how well they predict, and which rating would tell most.
 
 A Gaussian process on what pictures look like: pictures that look alike are
 expected to be liked alike, and along a main direction of their looks, from
@@ -20,7 +20,6 @@ from typing import Optional
 
 import numpy as np
 
-LEAST_DEVIATION = .02   # of what is described; what varies less is not magnified further
 EXPECTED_NOISE = 2      # variance of a rating, relative to the taste's, before there is any
 DIRECTIONS = 30         # in which pictures differ most
 LIKENESS = .7           # share of the taste that follows likeness; the rest, main directions
@@ -34,7 +33,7 @@ class Taste:
     """What is known of a person's taste in some pictures.
 
     Args:
-        descriptions (numpy.ndarray): Shape ``(M, D)``, as made by :func:`descriptor.describe`.
+        looks (numpy.ndarray): float32, shape ``(M, D)``, as of :mod:`looks`, mean about 0.
         scores (numpy.ndarray): Shape ``(M,)``, of a trained model, higher is
             better; ``None`` without a model.
 
@@ -44,10 +43,8 @@ class Taste:
         prior (numpy.ndarray): Expected ratings before any, shape ``(M,)``.
     """
 
-    def __init__(self, descriptions: np.ndarray, scores: Optional[np.ndarray] = None):
-        self._center = descriptions.mean(axis=0)
-        self._deviation = np.maximum(descriptions.std(axis=0), LEAST_DEVIATION)
-        self._known = self._standardize(descriptions)
+    def __init__(self, looks: np.ndarray, scores: Optional[np.ndarray] = None):
+        self._known = looks
         self._width = _median_square(self._known)
         self._directions = _main_directions(self._known)
         along = self._known @ self._directions
@@ -55,13 +52,10 @@ class Taste:
         self._usual_score = None
         if scores is not None and np.ptp(scores) > 0:
             self._usual_score = scores.mean(), scores.std()
-        self.prior = self._standardize_scores(scores, len(descriptions))
+        self.prior = self._standardize_scores(scores, len(looks))
         self.kernel = self._covariance(self._known, self.prior, self._known, self.prior)
         self._left = self.kernel.copy()  # covariance of what is not known yet
         self._taken_in = []
-
-    def _standardize(self, descriptions):
-        return ((descriptions - self._center) / self._deviation).astype(np.float32)
 
     def _standardize_scores(self, scores, n):
         if self._usual_score is None:
@@ -79,15 +73,15 @@ class Taste:
                                               y_prior.astype(np.float32))
         return kernel
 
-    def add(self, descriptions: np.ndarray, scores: Optional[np.ndarray] = None):
+    def add(self, looks: np.ndarray, scores: Optional[np.ndarray] = None):
         """Extend the pictures by some more, which get the last indices.
 
         Args:
-            descriptions (numpy.ndarray): Shape ``(K, D)``.
+            looks (numpy.ndarray): Shape ``(K, D)``.
             scores (numpy.ndarray): Shape ``(K,)``; needed if the first ones have scores.
         """
-        known = np.concatenate([self._known, self._standardize(descriptions)])
-        prior = np.concatenate([self.prior, self._standardize_scores(scores, len(descriptions))])
+        known = np.concatenate([self._known, looks])
+        prior = np.concatenate([self.prior, self._standardize_scores(scores, len(looks))])
         n = len(self)
         rows = self._covariance(known[n:], prior[n:], known, prior)
         self._known, self.prior = known, prior

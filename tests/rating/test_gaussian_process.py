@@ -2,8 +2,7 @@
 import numpy as np
 import pytest
 
-from picture_ranknet.rating import order as rating_order
-from picture_ranknet.rating.order import Taste
+from picture_ranknet.rating.gaussian_process import EXPECTED_NOISE, Taste
 
 
 @pytest.fixture
@@ -22,7 +21,7 @@ def liked(descriptions):
 def expected_error(kernel, known):
     """Mean variance of what is not known of pictures, by the textbook."""
     inverse = np.linalg.inv(kernel[np.ix_(known, known)]
-                            + rating_order.EXPECTED_NOISE * np.eye(len(known)))
+                            + EXPECTED_NOISE * np.eye(len(known)))
     return np.mean(np.diag(kernel - kernel[:, known] @ inverse @ kernel[known]))
 
 
@@ -40,7 +39,7 @@ def test_each_of_two_kinds_of_pictures_is_shown_early():
     kinds = np.repeat([0., 1.], [25, 15])
     descriptions = np.float32(kinds[:, None] * 20) + np.random.default_rng(0).normal(
         size=(40, 3)).astype(np.float32) * .1
-    taste = Taste(descriptions)
+    taste = Taste(descriptions - descriptions.mean(axis=0))
     first = taste.most_telling(np.arange(40))
     taste.take_in([first])
     second = taste.most_telling(np.delete(np.arange(40), first))
