@@ -35,6 +35,14 @@ def root():
     return ROOT
 
 
+@pytest.fixture(autouse=True, scope='session')
+def no_listeners():
+    """A command that runs in this process leaves nothing that speaks in a later test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(devices, 'announce_compilation', lambda note: None)
+        yield
+
+
 @pytest.fixture
 def run(tmp_path):
     """Run a command in an empty folder, as a user does; returns what it said."""
@@ -49,8 +57,6 @@ def run(tmp_path):
 def run_here(tmp_path, monkeypatch, capsys):
     """Run a command as ``run`` does, but in this process: sooner by all that is imported."""
     monkeypatch.chdir(tmp_path)
-    # Each call would add a listener of its own.
-    monkeypatch.setattr(devices, 'announce_compilation', lambda note: None)
 
     def run_here(command, *args):
         monkeypatch.setattr('sys.argv', [command])
