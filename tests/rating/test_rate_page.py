@@ -233,6 +233,7 @@ def test_digits_of_a_long_number_are_shown_and_never_reach_another_picture(rate,
 def test_a_larger_picture_of_the_source_takes_the_place_of_the_same_one(rate):
     rater = rate(sources=Sources())
     row = rater.row()
+    rater.page.wait_for_selector('.origin:text-is("film.mkv · frame 1,234 · 1:02:05")')
     rater.page.wait_for_selector('.large.refined')
     assert rater.page.evaluate('() => document.querySelector(".large").naturalWidth') == 700
     rater.page.keyboard.press('f')
@@ -248,7 +249,7 @@ class Sources:
     """What :mod:`sources` finds, in its place."""
 
     def about(self, row):
-        return {}
+        return {'source': 'tv/film.mkv', 'frame': 1234, 'time': 3725.04, 'box': None}
 
     def large(self, row):
         return Image.new('RGB', (700, 700))
