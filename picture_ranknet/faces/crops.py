@@ -102,6 +102,8 @@ def find_faces(paths: list[str], folder: str, *, search: Optional[Search] = None
     """
     search = search or Search()
     detectors = [] if whole_pictures else [FaceDetector(search)]  # fails before any work
+    if detectors and detectors[0].lost:
+        note(f'{detectors[0].lost}; without them, fewer faces are found')
 
     def make_detector():
         if whole_pictures:

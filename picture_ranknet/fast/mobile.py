@@ -59,7 +59,7 @@ class Network:
     Raises:
         ValueError: If the layers do not fit each other.
 
-    A call uses all threads (:mod:`machine.threads`), and gives the same values
+    A call uses all threads unless it is told to be alone (:mod:`machine.threads`), and gives the same values
     on any number of them and in any batch.  Several threads may call it at the
     same time.  Beyond the results, a call needs memory for a few pictures to a
     thread, which is kept for the next call.
@@ -72,7 +72,7 @@ class Network:
         self._packed, self._programs = None, {}
         self._maps, self._planes = _Memory(), _Memory()
 
-    def __call__(self, x: np.ndarray, keep: Iterable) -> list:
+    def __call__(self, x: np.ndarray, keep: Iterable, alone: bool = False) -> list:
         """The maps that blocks put out.
 
         Args:
@@ -80,6 +80,8 @@ class Network:
                 as they were when the network was trained.
             keep (iterable of int): Which maps: 0 is that of the first block,
                 ``len(blocks)`` that of the head.
+            alone (bool): Use only the thread that calls, as where others have
+                pictures of their own.
 
         Returns:
             list: For each of ``keep``, in its order, an array of float32,
@@ -89,7 +91,7 @@ class Network:
             ValueError: If the pictures have another shape, or there is no such
                 map.
         """
-        return self._run(x, tuple(keep), 0)
+        return self._run(x, tuple(keep), 0, 1 if alone else threads.count())
 
     def describe(self, x: np.ndarray, keep: Iterable, side: int = 3) -> list:
         """Means and deviations of the maps' channels, and means over the cells of a grid.
@@ -107,9 +109,9 @@ class Network:
         """
         if side < 1:
             raise ValueError(f'side: expected at least 1, got {side}')
-        return self._run(x, tuple(keep), side)
+        return self._run(x, tuple(keep), side, threads.count())
 
-    def _run(self, x, keep, side):
+    def _run(self, x, keep, side, n_threads):
         x = np.require(x, np.float32, ['C', 'A', 'W'])
         if x.ndim != 4 or x.shape[3] != 3 or min(x.shape[1:3]) < 1:
             raise ValueError(f'pictures: expected the shape (B, H, W, 3), got {x.shape}')
@@ -119,12 +121,12 @@ class Network:
         kernels = availability.kernels('mobile_kernels')
         if kernels is None:
             return mobile_numpy.run(self, x, keep, side)
-        return self._run_compiled(kernels, x, keep, side)
+        return self._run_compiled(kernels, x, keep, side, n_threads)
 
-    def _run_compiled(self, kernels, x, keep, side):
-        size = max(1, min(GROUP, -(-len(x) // threads.count())))
+    def _run_compiled(self, kernels, x, keep, side, n_threads):
+        size = max(1, min(GROUP, -(-len(x) // n_threads)))
         groups = threads.split(len(x), -(-len(x) // size))
-        together = threads.count() if len(groups) == 1 else 1  # threads that share a group
+        together = n_threads if len(groups) == 1 else 1  # threads that share a group
         programs = {n: self._program(x.shape[1:3], n, keep, side)
                     for n in {group.stop - group.start for group in groups} or {1}}
         layout = next(iter(programs.values())).layout
@@ -157,8 +159,11 @@ class Network:
             walk, maps = start(groups[0])
             threads.run(lambda _: walk(), range(together))
             self._maps.give(maps)
-        else:
+        elif n_threads > 1:
             threads.run(work, groups)
+        else:
+            for group in groups:
+                work(group)
         return layout.split(out)
 
     def _program(self, sides, n_pictures, keep, side):
