@@ -173,18 +173,20 @@ def crop_box(img: np.ndarray, box: tuple, size: int, margin: float = 0) -> np.nd
     Args:
         img: HWC, BGR, ``uint8``.
         box: ``(x, y, w, h)`` in pixels.
-        size: Side of the crop in pixels.
+        size: Side of the crop in pixels; 0: as large as it is in the frame.
         margin: On each side, as a fraction of the box's sides.
 
     Returns:
-        CHW, RGB, ``uint8``, shape ``(3, size, size)``.
+        CHW, RGB, ``uint8``, shape ``(3, size, size)``, or ``(3, H, W)`` if
+        ``size`` is 0.
     """
     height, width = img.shape[:2]
     left, top, crop_w, crop_h = with_margin(box, margin, width, height)
     crop = img[top:top + crop_h, left:left + crop_w]
-    shrinks = crop_w * crop_h > size * size
-    crop = cv2.resize(crop, (size, size),
-                      interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    if size:
+        shrinks = crop_w * crop_h > size * size
+        crop = cv2.resize(crop, (size, size),
+                          interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
     return crop[:, :, ::-1].transpose(2, 0, 1)  # HWC -> CHW, BGR -> RGB
 
 
