@@ -74,6 +74,10 @@ def add_choice_arguments(group):
     add('--keep_duplicates', action='store_true', help='keep pictures that are the same, too')
     add('--per_track', type=options.positive_int, metavar='N',
         help='keep the N best pictures of a face that is followed through a scene (default: all)')
+    add('--most', type=options.positive_int, metavar='N',
+        help='of all that would be kept, keep the N that differ most, the clearest first, as '
+             'EfficientNet-Lite0 sees them, if it is installed; with --append, pictures that are '
+             'there stay and count')
     add('--max_enlargement', type=options.positive_float, metavar='FACTOR',
         help='drop faces so small that --size enlarges them by more than this (default: '
              f'{settings.MAX_ENLARGEMENT}; with --no_faces, no limit)')
@@ -168,9 +172,11 @@ def main(argv=None):
     found = gather(found, messages.note)
     if found:  # the first process has everything
         bits = None if args.keep_duplicates else args.duplicate_bits
-        choice = choose_faces(found, settings.make_rules(
+        rules = settings.make_rules(
             args.size, args.no_faces, args.max_enlargement, args.min_sharpness,
-            args.min_confidence, bits, args.per_track), existing)
+            args.min_confidence, bits, args.per_track, args.most)
+        with messages.progress(0, 'faces', 'comparing') as bar:
+            choice = choose_faces(found, rules, existing, messages.note, messages.follow(bar))
         with messages.progress(0, 'crops', 'cutting') as bar:
             outputs.write(found, choice, existing, messages.note, messages.follow(bar))
         if n_others:
