@@ -108,6 +108,10 @@ def add_set_arguments(group):
     add('--drop', type=options.row_numbers, metavar='ROWS', help='remove rows, such as 3,17,20-24')
     add('--review', metavar='PNG', type=options.file_ending('.png'),
         help='draw the set with row numbers, to see what to --drop')
+    add('--characters', action='store_true',
+        help='say who is who: give faces that EfficientNet-Lite0 finds alike a number in the '
+             'column character of X.csv, for --valid_by of train.py; what you write there stays; '
+             'without sources, in the set that is there')
     add('--ratings', metavar='TXT',
         help='ratings of the set, kept in step: --append adds lines of nan, --drop removes lines')
 
@@ -116,7 +120,7 @@ def parse_args(argv):
     """Parse the options, and check those that go together."""
     parser = build_parser()
     args = parser.parse_args(argv)
-    args.edits = args.drop or args.review or args.crops and not args.sources
+    args.edits = args.drop or args.review or (args.crops or args.characters) and not args.sources
     if args.edits and args.sources:
         parser.error('--drop and --review work on a set that exists; leave out the sources')
     if not args.edits and not args.sources:
@@ -145,10 +149,10 @@ def main(argv=None):
         picture_set.finish(args.output)
     ranks.tell(None)  # the others wait for it
     outputs = Outputs(args.output, args.crops, args.review if args.edits else args.sheet,
-                      args.dropped, args.ratings, args.crop_size)
+                      args.dropped, args.ratings, args.crop_size, args.characters)
     if args.edits:
         if ranks.is_first():
-            with messages.progress(0, 'crops', 'cutting') as bar:
+            with messages.progress(0, 'pictures', 'writing') as bar:
                 line = edit(outputs, args.drop, args.max_pixels, args.force, messages.note,
                             messages.follow(bar))
             print(line)
@@ -177,7 +181,7 @@ def main(argv=None):
             args.min_confidence, bits, args.per_track, args.most)
         with messages.progress(0, 'faces', 'comparing') as bar:
             choice = choose_faces(found, rules, existing, messages.note, messages.follow(bar))
-        with messages.progress(0, 'crops', 'cutting') as bar:
+        with messages.progress(0, 'pictures', 'writing') as bar:
             outputs.write(found, choice, existing, messages.note, messages.follow(bar))
         if n_others:
             messages.note(f'{count(n_others, "file")} skipped: neither pictures nor videos')

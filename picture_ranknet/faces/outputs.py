@@ -8,6 +8,7 @@ from typing import NamedTuple, Optional
 import numpy as np
 
 from picture_ranknet.errors import InputError
+from picture_ranknet.faces.characters import check_weights, fill_in
 from picture_ranknet.faces.choice import REASONS
 from picture_ranknet.faces.crops import Choice, Found, write_faces
 from picture_ranknet.faces.existing import NOTHING, ExistingSet, remove_rows
@@ -31,6 +32,7 @@ class Outputs(NamedTuple):
         ratings: The ratings of the set, which are changed with it.
         crop_size: Side of the PNG files in pixels, which are cut from the
             sources again; 0: as large as there; ``None``: as in the set.
+        characters: Whether the table says who is who.
     """
 
     pictures: str
@@ -39,6 +41,7 @@ class Outputs(NamedTuple):
     dropped: Optional[str] = None
     ratings: Optional[str] = None
     crop_size: Optional[int] = None
+    characters: bool = False
 
     @property
     def table(self) -> str:
@@ -69,6 +72,8 @@ class Outputs(NamedTuple):
         """
         check_outputs({'--output': [self.pictures, self.table], '--sheet': self.sheet,
                        '--ratings': self.ratings})
+        if self.characters:
+            check_weights()
         if not (force or append):
             for path in self.pictures, self.table:
                 if os.path.exists(path):
@@ -96,11 +101,13 @@ class Outputs(NamedTuple):
         """Write all of them: what was dropped, the set, the sheet and the crops.
 
         ``note`` is called with a line for the user, ``progress`` with the
-        number of crops that are cut again, and of all.
+        number of pictures that are looked at or cut again, and of all.
         """
         if self.dropped:
             save_dropped(found.store.crops(), choice.reasons, self.dropped)
         write_faces(self.pictures, found, choice, existing, self.ratings)
+        if self.characters:
+            fill_in(self.pictures, note, progress)
         if self.sheet:
             save_sheet(arrays.read_pictures(self.pictures), self.sheet, note)
         if self.crops:
@@ -255,13 +262,16 @@ def edit(outputs: Outputs, rows=None, max_pixels: int = MAX_PIXELS, force: bool 
         outputs.check_inputs(list(find_places(path, len(arrays.read_pictures(path)))))
     if rows:
         remove_rows(path, rows, outputs.ratings, force)
+    if outputs.characters:
+        fill_in(path, note, progress)
     X = arrays.read_pictures(path)
     if outputs.sheet:
         save_sheet(X, outputs.sheet, note)
     if outputs.crops:
         outputs.write_crops(max_pixels, note, progress)
-    written = ', '.join(filter(None, [rows and path, rows and outputs.ratings, outputs.sheet,
-                                      outputs.crops]))
+    written = ', '.join(filter(None, [
+        rows and path, outputs.characters and outputs.table, rows and outputs.ratings,
+        outputs.sheet, outputs.crops]))
     if not rows:
         return f'{count(len(X), "picture")} -> {written}'
     return f'{count(len(rows), "picture")} removed, {len(X):,} left -> {written}'

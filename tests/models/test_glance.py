@@ -40,3 +40,15 @@ def test_the_network_sees_the_means_of_its_last_stage(pictures):
     expected = network(x.astype(np.float32))[-2].array.mean(axis=(2, 3))
     large = np.kron(pictures[:1, :, ::20, ::20], np.ones((1, 1, 40, 40))).astype(np.uint8)
     np.testing.assert_allclose(glance.open_eye()(large), expected, atol=1e-3)
+
+
+@needs_weights
+def test_faces_are_compared_with_usual_ones(pictures):
+    raw, seen = glance.open_raw_eye()(pictures), glance.open_eye_for_faces()(pictures)
+    assert raw.shape == seen.shape == (5, glance.LOOK)
+    np.testing.assert_allclose(raw[:, :glance.SIZE], glance.open_eye()(pictures), atol=1e-5)
+    np.testing.assert_allclose(np.square(seen).sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(np.square(seen[:, :glance.SIZE]).sum(axis=1), .5, rtol=1e-5)
+    center, deviation = np.load(glance.USUAL).astype(np.float32)
+    np.testing.assert_allclose(np.sign(seen), np.sign(raw - center))
+    assert (deviation > 0).all()
