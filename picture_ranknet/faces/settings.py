@@ -41,6 +41,7 @@ class Rules(NamedTuple):
             most this many of 144 bits, or twice as many within a track;
             ``None`` keeps duplicates.
         per_track: Faces kept of each track, at most; ``None``: all.
+        most: Pictures of the set, at most: those that differ most; ``None``: all.
     """
 
     min_side: float = SIZE / MAX_ENLARGEMENT
@@ -48,12 +49,13 @@ class Rules(NamedTuple):
     min_confidence: float = 0
     duplicate_bits: Optional[int] = 12
     per_track: Optional[int] = None
+    most: Optional[int] = None
 
 
 def make_rules(size: int = SIZE, whole_pictures: bool = False,
                max_enlargement: Optional[float] = None, min_sharpness: Optional[float] = None,
                min_confidence: float = 0, duplicate_bits: Optional[int] = 12,
-               per_track: Optional[int] = None) -> Rules:
+               per_track: Optional[int] = None, most: Optional[int] = None) -> Rules:
     """The rules for crops of ``size`` pixels; whole pictures are kept unless a number says so.
 
     Args:
@@ -62,9 +64,10 @@ def make_rules(size: int = SIZE, whole_pictures: bool = False,
         max_enlargement: Of a face in its crop; ``None``: ``MAX_ENLARGEMENT``,
             and no limit for whole pictures.
         min_sharpness: ``None``: that of :class:`Rules`, and 0 for whole pictures.
-        min_confidence, duplicate_bits, per_track: As of :class:`Rules`.
+        min_confidence, duplicate_bits, per_track, most: As of :class:`Rules`.
     """
     enlargement = max_enlargement or (math.inf if whole_pictures else MAX_ENLARGEMENT)
     if min_sharpness is None:
         min_sharpness = 0 if whole_pictures else Rules().min_sharpness
-    return Rules(size / enlargement, min_sharpness, min_confidence, duplicate_bits, per_track)
+    return Rules(size / enlargement, min_sharpness, min_confidence, duplicate_bits, per_track,
+                 most)
