@@ -10,7 +10,7 @@ from picture_ranknet.console import messages, options
 from picture_ranknet.console.command import shared_command
 from picture_ranknet.faces import settings
 from picture_ranknet.faces.settings import Rules, Search
-from picture_ranknet.machine import ranks, threads
+from picture_ranknet.machine import devices, ranks, threads
 from picture_ranknet.machine.opencv import check_opencv
 from picture_ranknet.pictures.limits import LARGEST, MAX_PIXELS
 from picture_ranknet.text import count
@@ -59,7 +59,8 @@ def add_search_arguments(group):
     add('--scale_factor', type=options.above_one, default=defaults.scale_factor, metavar='S',
         help='step from one size of faces to the next; nearer to 1 finds more and takes longer')
     add('--min_neighbors', type=options.natural_int, metavar='N', default=defaults.min_neighbors,
-        help='overlapping findings that make a face; fewer gives more faces, and more false ones')
+        help='how many of ten votes make a face; fewer gives more faces, and more false ones; with '
+             'a --cascade of another maker, overlapping findings')
     add('--min_size', type=options.positive_int, default=defaults.min_size, metavar='PIXELS',
         help='side of the smallest face')
 
@@ -86,7 +87,7 @@ def add_choice_arguments(group):
              f'(default: {defaults.min_sharpness}; with --no_faces, 0)')
     add('--min_confidence', type=options.natural_float, metavar='VOTES',
         default=defaults.min_confidence,
-        help='drop what is less sure to be a face, see the column confidence of X.csv')
+        help='drop what has fewer of ten votes for a face, see the column confidence of X.csv')
 
 
 def add_output_arguments(group):
@@ -160,6 +161,8 @@ def main(argv=None):
 
     check_opencv()
     threads.use(args.threads)
+    if not args.no_faces:
+        devices.announce_compilation(messages.note)
     outputs.check(args.force, args.append)
     existing = read_to_append(args.output, args.size, args.ratings, args.append)
     paths, n_others = find_sources(args.sources, leave_out=outputs.in_folders())

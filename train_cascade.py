@@ -119,8 +119,8 @@ def main(argv=None):
         raise InputError(f'{args.output} exists already; go on with it with --resume, overwrite it '
                          'with --force, or choose another name')
     if not args.faces and not (is_there and args.resume):
-        raise InputError(f'{args.output}: a second look needs a cascade before it; give the --faces '
-                         'to train one, or an output that is there, with --resume')
+        raise InputError(f'{args.output}: a second look needs a cascade before it; give the '
+                         '--faces to train one, or an output that is there, with --resume')
     stages = train_stages(args, command_line) if args.faces else ''
     if args.pictures:
         train_second_look(args, command_line)
@@ -175,7 +175,8 @@ def train_second_look(args, command_line):
     """Train the second look, and write it into the file of the cascade."""
     from picture_ranknet.faces.training import lbp_file, second_look
 
-    with messages.progress(len(args.pictures) + len(args.no_faces), 'pictures', '--pictures') as bar:
+    n = len(args.pictures) + len(args.no_faces)
+    with messages.progress(n, 'pictures', '--pictures') as bar:
         pictures = second_look.read_pictures(args.pictures, args.no_faces, args.fps, messages.note,
                                              messages.follow(bar))
     with messages.progress(1, 'steps', 'second look') as bar:

@@ -7,7 +7,6 @@ import pytest
 
 import train_cascade
 from picture_ranknet.faces.detector import read_cascade
-from picture_ranknet.faces.training import lbp_file
 from picture_ranknet.faces.training import second_look as second_look_training
 from picture_ranknet.models import efficientnet
 from support.drawn_faces import draw_face, draw_other

@@ -14,7 +14,8 @@ class Search(NamedTuple):
     Attributes:
         cascade: An OpenCV cascade (``.xml``); ``None`` takes the toolkit's own.
         scale_factor: Step from one size of faces to the next, above 1.
-        min_neighbors: Votes of overlapping findings that make a face.
+        min_neighbors: Votes that make a face: of the second look, which has
+            ten, or else overlapping findings.
         min_size: Side of the smallest face, in pixels of the frame.
         long_side: Larger pictures are shrunk to this many pixels, but a long
             one no further than its short side bears; 0 never shrinks.
@@ -36,7 +37,7 @@ class Rules(NamedTuple):
         min_side: Shorter side of a face, in pixels of the frame, at least.
         min_sharpness: Of the crop, in grey levels; see
             :func:`~picture_ranknet.pictures.sharpness.measure_sharpness`.
-        min_confidence: Votes of the second look.
+        min_confidence: Votes of the second look, 0 to 10.
         duplicate_bits: Two pictures are the same if their hashes differ in at
             most this many of 144 bits, or twice as many within a track;
             ``None`` keeps duplicates.

@@ -31,13 +31,15 @@ HAAR = """<opencv_storage><cascade type_id="opencv-cascade-classifier">
 <features><_><rects><_>2 2 4 4 -1.</_><_>2 4 4 2 2.</_></rects></_>
 <_><rects><_>5 2 4 4 -1.</_><_>6 3 2 2 4.</_></rects><tilted>1</tilted></_></features>
 </cascade></opencv_storage>"""
-LOOK = """<second_look><network>"{}"</network>
-<deviations type_id="opencv-matrix"><rows>1</rows><cols>744</cols><dt>f</dt><data>{}</data>
-</deviations><layers>{}</layers></second_look></opencv_storage>""".format('0' * 64, '1 ' * 744, ''.join(
-    """<_><weights type_id="opencv-nd-matrix"><sizes>4 {}</sizes><dt>c</dt><data>{}</data></weights>
+LAYER = """<_>
+<weights type_id="opencv-nd-matrix"><sizes>4 {}</sizes><dt>c</dt><data>{}</data></weights>
 <scales type_id="opencv-matrix"><rows>1</rows><cols>4</cols><dt>f</dt><data>1 1 1 1</data></scales>
 <biases type_id="opencv-matrix"><rows>1</rows><cols>4</cols><dt>f</dt><data>0 0 0 0</data></biases>
-</_>""".format(n, '1 ' * 4 * n) for n in (744, 4, 4)))
+</_>"""
+LOOK = """<second_look><network>"{}"</network>
+<deviations type_id="opencv-matrix"><rows>1</rows><cols>744</cols><dt>f</dt><data>{}</data>
+</deviations><layers>{}</layers></second_look></opencv_storage>""".format(
+    '0' * 64, '1 ' * 744, ''.join(LAYER.format(n, '1 ' * 4 * n) for n in (744, 4, 4)))
 LBP = media_samples.CASCADE
 LOOKED = LBP.replace('</opencv_storage>', LOOK)
 

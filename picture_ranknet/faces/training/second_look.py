@@ -183,13 +183,13 @@ def sample(pictures: Sequence[Picture], n: int, network, look, seed: list,
         For each picture shown: numbers, ``float16``, shape ``(c, INPUTS)``; what
         is there, ``(c,)``; and the offsets of a face, ``float32``, ``(c, 3)``.
     """
-    shown = [(i, time) for i, picture in enumerate(pictures)
-             for time in range(n * (WITH_FACES if len(picture.faces) else 1))]
+    shown = [(i, turn) for i, picture in enumerate(pictures)
+             for turn in range(n * (WITH_FACES if len(picture.faces) else 1))]
 
     def work(part):
         found = []
-        for i, time in shown[part]:
-            rng = np.random.default_rng([*seed, i, time])
+        for i, turn in shown[part]:
+            rng = np.random.default_rng([*seed, i, turn])
             found.append(_sample(pictures[i], network, look, rng))
             step()
         return found
