@@ -13,9 +13,7 @@ Regression: a Statistical View of Boosting*, Annals of Statistics 2000, section
 4.4 (Gentle AdaBoost); Liao et al., *Learning Multi-scale Block Local Binary
 Patterns for Face Recognition*, ICB 2007 (the features).
 """
-import argparse
 import os
-import re
 import shlex
 import sys
 import time
@@ -44,7 +42,7 @@ def build_parser():
     add('--no_faces', nargs='+', required=True, metavar='PATH',
         help='pictures and videos without faces, folders of them, or a table of boxes around all '
              'faces, which are left out')
-    add('--size', type=_window, default='24x24', metavar='WxH',
+    add('--size', type=options.size_from(9, 64), default='24x24', metavar='WxH',
         help='the window: the smallest face it finds, in pixels')
     add('--stages', type=options.positive_int, default=15, metavar='N', help='stages, at most')
     add('--hit_rate', type=options.ratio, default=goal.hit_rate, metavar='R',
@@ -89,14 +87,6 @@ def add_variation_arguments(group):
     add('--light', type=options.natural_float, default=defaults.light, metavar='R',
         help='vary contrast and brightness by up to this fraction')
     add('--no_mirror', action='store_true', help='do not mirror')
-
-
-def _window(text):
-    match = re.fullmatch(r'(\d{1,3})x(\d{1,3})', text)
-    if not match or not all(9 <= int(side) <= 64 for side in match.groups()):
-        raise argparse.ArgumentTypeError(
-            f'must be a width and a height from 9 to 64, such as 24x24, got {text!r}')
-    return int(match.group(1)), int(match.group(2))
 
 
 @command
@@ -154,19 +144,16 @@ def train_stages(args, command_line):
                                  args.positives, augmentation, args.seed)
     trainer = boosting.Trainer(cascade, *windows, scenes, args.negatives, args.search, args.seed,
                                false_alarm)
-    goal = Goal(args.hit_rate, args.false_alarm, args.weak, args.features)
-    while len(cascade.stages) < args.stages:
-        with messages.progress(trainer.n_mined, 'windows', 'mining') as bar:
-            windows = trainer.mine(messages.follow(bar))
-        if len(windows) < ENOUGH:
-            break
-        print(trainer.add_stage(windows, goal), flush=True)
+
+    def save():
         comment = record.describe(cascade, len(patches), len(scenes), trainer.hit_rate,
                                   trainer.false_alarm, command_line, sample_line)
         lbp_file.write(args.output, cascade, comment, args.hit_rate, args.false_alarm, second_look)
-    if not cascade.stages:
-        raise InputError(f'--no_faces: expected at least {ENOUGH} windows, got {len(windows)}; '
-                         'give more pictures')
+
+    with messages.progress(trainer.n_mined, 'windows', 'mining') as bar:
+        trainer.add_stages(args.stages, Goal(
+            args.hit_rate, args.false_alarm, args.weak, args.features), save, messages.say,
+            messages.follow(bar))
     n_weak = sum(len(stage.features) for stage in cascade.stages)
     return f'{count(len(cascade.stages), "stage")} of {count(n_weak, "weak classifier")} in '
 
