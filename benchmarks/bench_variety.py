@@ -77,19 +77,24 @@ def show_most(title, X, rows, numbers, measures):
     """A table: the measures of what each way keeps, functions of row numbers."""
     faces = [Face(0, '', 0, None, 0, 0, *map(int, box(row)), float(row['confidence']),
                   float(row['sharpness'])) for row in rows]
+    alike = [face._replace(confidence=None, sharpness=1, w=1, h=1) for face in faces]
     weights = weigh(faces)
     rng = np.random.default_rng(0)
     print(f'\n{title}, {len(X)} faces\n\n| kept | how | {" | ".join(measures)} |\n|---|---'
           + '|---' * len(measures) + '|')
     for n in numbers:
-        reasons = thin_out(faces, [KEPT] * len(X), X, n, X[:0])
-        ways = {'`--most`': [np.flatnonzero([reason == KEPT for reason in reasons])],
+        ways = {'`--most`': [most(faces, X, n)], 'without weights': [most(alike, X, n)],
                 'at random': [rng.permutation(len(X))[:n] for _ in range(50)],
                 'surest and sharpest': [np.argsort(-weights, kind='stable')[:n]]}
         for way, choices in ways.items():
             values = [np.mean([measure(kept) for kept in choices]) for measure in measures.values()]
             print(f'| {n} | {way} | ' + ' | '.join(f'{value:.3g}' for value in values) + ' |',
                   flush=True)
+
+
+def most(faces, X, n):
+    reasons = thin_out(faces, [KEPT] * len(X), X, n, X[:0])
+    return np.flatnonzero([reason == KEPT for reason in reasons])
 
 
 def measure_most(folder, data):

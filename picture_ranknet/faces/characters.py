@@ -16,7 +16,7 @@ from picture_ranknet.storage import arrays, picture_set, tables
 from picture_ranknet.text import count, silent
 
 COLUMN, GROUP = 'character', 'group'  # of the table
-ALIKE = .65          # mean cosine from which two groups are one
+ALIKE = .675         # mean cosine from which two groups are one
 AT_ONCE = 64         # pictures that are looked at
 BLOCK = 1000         # tracks that are merged at once
 MOST_GROUPS = 5000   # in memory

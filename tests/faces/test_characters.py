@@ -3,6 +3,7 @@ import csv
 
 import numpy as np
 import pytest
+from scipy.cluster import hierarchy
 
 from picture_ranknet.faces import characters
 from picture_ranknet.faces.characters import merge, name_tracks
@@ -33,15 +34,15 @@ def test_what_is_alike_is_merged():
     assert merge(vectors, np.ones(6), alike=2).tolist() == list(range(6))
 
 
-def test_a_mean_of_all_pairs_decides():
-    # The middle one is as near to both ends as can be merged; the ends are not near each other.
-    angles = np.radians([0, 40, 80])
-    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    groups = merge(vectors, np.ones(3), alike=np.cos(np.radians(45)))
-    assert len(set(groups.tolist())) == 2
-    # Many at one end draw the mean there.
-    groups = merge(vectors[[0, 1, 2]], np.array([1, 1, 9]), alike=.1)
-    assert groups.tolist() == [0, 0, 0]
+@pytest.mark.parametrize('alike', [.2, .4, .6])
+def test_it_is_average_linkage(alike):
+    vectors = np.random.default_rng(0).normal(size=(60, 3))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    tree = hierarchy.linkage(vectors, 'average', 'cosine')
+    expected = hierarchy.fcluster(tree, 1 - alike, 'distance')
+    groups = merge(vectors, np.ones(60), alike=alike)
+    np.testing.assert_array_equal(groups[:, None] == groups, expected[:, None] == expected)
+    assert 1 < len(set(groups)) < 30
 
 
 def test_groups_that_are_known_stay_apart():

@@ -3,6 +3,7 @@ import importlib.util
 import numpy as np
 import pytest
 
+import usual_faces
 from picture_ranknet.models import efficientnet, glance
 
 needs_weights = pytest.mark.skipif(importlib.util.find_spec(efficientnet.PACKAGE) is None,
@@ -52,3 +53,13 @@ def test_faces_are_compared_with_usual_ones(pictures):
     center, deviation = np.load(glance.USUAL).astype(np.float32)
     np.testing.assert_allclose(np.sign(seen), np.sign(raw - center))
     assert (deviation > 0).all()
+
+
+@needs_weights
+def test_usual_faces_are_measured(pictures, tmp_path):
+    np.save(tmp_path / 'X.npy', pictures)
+    usual_faces.main([str(tmp_path / 'X.npy'), str(tmp_path / 'usual.npy')])
+    usual, shipped = np.load(tmp_path / 'usual.npy'), np.load(glance.USUAL)
+    raw = glance.open_raw_eye()(pictures)
+    np.testing.assert_allclose(usual, [raw.mean(axis=0), raw.std(axis=0)], rtol=1e-3, atol=1e-4)
+    assert (usual.shape, usual.dtype) == (shipped.shape, shipped.dtype)
