@@ -32,6 +32,7 @@ from picture_ranknet.storage.picture_set import FACE, PICTURE, Preparation
 from picture_ranknet.text import count, silent
 
 DIGITS = {'time': 3, 'confidence': 2, 'sharpness': 1}  # after the point, in the table
+FINE = 2  # times the side of a crop: whole pictures are decoded at least that large
 
 
 # Find
@@ -118,7 +119,8 @@ def find_faces(paths: list[str], folder: str, *, search: Optional[Search] = None
            'max_pixels': max_pixels}
     slot = frames.every_nth(every) if every else frames.per_second(fps)
     clock = Clock()
-    read = frames.FrameReader(mine, slot, max_pixels, n_files or len(paths), note, progress)
+    read = frames.FrameReader(mine, slot, max_pixels, n_files or len(paths), note, progress,
+                              FINE * size if whole_pictures else None)
     with FaceStore(part_folders(folder)[ranks.rank()], run, size, resume) as store:
         shots = cut_scenes(read, clock, skip_still)
         try:
@@ -155,8 +157,9 @@ def _store_faces(shots, make_detector, store, size, margin, clock):
 
 def _face(shot, finding, crop):
     frame = shot.frame
+    box = (0, 0, *frame.full_size) if frame.full_size else finding.box  # only whole ones are shrunk
     return Face(shot.number, _relative(frame.source), frame.index, frame.seconds, shot.scene,
-                shot.look, *finding.box, finding.confidence, measure_sharpness(crop))
+                shot.look, *box, finding.confidence, measure_sharpness(crop))
 
 
 def _relative(path):

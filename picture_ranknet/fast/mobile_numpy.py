@@ -2,15 +2,16 @@
 import numpy as np
 
 
-def run(network, x, keep, side):
-    """The maps, or with a ``side`` their descriptions, as ``mobile.Network`` returns them."""
+def run(network, x, keep, described):
+    """The maps, or what their channels are like, as ``mobile.Network`` returns them."""
     found = {i: [] for i in keep}
     for picture in x if len(x) else np.zeros((1, *x.shape[1:]), np.float32):
         for i, y in maps(network, picture):
             if i in found:
-                found[i].append(describe(y, side) if side else (y,))
-    results = [tuple(np.stack(arrays)[:len(x)] for arrays in zip(*found[i])) for i in keep]
-    return results if side else [y for y, in results]
+                found[i].append(y)
+    results = {i: np.stack(ys)[:len(x)] for i, ys in found.items()}
+    return [(results[i].mean(axis=(1, 2)), results[i].std(axis=(1, 2))) if i in described
+            else results[i] for i in keep]
 
 
 def maps(network, picture):
@@ -56,15 +57,3 @@ def fit(n: int, kernel: int, stride: int) -> tuple:
     """Zeros before a side of ``n`` pixels, and pixels of the output, by TensorFlow's ``SAME``."""
     size = -(-n // stride)
     return max((size - 1) * stride + kernel - n, 0) // 2, size
-
-
-def describe(y, side):
-    """Means, deviations and grid of a map ``(h, w, K)``."""
-    return y.mean(axis=(0, 1)), y.std(axis=(0, 1)), np.array([[
-        y[cell(v, y.shape[0], side), cell(u, y.shape[1], side)].mean(axis=(0, 1))
-        for u in range(side)] for v in range(side)])
-
-
-def cell(i, n, side):
-    """The part of ``n`` pixels that belongs to a cell of a grid."""
-    return slice(i * n // side, -(-(i + 1) * n // side))

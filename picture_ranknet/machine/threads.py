@@ -147,6 +147,29 @@ def read_ahead(read: Callable, items: Iterable) -> Iterator:
     return run_ahead(map(read, items))
 
 
+def map_ahead(function: Callable, items: Iterable) -> Iterator:
+    """Yield ``function(item)`` for each item, in order; all threads are at work on the next ones.
+
+    With one thread, nothing is done ahead.
+    """
+    n = count()
+    if n == 1:
+        yield from map(function, items)
+        return
+    waiting = collections.deque()
+    with concurrent.futures.ThreadPoolExecutor(n, 'ahead') as executor:
+        try:
+            for item in items:
+                waiting.append(executor.submit(function, item))
+                if len(waiting) > n:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
 def run_ahead(items: Iterator, n: int = 1, weigh: Callable[[Any], float] = lambda item: 0,
               most: float = math.inf) -> Iterator:
     """Yield the items of an iterator that runs on a thread of its own, ahead of its reader.

@@ -37,7 +37,8 @@ def open_eye(note: Callable[[str], object] = silent) -> Callable[[np.ndarray], n
         return _describe
 
     def see(pictures):
-        (means, _, _), = network.describe(_prepare(pictures), efficientnet.STAGE_ENDS[-1:])
+        last = efficientnet.STAGE_ENDS[-1:]
+        (means, _), = network(_prepare(pictures), last, last)
         return means
     return see
 
@@ -72,9 +73,16 @@ def open_raw_eye() -> Callable[[np.ndarray], np.ndarray]:
     stages = [efficientnet.STAGE_ENDS[i] for i in (EARLY, -1)]
 
     def see(pictures):
-        (_, _, grid), (means, _, _) = network.describe(_prepare(pictures), stages)
-        return np.concatenate([means, grid.reshape(len(grid), -1)], axis=1)
+        early, (means, _) = network(_prepare(pictures), stages, stages[1:])
+        return np.concatenate([means, _grid(early)], axis=1)
     return see
+
+
+def _grid(maps):
+    """Means over 3 x 3 cells, which may overlap by a row or a column."""
+    cells = [[slice(i * n // 3, -(-(i + 1) * n // 3)) for i in range(3)] for n in maps.shape[1:3]]
+    return np.concatenate([maps[:, rows, columns].mean(axis=(1, 2))
+                           for rows in cells[0] for columns in cells[1]], axis=1)
 
 
 def _prepare(pictures):
