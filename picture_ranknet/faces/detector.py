@@ -14,7 +14,7 @@ from picture_ranknet.machine.opencv import cv2
 
 LONGEST = 2.5  # longer pictures, in their short sides, are shrunk less than to ``long_side``
 SEEN = .8      # of the sides at which a cascade would search: the second look's picture
-PROPOSED = .5  # ... and what the cascade searches for it
+PROPOSED = .4  # ... and what the cascade searches for it
 SMALLEST = 18  # pixels of its picture: the faces that the second look was trained to find
 BLANK = 12     # grey levels; a picture that varies less shows nothing
 CLASSIC_CASCADE = ('the classic lbpcascade_animeface.xml from '
@@ -83,7 +83,7 @@ class FaceDetector:
 
     The cascade searches the picture shrunk, grey and with an equalised
     histogram.  If its file has a second look, that sees the picture in colour,
-    and counts what the cascade has found at half the size; if not, OpenCV counts
+    and the cascade's findings at half of its size are evidence; if not, OpenCV counts
     overlapping findings.
 
     Args:
@@ -159,8 +159,9 @@ class FaceDetector:
                       (1, max(self._cascade.getOriginalWindowSize())))
         smallest = max(side / shrink_of(img.shape[:2], part * self.search.long_side),
                        self.search.min_size)
-        miss = Misses(1, int(np.ptp(img) <= BLANK), float(best_vote), smallest,
-                      int(min(img.shape[:2]) < smallest))
+        gray = cv2.cvtColor(img, cv2.COLOR_BGR2GRAY)
+        miss = Misses(1, int(np.ptp(gray) <= BLANK), float(best_vote), smallest,
+                      int(min(gray.shape) < smallest))
         self.misses = sum_misses([self.misses, miss])
 
 
@@ -188,6 +189,9 @@ def whole_picture(img: np.ndarray) -> list[Finding]:
 
 def _resize(img, factor):
     height, width = (max(1, round(side * factor)) for side in img.shape[:2])
+    while 2 * height <= img.shape[0] and 2 * width <= img.shape[1] and not (
+            img.shape[0] % 2 or img.shape[1] % 2):  # halving is fast: a quarter of the time
+        img = cv2.resize(img, None, fx=.5, fy=.5, interpolation=cv2.INTER_AREA)
     return img if factor == 1 else cv2.resize(img, (width, height), interpolation=cv2.INTER_AREA)
 
 

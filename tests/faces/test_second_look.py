@@ -128,7 +128,7 @@ def test_findings_of_the_same_face_vote_by_hand():
 
 
 def test_neighbours_that_hardly_touch_stay_two_faces():
-    boxes = np.array([[0., 0, 10, 10], [6, 0, 10, 10]])  # share 40 of 160
+    boxes = np.array([[0., 0, 10, 10], [7, 0, 10, 10]])  # share 30 of 170
     faces, odds = second_look.vote(boxes, np.zeros(2))
     np.testing.assert_array_equal(faces, boxes)
     np.testing.assert_array_equal(odds, [0, 0])
