@@ -148,6 +148,7 @@ def main(argv=None):
     if ranks.is_first():
         picture_set.finish(args.output)
     ranks.tell(None)  # the others wait for it
+    threads.use(args.threads)
     outputs = Outputs(args.output, args.crops, args.review if args.edits else args.sheet,
                       args.dropped, args.ratings, args.crop_size, args.characters)
     if args.edits:
@@ -159,7 +160,6 @@ def main(argv=None):
         return
 
     check_opencv()
-    threads.use(args.threads)
     outputs.check(args.force, args.append)
     existing = read_to_append(args.output, args.size, args.ratings, args.append)
     paths, n_others = find_sources(args.sources, leave_out=outputs.in_folders())
