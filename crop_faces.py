@@ -149,6 +149,7 @@ def main(argv=None):
     if ranks.is_first():
         picture_set.finish(args.output)
     ranks.tell(None)  # the others wait for it
+    threads.use(args.threads)
     outputs = Outputs(args.output, args.crops, args.review if args.edits else args.sheet,
                       args.dropped, args.ratings, args.crop_size, args.characters)
     if args.edits:
@@ -160,7 +161,6 @@ def main(argv=None):
         return
 
     check_opencv()
-    threads.use(args.threads)
     if not args.no_faces:
         devices.announce_compilation(messages.note)
     outputs.check(args.force, args.append)
