@@ -13,6 +13,8 @@ confirmed may be lost.
 
 The commands are imported once and run in forked processes, so that they are
 killed at work and not while Python starts.  POSIX only.
+
+Over 400 lines: a program of its own, with a job for each command.
 """
 import argparse
 import collections

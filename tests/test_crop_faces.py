@@ -1,3 +1,7 @@
+"""crop_faces.py as a user runs it.
+
+Over 400 lines: whole runs of the command, which share their drawn pictures.
+"""
 import os
 import pathlib
 import re
