@@ -174,8 +174,9 @@ def score_held_out(make_model: Callable, X: np.ndarray, rows: np.ndarray, rating
                    start: net.RankNet = None) -> np.ndarray:
     """Scores of rated pictures by models that have not learnt from them.
 
-    The folds are learnt at the same time, each on a thread.  Each of ``FOLDS`` models learns from the other folds; of many ratings, one
-    fold is enough.  No group is split.
+    The folds are learnt at the same time, each on a thread.  Each of ``FOLDS``
+    models learns from the other folds; of many ratings, one fold is enough.  No
+    group is split.
 
     Args:
         make_model: Makes an untrained model of :func:`make`.
