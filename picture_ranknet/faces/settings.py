@@ -41,6 +41,7 @@ class Rules(NamedTuple):
             most this many of 144 bits, or twice as many within a track;
             ``None`` keeps duplicates.
         per_track: Faces kept of each track, at most; ``None``: all.
+        within_source: Whether only pictures of one source can be the same.
     """
 
     min_side: float = SIZE / MAX_ENLARGEMENT
@@ -48,6 +49,7 @@ class Rules(NamedTuple):
     min_confidence: float = 0
     duplicate_bits: Optional[int] = 12
     per_track: Optional[int] = None
+    within_source: bool = False
 
 
 def make_rules(size: int = SIZE, whole_pictures: bool = False,
