@@ -43,6 +43,7 @@ class Rules(NamedTuple):
             ``None`` keeps duplicates.
         per_track: Faces kept of each track, at most; ``None``: all.
         most: Pictures of the set, at most: those that differ most; ``None``: all.
+        within_source: Whether only pictures of one source can be the same.
     """
 
     min_side: float = SIZE / MAX_ENLARGEMENT
@@ -51,6 +52,7 @@ class Rules(NamedTuple):
     duplicate_bits: Optional[int] = 12
     per_track: Optional[int] = None
     most: Optional[int] = None
+    within_source: bool = False
 
 
 def make_rules(size: int = SIZE, whole_pictures: bool = False,
