@@ -1,4 +1,5 @@
 """Notes and progress bars on standard error; standard output is for results."""
+import contextlib
 import itertools
 import sys
 
@@ -51,6 +52,27 @@ def follow(bar):
         bar.total = total
         bar.update(done - bar.n)
     return progress
+
+
+@contextlib.contextmanager
+def bars():
+    """Progress bars of a room that does several things, each shown from its first step on.
+
+    Yields:
+        A function of ``unit`` and ``desc``, see :func:`progress`; it returns a
+        ``progress=`` as :func:`follow` does.
+    """
+    with contextlib.ExitStack() as stack:
+        def bar_of(unit, desc):
+            def step(done, total):
+                nonlocal update
+                if update is None:
+                    update = follow(stack.enter_context(progress(total, unit, desc)))
+                update(done, total)
+
+            update = None
+            return step
+        yield bar_of
 
 
 def say(line: str) -> None:

@@ -11,7 +11,8 @@ from picture_ranknet.pictures.fingerprints import Fingerprints
 KEPT = ''          # the reason for which a face is not dropped
 TOO_SMALL, UNSURE, BLURRED = 'too small', 'unsure', 'blurred'
 DUPLICATE, MORE_OF_TRACK = 'duplicate', 'more of its track'
-REASONS = TOO_SMALL, UNSURE, BLURRED, DUPLICATE, MORE_OF_TRACK
+LIKE_OTHERS = 'like others'  # by variety.thin_out
+REASONS = TOO_SMALL, UNSURE, BLURRED, DUPLICATE, MORE_OF_TRACK, LIKE_OTHERS
 
 
 def choose(faces: Sequence[Face], tracks: Sequence[Hashable], fingerprints: Fingerprints,
@@ -93,5 +94,7 @@ def explain(faces: Sequence[Face], reasons: Sequence[str], rules: Rules) -> str:
                   '--min_sharpness)'
         elif reason == DUPLICATE:
             why = ' (the set has them already)'
+        elif reason == LIKE_OTHERS:
+            why = f' (the set has {rules.most:,} already; see --most)'
         parts.append(f'{len(dropped):,} {reason}{why}')
     return ', '.join(parts)

@@ -58,10 +58,10 @@ class Network:
     Raises:
         ValueError: If the layers do not fit each other.
 
-    A call uses all threads (:mod:`machine.threads`), and gives the same values
-    on any number of them and in any batch.  Several threads may call it at the
-    same time.  Beyond the results, a call needs memory for a few pictures to a
-    thread, which is kept for the next call.
+    A call uses all threads (:mod:`machine.threads`) unless it is told to be
+    alone, and gives the same values on any number of them and in any batch.
+    Several threads may call it at the same time.  Beyond the results, a call
+    needs memory for a few pictures to a thread, which is kept for the next call.
     """
 
     def __init__(self, stem, blocks, head=None):
@@ -71,7 +71,8 @@ class Network:
         self._packed, self._programs = None, {}
         self._maps, self._planes = _Memory(), _Memory()
 
-    def __call__(self, x: np.ndarray, keep: Iterable, described: Iterable = ()) -> list:
+    def __call__(self, x: np.ndarray, keep: Iterable, described: Iterable = (),
+                 alone: bool = False) -> list:
         """The maps that blocks put out, or what their channels are like.
 
         Args:
@@ -81,6 +82,8 @@ class Network:
                 ``len(blocks)`` that of the head.
             described (iterable of int): Those of them of which means and
                 deviations are enough.
+            alone (bool): Use only the thread that calls, as where others have
+                pictures of their own.
 
         Returns:
             list: For each of ``keep``, in its order, an array of float32,
@@ -92,6 +95,7 @@ class Network:
                 map.
         """
         keep, described = tuple(keep), frozenset(described)
+        n_threads = 1 if alone else threads.count()
         x = np.require(x, np.float32, ['C', 'A', 'W'])
         if x.ndim != 4 or x.shape[3] != 3 or min(x.shape[1:3]) < 1:
             raise ValueError(f'pictures: expected the shape (B, H, W, 3), got {x.shape}')
@@ -101,12 +105,12 @@ class Network:
         kernels = availability.kernels('mobile_kernels')
         if kernels is None:
             return mobile_numpy.run(self, x, keep, described)
-        return self._run_compiled(kernels, x, keep, described)
+        return self._run_compiled(kernels, x, keep, described, n_threads)
 
-    def _run_compiled(self, kernels, x, keep, described):
-        size = max(1, min(GROUP, -(-len(x) // threads.count())))
+    def _run_compiled(self, kernels, x, keep, described, n_threads):
+        size = max(1, min(GROUP, -(-len(x) // n_threads)))
         groups = threads.split(len(x), -(-len(x) // size))
-        together = threads.count() if len(groups) == 1 else 1  # threads that share a group
+        together = n_threads if len(groups) == 1 else 1  # threads that share a group
         programs = {n: self._program(x.shape[1:3], n, keep, described)
                     for n in {group.stop - group.start for group in groups} or {1}}
         layout = next(iter(programs.values())).layout
@@ -139,8 +143,11 @@ class Network:
             walk, maps = start(groups[0])
             threads.run(lambda _: walk(), range(together))
             self._maps.give(maps)
-        else:
+        elif n_threads > 1:
             threads.run(work, groups)
+        else:
+            for group in groups:
+                work(group)
         return layout.split(out)
 
     def _program(self, sides, n_pictures, keep, described):

@@ -139,14 +139,15 @@ class _Writer:
         self.maps_size = self.entry + n_pictures * np.prod(self.shapes[self.n_early])
 
     def write(self):
+        n = min(max(self.keep, default=0) + 1, len(self.network.blocks))  # beyond, nobody asks
         for picture in range(self.n_pictures):
             place = self._stem(picture)
-            for i in range(self.n_early):
+            for i in range(min(self.n_early, n)):
                 place = self._block(i, place, picture, 1)
         place = self.entry
-        for i in range(self.n_early, len(self.network.blocks)):
+        for i in range(self.n_early, n):
             place = self._block(i, place, 0, self.n_pictures)
-        if self.network.head is not None:
+        if len(self.network.blocks) in self.keep:
             target = self._other(place)
             self._pointwise(len(self.network.blocks), place, target, self.packed.head,
                             self.n_pictures, self.shapes[-2][2], clips=1)

@@ -77,7 +77,7 @@ class Sight:
         if not self.digest:
             return look
         if self._network is None:
-            self._network = efficientnet.load(efficientnet.weights_path()).compiled()
+            self._network = efficientnet.shared(self.digest)
         views = _views(pictures)
         seen = [0] * (len(STAGES_OF) + 1)
         keep = [*efficientnet.STAGE_ENDS, len(self._network.blocks)]

@@ -245,3 +245,23 @@ def test_plain_zeros_around_a_side():
     assert mobile_numpy.fit(80, 5, 2) == (1, 40)
     assert mobile_numpy.fit(81, 3, 2) == (1, 41)
     assert mobile_numpy.fit(1, 5, 1) == (2, 1)
+
+
+@needs_kernels
+@pytest.mark.parametrize('keep', [[0], [1], [3], [2, 4], [4], [5]])
+def test_early_maps_are_the_same_without_the_later_ones(keep):
+    network, x = build(), pictures(3)
+    every = network(x, KEEP)
+    for alone in False, True:
+        for i, found in zip(keep, network(x, keep, alone=alone)):
+            np.testing.assert_array_equal(found, every[i])
+
+
+@needs_kernels
+def test_alone_it_stays_on_its_thread(monkeypatch):
+    def refuse(*args):
+        raise AssertionError
+
+    monkeypatch.setattr(mobile.threads, 'count', lambda: 4)
+    monkeypatch.setattr(mobile.threads, 'run', refuse)
+    assert build()(pictures(3), [4], alone=True)[0].shape[::3] == (3, 9)
