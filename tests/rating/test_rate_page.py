@@ -1,4 +1,7 @@
-"""rate.py's page in a real browser: by keys, mouse and touch, and when things go wrong."""
+"""rate.py's page in a real browser: by keys, mouse and touch, and when things go wrong.
+
+Over 400 lines: all tests share one browser and the same steps of a person.
+"""
 import contextlib
 import json
 import pathlib
