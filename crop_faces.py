@@ -10,7 +10,7 @@ from picture_ranknet.console import messages, options
 from picture_ranknet.console.command import shared_command
 from picture_ranknet.faces import settings
 from picture_ranknet.faces.settings import Rules, Search
-from picture_ranknet.machine import ranks, threads
+from picture_ranknet.machine import devices, ranks, threads
 from picture_ranknet.machine.opencv import check_opencv
 from picture_ranknet.pictures.limits import LARGEST, MAX_PIXELS
 from picture_ranknet.text import count
@@ -59,7 +59,8 @@ def add_search_arguments(group):
     add('--scale_factor', type=options.above_one, default=defaults.scale_factor, metavar='S',
         help='step from one size of faces to the next; nearer to 1 finds more and takes longer')
     add('--min_neighbors', type=options.natural_int, metavar='N', default=defaults.min_neighbors,
-        help='overlapping findings that make a face; fewer gives more faces, and more false ones')
+        help='how many of ten votes make a face; fewer gives more faces, and more false ones; with '
+             'a --cascade of another maker, overlapping findings')
     add('--min_size', type=options.positive_int, default=defaults.min_size, metavar='PIXELS',
         help='side of the smallest face')
 
@@ -74,6 +75,10 @@ def add_choice_arguments(group):
     add('--keep_duplicates', action='store_true', help='keep pictures that are the same, too')
     add('--per_track', type=options.positive_int, metavar='N',
         help='keep the N best pictures of a face that is followed through a scene (default: all)')
+    add('--most', type=options.positive_int, metavar='N',
+        help='of all that would be kept, keep the N that differ most, the clearest first, as '
+             'EfficientNet-Lite0 sees them, if it is installed; with --append, pictures that are '
+             'there stay and count')
     add('--max_enlargement', type=options.positive_float, metavar='FACTOR',
         help='drop faces so small that --size enlarges them by more than this (default: '
              f'{settings.MAX_ENLARGEMENT}; with --no_faces, no limit)')
@@ -82,7 +87,7 @@ def add_choice_arguments(group):
              f'(default: {defaults.min_sharpness}; with --no_faces, 0)')
     add('--min_confidence', type=options.natural_float, metavar='VOTES',
         default=defaults.min_confidence,
-        help='drop what is less sure to be a face, see the column confidence of X.csv')
+        help='drop what has fewer of ten votes for a face, see the column confidence of X.csv')
 
 
 def add_output_arguments(group):
@@ -90,7 +95,11 @@ def add_output_arguments(group):
     add('--sheet', metavar='PNG', type=options.file_ending('.png'),
         help='draw all crops with their row numbers')
     add('--crops', metavar='DIR',
-        help='save each crop as a PNG file, too: DIR/00017.png is row 17')
+        help='save each crop as a PNG file, too: DIR/00017.png is row 17; without sources, those '
+             'of the set that is there')
+    add('--crop_size', type=options.natural_int, metavar='PIXELS',
+        help='side of these files, cut from the sources again; 0: as large as there, for the whole '
+             'head at its full size with --margin 0.4 (default: --size)')
     add('--dropped', metavar='DIR', help='draw what is dropped, a sheet for each reason')
 
 
@@ -100,6 +109,10 @@ def add_set_arguments(group):
     add('--drop', type=options.row_numbers, metavar='ROWS', help='remove rows, such as 3,17,20-24')
     add('--review', metavar='PNG', type=options.file_ending('.png'),
         help='draw the set with row numbers, to see what to --drop')
+    add('--characters', action='store_true',
+        help='say who is who: give faces that EfficientNet-Lite0 finds alike a number in the '
+             'column character of X.csv, for --valid_by of train.py; what you write there stays; '
+             'without sources, in the set that is there')
     add('--ratings', metavar='TXT',
         help='ratings of the set, kept in step: --append adds lines of nan, --drop removes lines')
 
@@ -108,13 +121,15 @@ def parse_args(argv):
     """Parse the options, and check those that go together."""
     parser = build_parser()
     args = parser.parse_args(argv)
-    edits = args.drop or args.review
-    if edits and args.sources:
+    args.edits = args.drop or args.review or (args.crops or args.characters) and not args.sources
+    if args.edits and args.sources:
         parser.error('--drop and --review work on a set that exists; leave out the sources')
-    if not edits and not args.sources:
+    if not args.edits and not args.sources:
         parser.error('the following arguments are required: source')
     if args.ratings and not (args.append or args.drop):
         parser.error('--ratings: goes with --append or --drop')
+    if args.crop_size is not None and not args.crops:
+        parser.error('--crop_size: goes with --crops')
     if args.append and args.force:
         parser.error('argument --append: not allowed with argument --force')
     return args
@@ -134,15 +149,20 @@ def main(argv=None):
     if ranks.is_first():
         picture_set.finish(args.output)
     ranks.tell(None)  # the others wait for it
-    if args.drop or args.review:
+    threads.use(args.threads)
+    outputs = Outputs(args.output, args.crops, args.review if args.edits else args.sheet,
+                      args.dropped, args.ratings, args.crop_size, args.characters)
+    if args.edits:
         if ranks.is_first():
-            print(edit(args.output, args.drop, args.review, args.ratings, args.force,
-                       messages.note))
+            with messages.progress(0, 'pictures', 'writing') as bar:
+                line = edit(outputs, args.drop, args.max_pixels, args.force, messages.note,
+                            messages.follow(bar))
+            print(line)
         return
 
     check_opencv()
-    threads.use(args.threads)
-    outputs = Outputs(args.output, args.crops, args.sheet, args.dropped, args.ratings)
+    if not args.no_faces:
+        devices.announce_compilation(messages.note)
     outputs.check(args.force, args.append)
     existing = read_to_append(args.output, args.size, args.ratings, args.append)
     paths, n_others = find_sources(args.sources, leave_out=outputs.in_folders())
@@ -159,10 +179,13 @@ def main(argv=None):
     found = gather(found, messages.note)
     if found:  # the first process has everything
         bits = None if args.keep_duplicates else args.duplicate_bits
-        choice = choose_faces(found, settings.make_rules(
+        rules = settings.make_rules(
             args.size, args.no_faces, args.max_enlargement, args.min_sharpness,
-            args.min_confidence, bits, args.per_track), existing)
-        outputs.write(found, choice, existing, messages.note)
+            args.min_confidence, bits, args.per_track, args.most)
+        with messages.progress(0, 'faces', 'comparing') as bar:
+            choice = choose_faces(found, rules, existing, messages.note, messages.follow(bar))
+        with messages.progress(0, 'pictures', 'writing') as bar:
+            outputs.write(found, choice, existing, messages.note, messages.follow(bar))
         if n_others:
             messages.note(f'{count(n_others, "file")} skipped: neither pictures nor videos')
         print(*outputs.describe(found, choice, existing, args.no_faces, time.monotonic() - start),

@@ -4,8 +4,6 @@ They are those of an ``X.npy``, or pictures, videos and folders, which are
 prepared as the model's own were (:mod:`picture_ranknet.ranking.library`).
 """
 import argparse
-import os
-import time
 
 from picture_ranknet.console import messages, options
 from picture_ranknet.console.command import shared_command
@@ -24,8 +22,7 @@ def build_parser():
     add('pictures', nargs='+',
         help='X.npy, N x 3 x H x W; or pictures, videos and folders of them')
     add('--output', '-o', metavar='TXT', default='pred.txt',
-        help='scores, one per line: of each picture of X.npy, or of each file, which has the score '
-             'of its best face, or nan if it has none')
+        help='scores, one per line: of each picture, or of the best face of each file, nan if none')
     add('--csv', metavar='CSV', type=options.file_ending('.csv'),
         help='a table of rank, score and source, best first (default for files: beside --output)')
     add_scoring_arguments(parser.add_argument_group('how to score'))
@@ -38,15 +35,13 @@ def build_parser():
 def add_scoring_arguments(group):
     add = group.add_argument
     add('--ensemble', metavar='PKL', nargs='+', default=[],
-        help='more models; the score of a picture is the mean of the scores that all models give')
+        help='more models; a score is the mean of the scores that all of them give')
     add('--pretrained', metavar='ONNX', nargs='+', default=[],
-        help='the networks that the models were trained with, as train.py --pretrained; only '
-             'needed if they are not beside the models')
+        help='networks of train.py --pretrained, if they are not beside the models')
     add('--mirror', action='store_true',
         help='score each picture and its mirror image, and take the mean')
     add('--image_scale', metavar='F', type=options.positive_float,
-        help="what pixel values are multiplied by (default: as in training; 1/255 for models of "
-             "the article's own script)")
+        help="what pixel values are multiplied by (default: as in training; if unknown, 1/255)")
     add('--batchsize', '-b', metavar='N', type=options.positive_int, default=64,
         help='pictures to score at a time')
     options.add_device_arguments(group)
@@ -73,22 +68,20 @@ def add_set_arguments(group):
 def add_file_arguments(group):
     cut = group.add_mutually_exclusive_group()
     cut.add_argument('--whole', action='store_true',
-                     help='the model was trained on whole pictures, as by crop_faces.py '
-                          '--no_faces; only needed for models that do not record it')
+                     help='if the model does not say so: it was trained on whole pictures')
     cut.add_argument('--margin', type=options.natural_float, metavar='M',
-                     help='the model was trained on faces with this --margin of crop_faces.py; '
-                          'only needed for models that do not record it')
+                     help='if the model does not say so: it was trained on faces with this '
+                          '--margin of crop_faces.py')
 
 
 def add_use_arguments(group):
     add = group.add_argument
     add('--gallery', metavar='DIR', help='make a web page of all pictures, best first')
     add('--keep', type=options.ratio, metavar='P',
-        help='print the lowest score to keep, so that you would give 4 stars or more to this share '
-             'of the kept pictures, such as 0.8')
+        help='print the score from which on you would give 4 stars or more to this share of the '
+             'pictures, such as 0.8')
     add('--xmp', action='store_true',
-        help='write stars into XMP sidecars beside the files, such as name.jpg.xmp; stars that a '
-             'person gave are left as they are')
+        help='write stars into XMP sidecars (name.jpg.xmp); those that a person gave stay')
     add('--sort_into', metavar='DIR',
         help='link the files into the folders 1-star to 5-star of DIR, which must be new or empty')
     add('--by_rank', action='store_true',
@@ -99,7 +92,7 @@ def add_use_arguments(group):
         ways.add_argument(f'--{way}', dest='way', action='store_const', const=way,
                           default=argparse.SUPPRESS, help=f'with --sort_into: {way} the files')
     add('--undo_move', metavar='DIR', action=UndoMove,
-        help='move the files in DIR back to where --move took them from; needs no other argument')
+        help='move the files in DIR back to where --move took them from, and end')
 
 
 class UndoMove(argparse.Action):
@@ -133,110 +126,72 @@ def parse_args(argv):
     return args
 
 
-def rank_set(args, device):
-    """Score the pictures of an X.npy; write what the options say."""
-    from picture_ranknet.machine import ranks
-    from picture_ranknet.models import scoring
-    from picture_ranknet.ranking import marks, models, sets
-    from picture_ranknet.storage import arrays, ratings_txt
-
-    X_path = args.pictures[0]
-    X = arrays.read_pictures(X_path)
-    loaded = models.load_models([args.model_pkl, *args.ensemble], device, args.image_scale,
-                                args.features, X_path, X, messages.note, args.pretrained)
-    features = sets.read_features(args.features, len(X), loaded, args.model_pkl)
-    ratings = sets.read_ratings(args.ratings, len(X)) if args.ratings else None
-    sources = sets.read_sources(X_path, len(X)) if args.csv else None
-    scale = marks.find_scale(loaded, args.model_pkl, args.needing_stars)
-
-    ensemble = scoring.Ensemble(loaded)
-    with messages.progress(scoring.n_to_score(X, len(loaded)), 'pictures') as bar:
-        scores = scoring.score_set(ensemble, X, X_path, features, args.batchsize,
-                                   args.mirror, bar.update)
-    if not ranks.is_first():
-        return
-    scoring.warn_if_collapsed(scores, messages.note)
-    ratings_txt.write_scores(args.output, scores)
-    threshold = marks.find_threshold(scale, args.keep, scores, messages.say)
-    if args.csv:
-        sets.write_ranking(args.csv, scores, *sources, marks.marks(scale, threshold, scores))
-    if ratings is not None:
-        print(sets.describe_agreement(ratings, scores, args.ndcg_k))
-    if args.strip:
-        sets.draw_strip(args.strip, X, scores, ratings, args.strip_n)
-    if args.explain:
-        with messages.progress(min(args.explain_n, len(X)), 'pictures', 'explaining') as bar:
-            sets.draw_explanations(args.explain, ensemble, X, features, scores, args.explain_n,
-                                   args.mirror, bar.update)
+def check_files(args):
+    """Refuse outputs that are inputs, or one file, before anything is read."""
+    inputs = {'model_pkl': args.model_pkl, '--ensemble': args.ensemble,
+              '--pretrained': args.pretrained, '--ratings': args.ratings,
+              '--features': args.features, 'pictures': args.pictures}
+    outputs = {'--output': args.output, '--strip': args.strip, '--explain': args.explain,
+               '--csv': args.csv}
+    library = None
+    if args.is_set:
+        inputs['pictures'] = [args.pictures[0], tables.table_path(args.pictures[0])]
+    else:
+        from picture_ranknet.ranking import files  # here, as all of it: only what is needed
+        _, outputs['--csv'], library = files.Outputs.beside(args.output, args.csv)
+    atomic.check_outputs(outputs, inputs)
     if args.uses_files:
-        from picture_ranknet.ranking import items
-        use_files(args, items.of_set(X_path, scores), X, scale)
-
-
-def rank_files(args, device):
-    """Score pictures, videos and folders; write what the options say."""
-    from picture_ranknet.ranking import files, library, marks, models
-
-    start = time.monotonic()
-    files.check_alone()
-    check_opencv()
-    outputs = files.Outputs.beside(args.output, args.csv)
-    loaded = models.load_models([args.model_pkl, *args.ensemble], device, args.image_scale,
-                                note=messages.note, network_paths=args.pretrained)
-    scale = marks.find_scale(loaded, args.model_pkl, args.needing_stars)
-    preparation = library.preparation_of(loaded[0].preparation, args.whole, args.margin,
-                                         args.model_pkl)
-    paths, n_others = files.find(args.pictures, [*outputs, args.gallery, args.sort_into,
-                                                 args.model_pkl, *args.ensemble])
-    atomic.check_outputs({'--output': outputs.scores, '--csv': outputs.table}, {'pictures': paths})
-    with messages.progress(len(paths), 'files', 'preparing') as preparing, \
-            messages.progress(len(paths), 'pictures', 'scoring') as scored:
-        ranked = files.score_files(
-            paths, loaded, outputs.library, preparation, batchsize=args.batchsize,
-            mirror=args.mirror, note=messages.note, preparing=messages.follow(preparing),
-            scored=messages.follow(scored))
-    files.write(outputs, ranked, scale, args.keep, messages.note, messages.say)
-    if n_others:
-        messages.note(f'{count(n_others, "file")} skipped: neither pictures nor videos')
-    print(*files.describe(outputs, ranked, preparation, time.monotonic() - start), sep='\n')
-    if args.uses_files:
-        use_files(args, ranked.items, ranked.X, scale)
-
-
-def use_files(args, ranked, X, scale):
-    """Do with ranked files what the options say: sidecars, folders, a gallery."""
-    from picture_ranknet.ranking import results
-
-    title = f'{count(len(ranked), "picture")} by {os.path.basename(args.model_pkl)}'
-    with messages.progress(len(ranked) if args.gallery else 0, 'thumbnails') as bar:
-        results.use(ranked, X, scale, args.xmp, args.sort_into, args.way, args.by_rank,
-                    args.gallery, title, messages.say, messages.note, bar.update)
+        from picture_ranknet.ranking import results
+        results.check_folders(args.gallery, args.sort_into, {
+            **inputs, **outputs, '--output': [args.output, library or args.output]})
 
 
 @shared_command
 def main(argv=None):
     args = parse_args(argv)
-    inputs = {'model_pkl': args.model_pkl, '--ensemble': args.ensemble,
-              '--pretrained': args.pretrained,
-              '--ratings': args.ratings, '--features': args.features}
-    if args.is_set:
-        inputs['pictures'] = [args.pictures[0], tables.table_path(args.pictures[0])]
-    atomic.check_outputs(
-        {'--output': args.output, '--strip': args.strip, '--explain': args.explain,
-         '--csv': args.csv}, inputs)
-    if args.uses_files:
-        from picture_ranknet.ranking import results
-        names = 'csv', 'strip', 'explain', 'ensemble', 'features', 'ratings', 'output'
-        results.check_folders(args.gallery, args.sort_into, {
-            'model_pkl': args.model_pkl, 'pictures': args.pictures,
-            **{f'--{name}': getattr(args, name) for name in names}})
-    if args.explain:
+    check_files(args)
+    if args.explain or not args.is_set:
         check_opencv()
-    from picture_ranknet.machine import devices
+    from picture_ranknet.machine import devices  # here, so that --help does not wait for Chainer
 
     device = devices.use_device(args.device, args.threads, messages.note)
     devices.announce_compilation(messages.note)
-    (rank_set if args.is_set else rank_files)(args, device)
+    with messages.bars() as bar:
+        rank(args, device, bar)
+
+
+def rank(args, device, bar):
+    """Score the pictures or the files, and do with them what the options say."""
+    paths = [args.model_pkl, *args.ensemble]
+    how = {'device': device, 'image_scale': args.image_scale, 'network_paths': args.pretrained,
+           'batchsize': args.batchsize, 'mirror': args.mirror, 'share': args.keep,
+           'needing_stars': args.needing_stars, 'note': messages.note, 'say': messages.say}
+    if args.is_set:
+        from picture_ranknet.ranking import sets
+        outputs = sets.Outputs(args.output, args.csv, args.strip, args.strip_n, args.explain,
+                               args.explain_n)
+        ranked = sets.rank(
+            paths, args.pictures[0], outputs, features_path=args.features,
+            ratings_path=args.ratings, k=args.ndcg_k,
+            scoring_progress=bar('pictures', 'scoring'),
+            explaining_progress=bar('pictures', 'explaining'), **how)
+        if ranked is None or not args.uses_files:
+            return
+        from picture_ranknet.ranking import items
+        X, scores, scale = ranked
+        best_first = items.of_set(args.pictures[0], scores)
+    else:
+        from picture_ranknet.ranking import files
+        ranked, scale = files.rank(
+            paths, args.pictures, args.output, args.csv, whole=args.whole, margin=args.margin,
+            leave_out=[args.gallery, args.sort_into], preparing=bar('files', 'preparing'),
+            scored=bar('pictures', 'scoring'), **how)
+        X, best_first = ranked.X, ranked.items
+    if args.uses_files:
+        from picture_ranknet.ranking import results
+        results.use(best_first, X, scale, args.xmp, args.sort_into, args.way, args.by_rank,
+                    args.gallery, args.model_pkl, messages.say, messages.note,
+                    bar('thumbnails', 'drawing'))
 
 
 if __name__ == '__main__':

@@ -29,6 +29,7 @@ setup(
     py_modules=['net', 'metrics', 'crop_faces', 'rate', 'train', 'predict', 'train_cascade'],
     packages=find_packages(include=['picture_ranknet', 'picture_ranknet.*']),
     package_data={'picture_ranknet.rating': ['page/*'],
+                  'picture_ranknet.models': ['usual_faces.npy'],
                   'picture_ranknet.pictures': ['gallery_page/*']},
     cmdclass={'build_py': build_with_cascade},
     entry_points={'console_scripts': ['picture-ranknet = picture_ranknet.__main__:main']},

@@ -97,6 +97,9 @@ def add_validation_arguments(group):
     held_out.add_argument('--valid_ratio', type=options.ratio, metavar='R',
                           help='instead: the share of the rated pictures, between 0 and 1, that is '
                                'held out to validate with')
+    add('--valid_by', metavar='COLUMN',
+        help='column of the table beside the pictures, such as character: --valid_ratio holds out '
+             'all pictures of a character, or none (default: group, a face followed in a scene)')
 
 
 REPORT = 'log', 'loss.png', 'ranking.png', 'metrics.csv', 'held_out.png'  # files in --out
@@ -119,6 +122,8 @@ def parse_args(argv):
         parser.error('--freeze: nothing is trained yet; use --initmodel or --unrated')
     if args.patience and not (args.valid or args.valid_ratio):
         parser.error('--patience: needs --valid or --valid_ratio')
+    if args.valid_by and not args.valid_ratio:
+        parser.error('--valid_by: goes with --valid_ratio')
     if bool(args.valid_features) != bool(args.valid and args.features):
         parser.error('--valid_features: goes with --valid and --features')
     return args
@@ -158,7 +163,7 @@ def learn(args):
     train, valid = rated.load_sets(
         (args.X_train_npy, args.rank_file, args.features), model,
         args.valid and (*args.valid, args.valid_features), args.valid_ratio, args.seed, note,
-        args.from_xmp)
+        args.from_xmp, args.valid_by or rated.GROUP)
     if args.arch == 'pretrained' or model and taste.is_pretrained(model):
         with messages.progress(len(train.X), 'pictures', 'looking') as bar:
             model, left_out = taste.train(train, valid, args.X_train_npy, model, args.initmodel,

@@ -4,8 +4,8 @@ Each stage is trained by Gentle AdaBoost to let most faces pass (``--hit_rate``)
 and few other windows (``--false_alarm``); those other windows are what the
 stages before it take for faces in pictures without any.  A fifth of the faces
 and of the other windows is held out: it decides when a stage is good enough,
-and its threshold.  Last, a small network learns to look again at what passes;
-OpenCV ignores it, ``crop_faces.py`` uses it.
+and its threshold.  The second look, which OpenCV ignores and ``crop_faces.py``
+uses, is learnt from whole pictures in colour.
 
 References: Viola and Jones, *Rapid Object Detection using a Boosted Cascade of
 Simple Features*, CVPR 2001; Friedman, Hastie and Tibshirani, *Additive Logistic
@@ -13,9 +13,7 @@ Regression: a Statistical View of Boosting*, Annals of Statistics 2000, section
 4.4 (Gentle AdaBoost); Liao et al., *Learning Multi-scale Block Local Binary
 Patterns for Face Recognition*, ICB 2007 (the features).
 """
-import argparse
 import os
-import re
 import shlex
 import sys
 import time
@@ -29,8 +27,7 @@ from picture_ranknet.machine.opencv import check_opencv
 from picture_ranknet.storage.atomic import check_outputs
 from picture_ranknet.text import count
 
-TIMES = 4         # the second look has TIMES as many other windows, easy ones and hard ones
-NO_MATTER = 'output', 'faces', 'no_faces', 'stages', 'resume', 'force', 'check'  # to --resume
+NO_MATTER = 'output faces no_faces stages resume force pictures batches'.split()  # to --resume
 
 
 def build_parser():
@@ -39,13 +36,13 @@ def build_parser():
     goal = Goal()
     add('output', metavar='XML', type=options.file_ending('.xml'),
         help='the cascade; it is written after each stage, and can be used')
-    add('--faces', nargs='+', required=True, metavar='PATH',
+    add('--faces', nargs='+', metavar='PATH',
         help='pictures of one face each, folders of them, or a table (.csv) of pictures and boxes: '
              'source,x,y,w,h, as crop_faces.py writes it')
     add('--no_faces', nargs='+', required=True, metavar='PATH',
         help='pictures and videos without faces, folders of them, or a table of boxes around all '
              'faces, which are left out')
-    add('--size', type=_window, default='24x24', metavar='WxH',
+    add('--size', type=options.size_from(9, 64), default='24x24', metavar='WxH',
         help='the window: the smallest face it finds, in pixels')
     add('--stages', type=options.positive_int, default=15, metavar='N', help='stages, at most')
     add('--hit_rate', type=options.ratio, default=goal.hit_rate, metavar='R',
@@ -56,8 +53,11 @@ def build_parser():
         help='weak classifiers in a stage, at most')
     add('--features', type=options.ratio, default=goal.share, metavar='R',
         help='share of the features that each weak classifier chooses from')
-    add('--check', type=options.natural_int, default=8000, metavar='N',
-        help='batches to train the second look with; 0 leaves it out')
+    add('--pictures', nargs='+', default=[], metavar='TABLE',
+        help='learn the second look, too, from whole pictures: tables (.csv) of boxes around all '
+             'faces in them, source,x,y,w,h; without --faces, that of an output that is there')
+    add('--batches', type=options.positive_int, default=6000, metavar='N',
+        help='batches to train the second look with')
     add('--positives', type=options.positive_int, default=24000, metavar='N',
         help='faces to train a stage with, varied from those given')
     add('--negatives', type=options.int_from(ENOUGH), default=14000, metavar='N',
@@ -89,27 +89,40 @@ def add_variation_arguments(group):
     add('--no_mirror', action='store_true', help='do not mirror')
 
 
-def _window(text):
-    match = re.fullmatch(r'(\d{1,3})x(\d{1,3})', text)
-    if not match or not all(9 <= int(side) <= 64 for side in match.groups()):
-        raise argparse.ArgumentTypeError(
-            f'must be a width and a height from 9 to 64, such as 24x24, got {text!r}')
-    return int(match.group(1)), int(match.group(2))
-
-
 @command
 def main(argv=None):
-    args = build_parser().parse_args(argv)
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    if not args.faces and not args.pictures:
+        parser.error('the following arguments are required: --faces or --pictures')
     start = time.monotonic()
-    from picture_ranknet.faces.training import boosting, lbp, lbp_file, record, samples
+    command_line = shlex.join(['train_cascade.py', *(sys.argv[1:] if argv is None else argv)])
+    from picture_ranknet.faces.training import lbp
 
     check_opencv()
     lbp.check_numba()
     threads.limit_numba()
-    check_outputs({'XML': args.output}, {'--faces': args.faces, '--no_faces': args.no_faces})
-    if os.path.exists(args.output) and not (args.resume or args.force):
+    check_outputs({'XML': args.output}, {'--faces': args.faces, '--no_faces': args.no_faces,
+                                         '--pictures': args.pictures})
+    is_there = os.path.exists(args.output)
+    if is_there and not (args.resume or args.force):
         raise InputError(f'{args.output} exists already; go on with it with --resume, overwrite it '
                          'with --force, or choose another name')
+    if not args.faces and not (is_there and args.resume):
+        raise InputError(f'{args.output}: a second look needs a cascade before it; give the '
+                         '--faces to train one, or an output that is there, with --resume')
+    stages = train_stages(args, command_line) if args.faces else ''
+    if args.pictures:
+        train_second_look(args, command_line)
+    print(f'{stages}{time.monotonic() - start:.0f} s, {memory.peak() / 1e9:.1f} GB of memory at '
+          f'most -> {args.output}')
+
+
+def train_stages(args, command_line):
+    """Train the cascade; returns how large it is, in words."""
+    from picture_ranknet.faces.training import boosting, lbp, lbp_file, record, samples
+
+    start = time.monotonic()
     with messages.progress(len(args.faces), 'pictures', '--faces') as bar:
         patches = samples.read_faces(args.faces, args.size, messages.note, messages.follow(bar))
     with messages.progress(len(args.no_faces), 'pictures', '--no_faces') as bar:
@@ -122,64 +135,41 @@ def main(argv=None):
 
     sample_line = record.fingerprint(patches, scenes, {
         name: value for name, value in vars(args).items() if name not in NO_MATTER})
-    cascade, false_alarm = lbp.Cascade(*args.size), 1.
+    cascade, false_alarm, second_look = lbp.Cascade(*args.size), 1., ''
     if args.resume:
         cascade, false_alarm = record.read_stages(args.output, args.size, sample_line)
-    learnt, held_out = samples.split_faces(patches, args.seed)
-    face = 2 * args.size[0], 2 * args.size[1]
+        second_look = lbp_file.read_second_look(args.output)
     augmentation = Augmentation(args.turn, args.shift, args.scale, args.light, not args.no_mirror)
-    windows = samples.vary_faces(learnt, held_out, args.size, args.positives, augmentation,
-                                 args.seed)
+    windows = samples.vary_faces(*samples.split_faces(patches, args.seed), args.size,
+                                 args.positives, augmentation, args.seed)
     trainer = boosting.Trainer(cascade, *windows, scenes, args.negatives, args.search, args.seed,
                                false_alarm)
-    command_line = shlex.join(['train_cascade.py', *(sys.argv[1:] if argv is None else argv)])
 
-    def save(look=None):
+    def save():
         comment = record.describe(cascade, len(patches), len(scenes), trainer.hit_rate,
                                   trainer.false_alarm, command_line, sample_line)
-        lbp_file.write(args.output, cascade, comment, args.hit_rate, args.false_alarm,
-                       look.to_xml() if look else '')
+        lbp_file.write(args.output, cascade, comment, args.hit_rate, args.false_alarm, second_look)
 
-    add_stages(trainer, args.stages, Goal(
-        args.hit_rate, args.false_alarm, args.weak, args.features), save)
-    if args.check:
-        save(train_second_look(cascade, scenes, learnt, held_out, face, args))
+    with messages.progress(trainer.n_mined, 'windows', 'mining') as bar:
+        trainer.add_stages(args.stages, Goal(
+            args.hit_rate, args.false_alarm, args.weak, args.features), save, messages.say,
+            messages.follow(bar))
     n_weak = sum(len(stage.features) for stage in cascade.stages)
-    print(f'{count(len(cascade.stages), "stage")} of {count(n_weak, "weak classifier")} in '
-          f'{time.monotonic() - start:.0f} s, {memory.peak() / 1e9:.1f} GB of memory at most -> '
-          f'{args.output}')
+    return f'{count(len(cascade.stages), "stage")} of {count(n_weak, "weak classifier")} in '
 
 
-def add_stages(trainer, n, goal, save):
-    """Train stages until there are ``n``, or too few windows pass them."""
-    stages = trainer.cascade.stages
-    while len(stages) < n:
-        with messages.progress(trainer.n_mined, 'windows', 'mining') as bar:
-            windows = trainer.mine(messages.follow(bar))
-        if len(windows) < ENOUGH:
-            break
-        print(trainer.add_stage(windows, goal), flush=True)
-        save()
-    if not stages:
-        raise InputError(f'--no_faces: expected at least {ENOUGH} windows, got {len(windows)}; '
-                         'give more pictures')
+def train_second_look(args, command_line):
+    """Train the second look, and write it into the file of the cascade."""
+    from picture_ranknet.faces.training import lbp_file, second_look
 
-
-def train_second_look(cascade, scenes, learnt, held_out, face, args):
-    from picture_ranknet.faces.training import second_look
-
-    n = TIMES * args.negatives
-    with messages.progress(2 * n, 'windows', 'mining') as bar:
-        others = second_look.mine_others(cascade, scenes, n, args.search, args.seed,
-                                         messages.follow(bar))
-    if len(others) < ENOUGH:
-        raise InputError(f'--no_faces: expected at least {ENOUGH} windows for the second look, got '
-                         f'{len(others)}; give more pictures, or leave it out with --check 0')
-    with messages.progress(args.check, 'batches', 'second look') as bar:
-        look, report = second_look.train(learnt, held_out, face, others, args.check, args.seed,
-                                         messages.follow(bar))
+    n = len(args.pictures) + len(args.no_faces)
+    with messages.progress(n, 'pictures', '--pictures') as bar:
+        pictures = second_look.read_pictures(args.pictures, args.no_faces, args.fps, messages.note,
+                                             messages.follow(bar))
+    with messages.progress(1, 'steps', 'second look') as bar:
+        look, report = second_look.train(pictures, args.batches, args.seed, messages.follow(bar))
+    lbp_file.write_second_look(args.output, look.to_xml(), command_line)
     print(report)
-    return look
 
 
 if __name__ == '__main__':

@@ -229,8 +229,8 @@ def ratings(data, folder, size):
         small = np.stack([np.asarray(Image.fromarray(picture.transpose(1, 2, 0)).resize(
             (SIDE, SIDE))) for picture in pictures]) / 127.5 - 1
         kept = range(len(network.blocks))
-        return np.concatenate([np.concatenate([mean for mean, _, _ in network.describe(
-            small[i:i + 16].astype(np.float32), kept)], 1) for i in range(0, len(small), 16)])
+        return np.concatenate([np.concatenate([mean for mean, _ in network(
+            small[i:i + 16].astype(np.float32), kept, kept)], 1) for i in range(0, len(small), 16)])
 
     np.savez(folder / 'learning.npz', X=X, ratings=rated, unrated=unseen, truth=truth,
              seen=see(X), seen_unrated=see(unseen))

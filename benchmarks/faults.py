@@ -13,6 +13,8 @@ confirmed may be lost.
 
 The commands are imported once and run in forked processes, so that they are
 killed at work and not while Python starts.  POSIX only.
+
+Over 400 lines: a program of its own, with a job for each command.
 """
 import argparse
 import collections
@@ -489,7 +491,7 @@ class TrainCascade(Job):
         resumes = (self.folder / 'c.xml').exists()
         return ['c.xml', '--faces', 'faces', '--no_faces', 'others', '--stages', '3',
                 '--positives', '100', '--negatives', '200', '--weak', '3', '--search', '4e5',
-                '--check', '0', '--false_alarm', '.2', '--turn', '0', *['--resume'] * resumes]
+                '--false_alarm', '.2', '--turn', '0', *['--resume'] * resumes]
 
     def normalise(self, name, content):
         cascade, _ = lbp_file.read(str(self.folder / name))

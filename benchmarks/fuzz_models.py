@@ -11,6 +11,8 @@ read.  Failures are: writing a file, opening a socket, starting a program,
 importing, running code, an error other than ``InputError``, a model with
 weights that are not finite or do not fit, more than 10 seconds of computing, and more than
 1 GiB.  Prints a table; the exit status is 1 if anything failed.
+
+Over 400 lines: a program of its own, with all mutations in one list.
 """
 import argparse
 import collections

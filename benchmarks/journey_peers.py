@@ -38,7 +38,8 @@ def plain_loop(film):
 def onnx_loop(network, folder, ranking):
     """Pillow, onnxruntime and a linear layer, in a plain loop over a folder.
 
-    As in ours, each picture is seen mirrored, too, and the mean is taken.
+    As in ours, each picture is seen in four views, whole and its middle, and
+    both mirrored, and the mean is taken.
     """
     import onnxruntime
     from PIL import Image
@@ -49,12 +50,16 @@ def onnx_loop(network, folder, ranking):
     paths = sorted(os.scandir(folder), key=lambda entry: entry.name)
     scores = []
     for start in range(0, len(paths), BATCHSIZE):
-        batch = np.stack([np.asarray(Image.open(entry.path).convert('RGB').resize((160, 160)))
-                          for entry in paths[start:start + BATCHSIZE]])
+        images = [Image.open(entry.path).convert('RGB')
+                  for entry in paths[start:start + BATCHSIZE]]
+        batch = np.stack([np.asarray(image.resize((160, 160), box=(
+            left * image.width, left * image.height,
+            (1 - left) * image.width, (1 - left) * image.height)))
+            for left in (0, .2) for image in images])
         x = ((batch / 255 - MEAN) / DEVIATION).astype(np.float32).transpose(0, 3, 1, 2)
         sides = [np.concatenate([mean[:, :, 0, 0] for mean in session.run(
             None, {'x': np.ascontiguousarray(side)})], 1) for side in (x, x[:, :, :, ::-1])]
-        scores += sum(sides).sum(1).tolist()
+        scores += sum(sides).reshape(2, len(images), -1).sum(0).sum(1).tolist()
     with open(ranking, 'w', newline='', encoding='utf-8') as f:
         csv.writer(f).writerows(sorted(zip(scores, (entry.path for entry in paths)), reverse=True))
 

@@ -2,6 +2,7 @@
 import os
 import shlex
 import subprocess
+from collections.abc import Callable
 
 
 def count(n: int, noun: str) -> str:
@@ -19,6 +20,17 @@ def one_line(message: str) -> str:
 
 def silent(*_) -> None:
     """What ``note=`` and ``progress=`` of a room are unless a caller wants to hear."""
+
+
+def adding_up(progress: Callable[[int, int], object], total: int) -> Callable[[int], object]:
+    """Of a ``progress=`` that wants how much is done in all, one that takes what was done now."""
+    done = 0
+
+    def add(n):
+        nonlocal done
+        done += n
+        progress(done, total)
+    return add
 
 
 def quote_command(*words: str) -> str:

@@ -75,10 +75,13 @@ def test_the_architecture_names_every_room(root):
     assert rooms and all(f'| `{room}` |' in text for room in rooms)
 
 
-def test_files_that_the_architecture_names_exist(root):
-    text = (root / 'docs/architecture.md').read_text(encoding='utf-8')
-    for name in re.findall(r'`(\w+/[\w/]+\.py)`', text):
-        assert (root / 'picture_ranknet' / name).exists(), name
+def test_files_and_folders_of_code_that_the_pages_name_exist(root):
+    places = [root, root / 'picture_ranknet']
+    for path in pages(root):
+        text = path.read_text(encoding='utf-8')
+        for name in re.findall(r'`(\w+/(?:[\w/]+\.(?:py|js|css))?)`', text):
+            if name not in ('demo/', 'result/'):  # made by commands
+                assert any((place / name).exists() for place in places), f'{path.name}: {name}'
 
 
 def test_links_lead_somewhere(root):

@@ -38,6 +38,18 @@ def test_every_module_says_what_it_is_for(root):
         assert not text or ast.get_docstring(ast.parse(text)), path
 
 
+def test_a_file_of_over_400_lines_says_why(root):
+    listed = subprocess.run(['git', 'ls-files', '*.py', '*.js', '*.css', '*.html'], cwd=root,
+                            capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip('is no checkout')
+    for name in filter(None, listed.stdout.split('\n')):
+        text = (root / name).read_text(encoding='utf-8')
+        if text.count('\n') > 400:
+            assert name.endswith('.py') and 'Over 400 lines: ' in ast.get_docstring(
+                ast.parse(text)), name
+
+
 @pytest.mark.parametrize('command', COMMANDS)
 def test_a_command_is_a_parser_and_a_main(root, command):
     tree = ast.parse((root / (command + '.py')).read_text(encoding='utf-8'))

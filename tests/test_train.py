@@ -1,3 +1,7 @@
+"""train.py as a user runs it.
+
+Over 400 lines: whole runs of the command, which share their short set and options.
+"""
 import json
 import os
 import pickle

@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 
 import train_cascade
-from picture_ranknet.faces import second_look
 from picture_ranknet.faces.detector import read_cascade
-from picture_ranknet.faces.training import lbp_file
 from picture_ranknet.faces.training import second_look as second_look_training
+from picture_ranknet.models import efficientnet
 from support.drawn_faces import draw_face, draw_other
 from support.media_samples import CASCADE
 
 SMALL = ['--stages', 3, '--positives', 300, '--negatives', 300, '--features', .05, '--weak', 20,
-         '--check', 0, '--search', 1e6, '--hit_rate', .98]
+         '--search', 1e6, '--hit_rate', .98]
 
 
 @pytest.fixture
@@ -43,13 +42,14 @@ def train_here(pictures, monkeypatch, capsys):
     monkeypatch.chdir(pictures)
     monkeypatch.setattr('sys.argv', ['train_cascade.py'])
     monkeypatch.setattr(second_look_training, 'BATCHSIZE', 16)
-    monkeypatch.setattr(second_look_training, 'TESTED', 100)
+    monkeypatch.setattr(second_look_training, 'ROUNDS', (1, 1))
 
     def train(*options, faces=('faces',), no_faces=('others',)):
         status = 0
         try:
             train_cascade.main([str(arg) for arg in [
-                'c.xml', '--faces', *faces, '--no_faces', *no_faces, *SMALL, *options]])
+                'c.xml', *(['--faces', *faces] if faces else []), '--no_faces', *no_faces,
+                *SMALL, *options]])
         except SystemExit as e:
             status = e.code
         return (*capsys.readouterr(), status)
@@ -57,12 +57,11 @@ def train_here(pictures, monkeypatch, capsys):
 
 
 def test_a_cascade_is_trained_that_opencv_and_crop_faces_use(trainer, pictures):
-    done = trainer('--check', 8)
+    done = trainer()
     assert (done.returncode, done.stderr) == (0, '')
     lines = done.stdout.splitlines()
     assert re.fullmatch('60 faces and 25 pictures without .*', lines[0])
     assert re.match(r'stage  0: +\d+ weak classifiers; [01]\.\d{4} of the', lines[1])
-    assert re.match(r'second look: \d\.\d{4} of the faces and \d\.\d{4} of', lines[-2])
     assert re.fullmatch(r'\d stages of \d+ weak classifiers in \d+ s, \d\.\d GB of memory at most '
                         r'-> c\.xml', lines[-1])
     text = (pictures / 'c.xml').read_text()
@@ -74,7 +73,6 @@ def test_a_cascade_is_trained_that_opencv_and_crop_faces_use(trainer, pictures):
     boxes = opencv.detectMultiScale(img, 1.1, 2)
     middles = [(x + w / 2, y + h / 2) for x, y, w, h in boxes]
     assert any(abs(x - 84) < 8 and abs(y - 54) < 8 for x, y in middles)
-    assert read_cascade(str(pictures / 'c.xml'))[1] is not None
 
 
 def test_nothing_is_overwritten_unless_asked_for(train_here, pictures):
@@ -95,14 +93,13 @@ def test_resuming_gives_what_an_unbroken_run_gives(train_here, pictures):
     def below_comment():
         return (pictures / 'c.xml').read_text().split('-->', 1)[1]
 
-    assert train_here('--check', 2)[1:] == ('', 0)
+    assert train_here()[1:] == ('', 0)
     unbroken = below_comment()
     assert train_here('--stages', 1, '--force')[2] == 0
     assert below_comment() != unbroken
-    out, _, status = train_here('--check', 2, '--resume')
+    out, _, status = train_here('--resume')
     assert status == 0 and 'stage  0' not in out and 'stage  1' in out
     assert below_comment() == unbroken
-    assert second_look.NODE in unbroken
 
 
 @pytest.mark.parametrize('options, words', [
@@ -134,28 +131,63 @@ def test_pictures_without_a_window_are_said(trainer, pictures):
     assert '--no_faces: expected at least 200 windows, got 0; give more pictures' in done.stderr
 
 
-def test_the_second_look_may_be_left_out_and_made_later(train_here, pictures):
-    out, err, status = train_here('--stages', 2)
-    assert (err, status) == ('', 0) and 'second look' not in out
-    cascade, before = lbp_file.read(pictures / 'c.xml')
-    assert read_cascade(str(pictures / 'c.xml'))[1] is None
+@pytest.fixture
+def scenes(pictures):
+    """A table of two drawn scenes with a face each, and a folder of one without."""
+    rng = np.random.default_rng(3)
+    rows = ['source,x,y,w,h']
+    (pictures / 'scenes').mkdir()
+    for i in range(6):
+        img = np.full((120, 160, 3), 110, np.uint8)
+        if i < 4:
+            img[30:78, 60:108] = draw_face(rng)[..., None]
+            rows.append(f'scenes/{i}.png,60,30,48,48')
+            cv2.imwrite(str(pictures / 'scenes' / f'{i}.png'), img)
+        else:
+            cv2.imwrite(str(pictures / 'others' / f'scene{i}.png'), img)
+    (pictures / 'scenes.csv').write_text('\n'.join(rows))
+    return pictures
 
-    out, err, status = train_here('--stages', 2, '--resume', '--check', 2)
-    assert (err, status) == ('', 0) and 'stage ' not in out and 'second look: ' in out
-    assert read_cascade(str(pictures / 'c.xml'))[1] is not None
-    again, after = lbp_file.read(pictures / 'c.xml')
-    assert len(again.stages) == len(cascade.stages) == 2
-    assert after.splitlines()[:3] == before.splitlines()[:3]  # what is said of the stages
+
+def test_a_second_look_is_learnt_with_the_cascade_or_later(train_here, scenes):
+    out, err, status = train_here('--stages', 1, '--pictures', 'scenes.csv', '--batches', 3)
+    assert (err, status) == ('', 0)
+    assert re.search(r'\nsecond look: \S+ of the held-out cells with a face and \S+ of oth', out)
+    text, look = (scenes / 'c.xml').read_text(), read_cascade(str(scenes / 'c.xml'))[1]
+    assert look is not None and text.count('train_cascade.py c.xml') == 2
+
+    # Alone, it takes the place of the one that is there.
+    _, err, status = train_here('--resume', '--pictures', 'scenes.csv', '--batches', 4, faces=())
+    assert (err, status) == ('', 0)
+    other = (scenes / 'c.xml').read_text()
+    assert other != text and other.split('</cascade>')[0] == text.split('</cascade>')[0]
+    assert other.count('<second_look>') == 1
+    assert not cv2.CascadeClassifier(str(scenes / 'c.xml')).empty()
+
+    # Further stages leave it as it is.
+    assert train_here('--stages', 2, '--resume')[1:] == ('', 0)
+    assert (scenes / 'c.xml').read_text().split('</cascade>')[1] == other.split('</cascade>')[1]
 
 
-def test_too_few_windows_for_the_second_look_are_said(train_here, pictures):
-    (pictures / 'flat').mkdir()
-    for grey in range(10, 250, 20):  # the first stage rejects all of them
-        cv2.imwrite(str(pictures / 'flat' / '{}.png'.format(grey)),
-                    np.full((60, 60), grey, np.uint8))
-    out, err, _ = train_here('--search', 1e4, '--check', 2, no_faces=['flat'])
-    assert 'stage  0' in out and len(err.splitlines()) <= 1
-    assert len(lbp_file.read(pictures / 'c.xml')[0].stages) == 1
+def test_a_second_look_needs_a_cascade_and_faces(train_here, scenes):
+    _, err, status = train_here('--pictures', 'scenes.csv', faces=())
+    assert status == 1 and 'c.xml: a second look needs a cascade before it; give the --fa' in err
+    (scenes / 'c.xml').write_text(CASCADE)
+    (scenes / 'empty.csv').write_text('source,x,y,w,h\n')
+    _, err, status = train_here('--pictures', 'empty.csv', '--resume', faces=())
+    assert status == 1 and '--pictures: expected faces and other places to learn from, g' in err
+    assert (scenes / 'c.xml').read_text() == CASCADE
+    assert train_here(faces=())[2] == 2
+
+
+def test_a_second_look_without_its_network_is_said(train_here, scenes, monkeypatch):
+    def missing():
+        raise efficientnet.MissingWeights('the weights are not installed')
+
+    monkeypatch.setattr(efficientnet, 'weights_path', missing)
+    (scenes / 'c.xml').write_text(CASCADE)
+    _, err, status = train_here('--pictures', 'scenes.csv', '--resume', faces=())
+    assert (err, status) == ('train_cascade.py: error: the weights are not installed\n', 1)
 
 
 def test_a_table_without_pictures_is_said(train_here, pictures):

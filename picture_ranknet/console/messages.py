@@ -1,6 +1,8 @@
 """Notes and progress bars on standard error; standard output is for results."""
+import contextlib
 import itertools
 import sys
+from collections.abc import Callable
 
 from picture_ranknet.machine import ranks
 from picture_ranknet.text import one_line
@@ -45,12 +47,33 @@ def progress(total: int, unit: str, desc: str = None):
     return tqdm.tqdm(total=total, unit=' ' + unit, desc=desc, leave=False, disable=None)
 
 
-def follow(bar):
+def follow(bar) -> Callable[[int, int], None]:
     """A ``progress=`` for a room, called with how much is done and how much there is in all."""
     def progress(done, total):
         bar.total = total
         bar.update(done - bar.n)
     return progress
+
+
+@contextlib.contextmanager
+def bars():
+    """Progress bars of a room that does several things, each shown from its first step on.
+
+    Yields:
+        A function of ``unit`` and ``desc``, see :func:`progress`; it returns a
+        ``progress=`` as :func:`follow` does.
+    """
+    with contextlib.ExitStack() as stack:
+        def bar_of(unit, desc):
+            def step(done, total):
+                nonlocal update
+                if update is None:
+                    update = follow(stack.enter_context(progress(total, unit, desc)))
+                update(done, total)
+
+            update = None
+            return step
+        yield bar_of
 
 
 def say(line: str) -> None:

@@ -19,7 +19,10 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
     def _get_help_string(self, action):
         if action.default is None or action.default is False or action.default == []:
             return action.help
-        return super()._get_help_string(action)
+        text = super()._get_help_string(action)
+        if isinstance(action.default, float):  # 6e+08 and 20, not 600000000.0 and 20.0
+            text = text.replace('%(default)s', '%(default)g')
+        return text
 
 
 # Numbers
@@ -37,6 +40,18 @@ def int_from(lowest: int, highest: float = math.inf) -> Callable[[str], int]:
 positive_int = int_from(1)
 natural_int = int_from(0)
 seed = int_from(0, 2 ** 32 - 1)  # what NumPy's generators take
+
+
+def size_from(lowest: int, highest: int) -> Callable[[str], tuple[int, int]]:
+    """Make a type: a width and a height in this range, such as ``24x24``."""
+    def size(text):
+        sides = text.split('x')
+        if len(sides) != 2 or not all(
+                side.isdecimal() and lowest <= int(side) <= highest for side in sides):
+            raise argparse.ArgumentTypeError(f'must be a width and a height from {lowest} to '
+                                             f'{highest}, such as 24x24, got {text!r}')
+        return int(sides[0]), int(sides[1])
+    return size
 
 
 def _float_type(expected: str, is_right: Callable[[float], bool]) -> Callable[[str], float]:

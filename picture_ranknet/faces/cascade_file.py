@@ -14,6 +14,7 @@ both also packed by gzip, as OpenCV writes ``.xml.gz``.
 import functools
 import gzip
 import math
+import re
 import xml.etree.ElementTree as ElementTree
 import zlib
 
@@ -24,7 +25,7 @@ SMALLEST, LARGEST = 3, 1000     # sides of a window, in pixels
 MOST_WEIGHTS = 10 ** 6  # of a layer of the second look
 CATEGORIES = {'HAAR': 0, 'LBP': 256}  # values that a feature has; 0: any number
 MOST_RECTANGLES = 3    # of a HAAR feature
-CHECK = 'face_check'   # the second look, after the cascade
+SECOND_LOOK = 'second_look'  # after the cascade
 
 
 def read_text(path: str) -> str:
@@ -78,9 +79,9 @@ def clean(text: str) -> str:
     out = ['<?xml version="1.0"?>\n<opencv_storage>\n']
     cascade = root[0]
     _write_cascade(old_cascade.convert(cascade) if old_cascade.is_old(cascade) else cascade, out)
-    check = root.find(CHECK)
-    if check is not None:
-        _write_check(check, out)
+    look = root.find(SECOND_LOOK)
+    if look is not None:
+        _write_second_look(look, out)
     out.append('</opencv_storage>\n')
     return ''.join(out)
 
@@ -168,27 +169,35 @@ def _write_haar(feature, width, height, out):
     out.append(f'</rects><tilted>{int(is_tilted)}</tilted></_>\n')
 
 
-def _write_check(check, out):
-    out.append(f'<{CHECK}>\n')
-    for layer in check.findall('_'):
+def _write_second_look(look, out):
+    network = _text(look, 'network').strip('"')
+    if not re.fullmatch('[0-9a-f]{64}', network):
+        raise ValueError('its second look does not say by which network')
+    out.append(f'<{SECOND_LOOK}><network>"{network}"</network>\n')
+    _write_floats(look, 'deviations', len(_text(look, 'deviations/data').split()), out)
+    out.append('<layers>\n')
+    for layer in look.findall('layers/_'):
         shape = [_whole(word) for word in _text(layer, 'weights/sizes').split()]
-        if len(shape) != 4 or min(shape) < 1 or math.prod(shape) > MOST_WEIGHTS:
+        if len(shape) != 2 or min(shape) < 1 or math.prod(shape) > MOST_WEIGHTS:
             raise ValueError('a layer of its second look has no size')
         weights = [_whole(word) for word in _words(layer, 'weights/data', math.prod(shape))]
         if _text(layer, 'weights/dt') != 'c' or not -129 < min(weights) <= max(weights) < 128:
             raise ValueError('a layer of its second look has other numbers')
-        stride = _integer(layer, 'stride', 1, LARGEST)
-        out.append(f'<_><stride>{stride}</stride><weights type_id="opencv-nd-matrix">'
+        out.append('<_><weights type_id="opencv-nd-matrix">'
                    f'<sizes>{" ".join(map(str, shape))}</sizes><dt>c</dt><data>\n'
                    f'{" ".join(map(str, weights))}</data></weights>\n')
         for name in 'scales', 'biases':
-            values = _floats(layer, f'{name}/data', shape[0])
-            if _text(layer, f'{name}/dt') != 'f':
-                raise ValueError('a layer of its second look has other numbers')
-            out.append(f'<{name} type_id="opencv-matrix"><rows>1</rows><cols>{len(values)}</cols>'
-                       f'<dt>f</dt><data>\n{" ".join(map(repr, values))}</data></{name}>\n')
+            _write_floats(layer, name, shape[0], out)
         out.append('</_>\n')
-    out.append(f'</{CHECK}>\n')
+    out.append(f'</layers></{SECOND_LOOK}>\n')
+
+
+def _write_floats(node, name, n, out):
+    values = _floats(node, f'{name}/data', n)
+    if _text(node, f'{name}/dt') != 'f' or n > MOST_WEIGHTS:
+        raise ValueError(f'its second look has other numbers as {name}')
+    out.append(f'<{name} type_id="opencv-matrix"><rows>1</rows><cols>{n}</cols>'
+               f'<dt>f</dt><data>\n{" ".join(map(repr, values))}</data></{name}>\n')
 
 
 # Parts and numbers

@@ -11,7 +11,8 @@ from picture_ranknet.pictures.fingerprints import Fingerprints
 KEPT = ''          # the reason for which a face is not dropped
 TOO_SMALL, UNSURE, BLURRED = 'too small', 'unsure', 'blurred'
 DUPLICATE, MORE_OF_TRACK = 'duplicate', 'more of its track'
-REASONS = TOO_SMALL, UNSURE, BLURRED, DUPLICATE, MORE_OF_TRACK
+LIKE_OTHERS = 'like others'  # by variety.thin_out
+REASONS = TOO_SMALL, UNSURE, BLURRED, DUPLICATE, MORE_OF_TRACK, LIKE_OTHERS
 
 
 def choose(faces: Sequence[Face], tracks: Sequence[Hashable], fingerprints: Fingerprints,
@@ -33,7 +34,10 @@ def choose(faces: Sequence[Face], tracks: Sequence[Hashable], fingerprints: Fing
         ``KEPT`` or one of ``REASONS`` for each face.
     """
     reasons = [KEPT] * len(faces)
-    kept, n_kept = np.arange(n_before + len(faces)), n_before  # the first n_kept rows are kept
+    # By source, if only those of one can be the same: the first n_kept rows are kept.
+    sizes = collections.Counter(face.number if rules.within_source else None for face in faces)
+    kept = {source: np.arange(n_before + size) for source, size in sizes.items()}
+    n_kept = dict.fromkeys(sizes, n_before)
     kept_of_track = collections.defaultdict(list)
 
     def quality(i):
@@ -41,16 +45,18 @@ def choose(faces: Sequence[Face], tracks: Sequence[Hashable], fingerprints: Fing
 
     for i in sorted(range(len(faces)), key=quality, reverse=True):
         row, siblings = n_before + i, kept_of_track[tracks[i]]
+        source = faces[i].number if rules.within_source else None
         reason = _reason_by_itself(faces[i], rules)
         if reason == KEPT and rules.duplicate_bits is not None and (
                 len(fingerprints.twins_of(row, np.array(siblings, int), 2 * rules.duplicate_bits))
-                or len(fingerprints.twins_of(row, kept[:n_kept], rules.duplicate_bits))):
+                or len(fingerprints.twins_of(row, kept[source][:n_kept[source]],
+                                              rules.duplicate_bits))):
             reason = DUPLICATE
         if reason == KEPT and rules.per_track and len(siblings) >= rules.per_track:
             reason = MORE_OF_TRACK
         if reason == KEPT:
-            kept[n_kept] = row
-            n_kept += 1
+            kept[source][n_kept[source]] = row
+            n_kept[source] += 1
             siblings.append(row)
         reasons[i] = reason
     return reasons
@@ -88,5 +94,7 @@ def explain(faces: Sequence[Face], reasons: Sequence[str], rules: Rules) -> str:
                   '--min_sharpness)'
         elif reason == DUPLICATE:
             why = ' (the set has them already)'
+        elif reason == LIKE_OTHERS:
+            why = f' (the set has {rules.most:,} already; see --most)'
         parts.append(f'{len(dropped):,} {reason}{why}')
     return ', '.join(parts)

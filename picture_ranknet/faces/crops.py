@@ -20,6 +20,7 @@ from picture_ranknet.faces.pipeline import Clock, cut_scenes, search_shots, shar
 from picture_ranknet.faces.settings import FPS, SIZE, Rules, Search
 from picture_ranknet.faces.store import Face, FaceStore, part_folders
 from picture_ranknet.faces.tracks import Track, link
+from picture_ranknet.faces.variety import thin_out
 from picture_ranknet.machine import ranks
 from picture_ranknet.machine.opencv import cv2
 from picture_ranknet.pictures import frames, limits, sources
@@ -28,9 +29,10 @@ from picture_ranknet.pictures.fingerprints import Fingerprints
 from picture_ranknet.pictures.sharpness import measure_sharpness
 from picture_ranknet.storage import arrays, picture_set
 from picture_ranknet.storage.picture_set import FACE, PICTURE, Preparation
-from picture_ranknet.text import count
+from picture_ranknet.text import count, silent
 
 DIGITS = {'time': 3, 'confidence': 2, 'sharpness': 1}  # after the point, in the table
+FINE = 2  # times the side of a crop: whole pictures are decoded at least that large
 
 
 # Find
@@ -102,6 +104,8 @@ def find_faces(paths: list[str], folder: str, *, search: Optional[Search] = None
     """
     search = search or Search()
     detectors = [] if whole_pictures else [FaceDetector(search)]  # fails before any work
+    if detectors and detectors[0].lost:
+        note(f'{detectors[0].lost}; without them, fewer faces are found')
 
     def make_detector():
         if whole_pictures:
@@ -115,7 +119,8 @@ def find_faces(paths: list[str], folder: str, *, search: Optional[Search] = None
            'max_pixels': max_pixels}
     slot = frames.every_nth(every) if every else frames.per_second(fps)
     clock = Clock()
-    read = frames.FrameReader(mine, slot, max_pixels, n_files or len(paths), note, progress)
+    read = frames.FrameReader(mine, slot, max_pixels, n_files or len(paths), note, progress,
+                              FINE * size if whole_pictures else None)
     with FaceStore(part_folders(folder)[ranks.rank()], run, size, resume) as store:
         shots = cut_scenes(read, clock, skip_still)
         try:
@@ -152,8 +157,9 @@ def _store_faces(shots, make_detector, store, size, margin, clock):
 
 def _face(shot, finding, crop):
     frame = shot.frame
+    box = (0, 0, *frame.full_size) if frame.full_size else finding.box  # only whole ones are shrunk
     return Face(shot.number, _relative(frame.source), frame.index, frame.seconds, shot.scene,
-                shot.look, *finding.box, finding.confidence, measure_sharpness(crop))
+                shot.look, *box, finding.confidence, measure_sharpness(crop))
 
 
 def _relative(path):
@@ -173,18 +179,20 @@ def crop_box(img: np.ndarray, box: tuple, size: int, margin: float = 0) -> np.nd
     Args:
         img: HWC, BGR, ``uint8``.
         box: ``(x, y, w, h)`` in pixels.
-        size: Side of the crop in pixels.
+        size: Side of the crop in pixels; 0: as large as it is in the frame.
         margin: On each side, as a fraction of the box's sides.
 
     Returns:
-        CHW, RGB, ``uint8``, shape ``(3, size, size)``.
+        CHW, RGB, ``uint8``, shape ``(3, size, size)``, or ``(3, H, W)`` if
+        ``size`` is 0.
     """
     height, width = img.shape[:2]
     left, top, crop_w, crop_h = with_margin(box, margin, width, height)
     crop = img[top:top + crop_h, left:left + crop_w]
-    shrinks = crop_w * crop_h > size * size
-    crop = cv2.resize(crop, (size, size),
-                      interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    if size:
+        shrinks = crop_w * crop_h > size * size
+        crop = cv2.resize(crop, (size, size),
+                          interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
     return crop[:, :, ::-1].transpose(2, 0, 1)  # HWC -> CHW, BGR -> RGB
 
 
@@ -248,13 +256,15 @@ class Choice(NamedTuple):
 
 
 def choose_faces(found: Found, rules: Optional[Rules] = None,
-                 existing: ExistingSet = NOTHING) -> Choice:
+                 existing: ExistingSet = NOTHING, note: Callable[[str], object] = silent,
+                 progress: Callable[[int, int], object] = silent) -> Choice:
     """Choose the faces that are worth a rating: clear ones, each of them once.
 
     Args:
         found: By :func:`find_faces`.
         rules: What is dropped; ``None``: the defaults.
         existing: A set whose pictures shall not come again.
+        note, progress: As of :func:`~.variety.thin_out`.
 
     Raises:
         InputError: If there is no face at all; says why.
@@ -269,7 +279,11 @@ def choose_faces(found: Found, rules: Optional[Rules] = None,
         tracks = link(faces)
         fingerprints = Fingerprints(itertools.chain(
             existing.pictures(), arrays.walk(found.store.crops())))
-        return Choice(tracks, choose(faces, tracks, fingerprints, rules, len(existing.X)), rules)
+        reasons = choose(faces, tracks, fingerprints, rules, len(existing.X))
+        if rules.most:
+            reasons = thin_out(faces, reasons, found.store.crops(), rules.most, existing.X, note,
+                               progress)
+    return Choice(tracks, reasons, rules)
 
 
 # Write

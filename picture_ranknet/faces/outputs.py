@@ -2,20 +2,23 @@
 import os
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Optional
 
 import numpy as np
 
 from picture_ranknet.errors import InputError
+from picture_ranknet.faces.characters import check_weights, fill_in
 from picture_ranknet.faces.choice import REASONS
 from picture_ranknet.faces.crops import Choice, Found, write_faces
 from picture_ranknet.faces.existing import NOTHING, ExistingSet, remove_rows
+from picture_ranknet.faces.full_size import cut_again, find_places
 from picture_ranknet.faces.store import part_folders
 from picture_ranknet.pictures import drawing, sheets
+from picture_ranknet.pictures.limits import MAX_PIXELS
 from picture_ranknet.storage import arrays, atomic, tables
 from picture_ranknet.storage.atomic import check_outputs
-from picture_ranknet.text import count
+from picture_ranknet.text import count, silent
 
 
 class Outputs(NamedTuple):
@@ -27,6 +30,9 @@ class Outputs(NamedTuple):
         sheet: A picture of all crops.
         dropped: Folder for sheets of what was dropped.
         ratings: The ratings of the set, which are changed with it.
+        crop_size: Side of the PNG files in pixels, which are cut from the
+            sources again; 0: as large as there; ``None``: as in the set.
+        characters: Whether the table says who is who.
     """
 
     pictures: str
@@ -34,6 +40,8 @@ class Outputs(NamedTuple):
     sheet: Optional[str] = None
     dropped: Optional[str] = None
     ratings: Optional[str] = None
+    crop_size: Optional[int] = None
+    characters: bool = False
 
     @property
     def table(self) -> str:
@@ -64,6 +72,8 @@ class Outputs(NamedTuple):
         """
         check_outputs({'--output': [self.pictures, self.table], '--sheet': self.sheet,
                        '--ratings': self.ratings})
+        if self.characters:
+            check_weights()
         if not (force or append):
             for path in self.pictures, self.table:
                 if os.path.exists(path):
@@ -86,19 +96,42 @@ class Outputs(NamedTuple):
                                  'another name with --sheet')
 
     def write(self, found: Found, choice: Choice, existing: ExistingSet = NOTHING,
-              note: Callable[[str], None] = lambda line: None):
-        """Write all of them: what was dropped, the set, the crops and the sheet.
+              note: Callable[[str], None] = silent,
+              progress: Callable[[int, int], None] = silent):
+        """Write all of them: what was dropped, the set, the sheet and the crops.
 
-        ``note`` is called with a line for the user.
+        ``note`` is called with a line for the user, ``progress`` with the
+        number of pictures that are looked at or cut again, and of all.
         """
         if self.dropped:
             save_dropped(found.store.crops(), choice.reasons, self.dropped)
         write_faces(self.pictures, found, choice, existing, self.ratings)
-        X = arrays.read_pictures(self.pictures)
-        if self.crops:
-            save_crops(X, self.crops)
+        if self.characters:
+            fill_in(self.pictures, note, progress)
         if self.sheet:
-            save_sheet(X, self.sheet, note)
+            save_sheet(arrays.read_pictures(self.pictures), self.sheet, note)
+        if self.crops:
+            self.write_crops(found.read.max_pixels, note, progress)
+
+    def write_crops(self, max_pixels: int, note: Callable[[str], None] = silent,
+                    progress: Callable[[int, int], None] = silent):
+        """Write the crops of the set as it is on disk.
+
+        Args:
+            max_pixels, note, progress: As of :func:`~.full_size.cut_again`.
+
+        Raises:
+            KeyboardInterrupt: With a message that says how to go on.
+        """
+        X = arrays.read_pictures(self.pictures)
+        if self.crop_size in (None, X.shape[2] if X.shape[2] == X.shape[3] else None):
+            return save_crops(enumerate(arrays.walk(X)), len(X), self.crops)
+        cuts = cut_again(self.pictures, self.crop_size, max_pixels, note, progress)
+        try:
+            save_crops(cuts, len(X), self.crops)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f'interrupted; {self.pictures} is complete; for its crops, '
+                                    'repeat the command without the sources') from None
 
     def describe(self, found: Found, choice: Choice, existing: ExistingSet, whole_pictures: bool,
                  seconds: float) -> list[str]:
@@ -157,15 +190,21 @@ def _sheet_name(reason):
     return reason.replace(' ', '_') + '.png'
 
 
-def save_crops(X: np.ndarray, folder: str):
-    """Save each picture as a PNG file named by its row, in place of earlier ones."""
-    digits = max(5, len(str(len(X) - 1)))
+def save_crops(pictures: Iterable[tuple[int, np.ndarray]], n: int, folder: str):
+    """Save pictures as PNG files named by their rows, in place of earlier ones.
+
+    Args:
+        pictures: Row and picture, CHW, in any order.
+        n: How many there are.
+        folder: Created if it is not there.
+    """
+    digits = max(5, len(str(n - 1)))
     is_new = not os.path.isdir(folder)
     os.makedirs(folder, exist_ok=True)
     part = atomic.part_of(os.path.join(folder, 'crops'))
     try:
         os.mkdir(part)
-        for row, img in enumerate(arrays.walk(X)):
+        for row, img in pictures:
             drawing.to_image(img).save(os.path.join(part, f'{row:0{digits}}.png'))
         for name in _ours(folder, '--crops'):
             os.remove(os.path.join(folder, name))
@@ -178,7 +217,7 @@ def save_crops(X: np.ndarray, folder: str):
             os.rmdir(folder)
 
 
-def save_sheet(X: np.ndarray, path: str, note: Callable[[str], None] = lambda line: None):
+def save_sheet(X: np.ndarray, path: str, note: Callable[[str], None] = silent):
     """Draw all pictures with their row numbers; ``note`` hears if there is no room for all."""
     step = sheets.draw_sheet(path, X)
     if step > 1:
@@ -203,26 +242,36 @@ def save_dropped(crops: np.ndarray, reasons: Sequence[str], folder: str):
             os.remove(path)
 
 
-def edit(path: str, rows=None, sheet_path: Optional[str] = None,
-         ratings_path: Optional[str] = None, force: bool = False,
-         note: Callable[[str], None] = lambda line: None) -> str:
-    """Remove rows of a set, and draw what is there then; returns a line on what was done.
+def edit(outputs: Outputs, rows=None, max_pixels: int = MAX_PIXELS, force: bool = False,
+         note: Callable[[str], None] = silent,
+         progress: Callable[[int, int], None] = silent) -> str:
+    """Remove rows of a set, and show what is there then; returns a line on what was done.
 
     Args:
-        path: The ``.npy`` file.
+        outputs: The set, its ratings, and where its pictures are drawn and saved.
         rows: A set of row numbers to remove; ``None`` removes none.
-        sheet_path: Where to draw the pictures that are left, as PNG.
-        ratings_path, force: As of :func:`~.existing.remove_rows`.
+        max_pixels, progress: As of :meth:`Outputs.write_crops`.
+        force: As of :func:`~.existing.remove_rows`; also replaces crops.
         note: Called with a line for the user.
     """
-    check_outputs({'--output': [path, tables.table_path(path)], '--review': sheet_path,
-                   '--ratings': ratings_path})
+    path = outputs.pictures
+    check_outputs({'--output': [path, outputs.table], '--review': outputs.sheet,
+                   '--ratings': outputs.ratings})
+    if outputs.crops:
+        _check_folder(outputs.crops, '--crops', 'crops', force)
+        outputs.check_inputs(list(find_places(path, len(arrays.read_pictures(path)))))
     if rows:
-        remove_rows(path, rows, ratings_path, force)
+        remove_rows(path, rows, outputs.ratings, force)
+    if outputs.characters:
+        fill_in(path, note, progress)
     X = arrays.read_pictures(path)
-    if sheet_path:
-        save_sheet(X, sheet_path, note)
+    if outputs.sheet:
+        save_sheet(X, outputs.sheet, note)
+    if outputs.crops:
+        outputs.write_crops(max_pixels, note, progress)
+    written = ', '.join(filter(None, [
+        rows and path, outputs.characters and outputs.table, rows and outputs.ratings,
+        outputs.sheet, outputs.crops]))
     if not rows:
-        return f'{count(len(X), "picture")} -> {sheet_path}'
-    written = [name for name in (path, ratings_path, sheet_path) if name]
-    return f'{count(len(rows), "picture")} removed, {len(X):,} left -> {", ".join(written)}'
+        return f'{count(len(X), "picture")} -> {written}'
+    return f'{count(len(rows), "picture")} removed, {len(X):,} left -> {written}'

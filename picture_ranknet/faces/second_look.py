@@ -1,176 +1,203 @@
-"""A second look at what the cascade takes for faces: a small network, and a vote.
+"""A second look at the picture: in colour, as a whole, by a network that others have trained.
 
-A cascade is fast because it sees little.  The windows that pass it, a few
-dozen in a picture and many of them around the same face, are cut out at a
-higher resolution and shown to a network of five convolutions.  For each window
-it gives the probability of a face, and where in the window the face is.
-Windows that mean the same face vote with their probabilities, and the face
-lies at their weighted mean.
+A cascade is fast because it sees little: grey levels, one window at a time, and
+upright faces.  EfficientNet-Lite0 sees the whole picture once
+(:mod:`picture_ranknet.models.efficientnet`).  For each cell of 8 x 8 pixels, a
+head of three layers reads from its maps the log odds that a face has its middle
+there, where exactly that middle is, and how large the face is: one answer for
+each place, without anchors, as in Tian et al., *FCOS: Fully Convolutional
+One-Stage Object Detection*, ICCV 2019, section 3.  Cells that mean the same face
+vote on where it is, and the cascade's windows around it are further evidence.
 
-The network is stored in the file of the cascade, after what OpenCV reads, and
-runs here in NumPy; ``train_cascade.py`` trains it.  Its weights are ``int8``,
-with one scale for each output, as in Jacob et al., *Quantization and Training
-of Neural Networks for Efficient Integer-Arithmetic-Only Inference*, CVPR 2018,
-section 2.1; it computes in ``float32``.
+The head is stored in the file of the cascade, after what OpenCV reads;
+``train_cascade.py`` trains it.  Its weights are ``int8``, with one scale for
+each output, as in Jacob et al., *Quantization and Training of Neural Networks
+for Efficient Integer-Arithmetic-Only Inference*, CVPR 2018, section 2.1; it
+computes in ``float32``.
 
 A box is ``(x, y, w, h)`` in pixels.
 """
+from collections.abc import Sequence
 from typing import NamedTuple, Optional
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from picture_ranknet.faces.boxes import iou, share_of_smaller
 from picture_ranknet.machine.opencv import cv2
+from picture_ranknet.models import efficientnet
 
-SIDE = 32           # of a window as the network sees it, in pixels
-OUTPUTS = 4         # the log odds of a face, and its offset from the window
-OFFSET_UNIT = .1    # of the outputs that are offsets
-SAME = .3           # findings with this IoU mean the same face,
-INSIDE = .6         # or if this share of the smaller one lies in the larger one
-CHUNK = 256         # windows at a time, to bound the memory
-NODE = 'face_check'  # in the file of the cascade
+CELL = 8            # pixels to a side
+MAPS = {8: (4,), 16: (7, 10), 32: (14, 15)}  # pixels to a place: the blocks whose maps are read
+BLOCKS = [block for blocks in MAPS.values() for block in blocks]
+CHANNELS = 40, 80, 112, 192, 320             # of their maps
+INPUTS = sum(CHANNELS)
+OUTPUTS = 4         # the log odds of a face, where its middle is, and its size
+UNIT = 48           # pixels; of the size, the logarithm of a multiple
+MIDDLE, SCALE = 127, 128  # grey levels, as the network was trained
+FLOOR = .05         # cells below this probability do not vote
+SAME = .2           # cells whose boxes have this IoU mean the same face,
+INSIDE = .45        # or if this share of the smaller box lies in the larger one
+NEAR = .35          # IoU from which a window of the cascade counts for a face
+VOTES = 10          # a face that is certain has all of them
+SURE = 4.2          # log odds at which half of the votes are for a face
+NODE = 'second_look'  # in the file of the cascade
 
 
 class Layer(NamedTuple):
 
-    """A convolution without padding.
+    """A fully connected layer.
 
     Attributes:
-        weights (numpy.ndarray): ``int8``, shape ``(outputs, inputs, k, k)``.
+        weights (numpy.ndarray): ``int8``, shape ``(outputs, inputs)``.
         scales (numpy.ndarray): ``float32``, shape ``(outputs,)``: what the
             weights of an output are multiplied by.
         biases (numpy.ndarray): ``float32``, shape ``(outputs,)``.
-        stride (int): In both directions.
     """
 
     weights: np.ndarray
     scales: np.ndarray
     biases: np.ndarray
-    stride: int
 
     @classmethod
-    def quantise(cls, W: np.ndarray, b: np.ndarray, stride: int) -> 'Layer':
-        """Make a layer of ``float32`` weights ``(outputs, inputs, k, k)`` and biases."""
-        scales = np.maximum(abs(W).max(axis=(1, 2, 3)), 1e-12).astype(np.float32) / 127
-        weights = np.rint(W / scales[:, None, None, None]).astype(np.int8)
-        return cls(weights, scales, b.astype(np.float32), stride)
+    def quantise(cls, W: np.ndarray, b: np.ndarray) -> 'Layer':
+        """Make a layer of ``float32`` weights ``(outputs, inputs)`` and biases."""
+        scales = np.maximum(abs(W).max(axis=1), 1e-12).astype(np.float32) / 127
+        return cls(np.rint(W / scales[:, None]).astype(np.int8), scales, b.astype(np.float32))
+
+    def matrix(self) -> np.ndarray:
+        """The weights, ``float32``, shape ``(inputs, outputs)``."""
+        return self.weights.T * self.scales
 
 
 class SecondLook:
 
-    """The network, ready to run.
+    """The head, and the network whose maps it reads.
 
     Args:
-        layers: From a window of ``SIDE`` pixels and one channel to
-            ``OUTPUTS``, with a ReLU between each two.
+        layers: Three, from ``INPUTS`` numbers to ``OUTPUTS``, with a ReLU
+            between each two.
+        deviations: By which the inputs are divided, ``float32``, ``(INPUTS,)``.
+        digest: Of the weights of the network that it was trained with.
 
     Raises:
         ValueError: If they do not fit together.
     """
 
-    def __init__(self, layers: list[Layer]):
-        channels, side = 1, SIDE
+    def __init__(self, layers: Sequence[Layer], deviations: np.ndarray, digest: str):
+        n = INPUTS
+        if len(layers) != 3 or deviations.shape != (n,) or not (deviations > 0).all():
+            raise ValueError('layers or deviations of other sizes')
         for layer in layers:
-            shape, n = layer.weights.shape, len(layer.weights)
-            if (len(shape) != 4 or shape[1] != channels or shape[2] != shape[3]
-                    or not 1 <= shape[2] <= side or layer.stride < 1
-                    or layer.scales.shape != (n,) or layer.biases.shape != (n,)
+            outputs = len(layer.biases)
+            if (layer.weights.shape != (outputs, n) or layer.scales.shape != (outputs,)
                     or not np.isfinite(layer.scales).all()
                     or not np.isfinite(layer.biases).all()):
                 raise ValueError('layers that do not fit together')
-            channels, side = n, (side - shape[2]) // layer.stride + 1
-        if (channels, side) != (OUTPUTS, 1):
+            n = outputs
+        if n != OUTPUTS:
             raise ValueError(f'layers that do not end in {OUTPUTS} numbers')
-        self.layers = list(layers)
-        # (outputs, inputs, k, k) -> (k * k * inputs, outputs)
-        self._matrices = [
-            (layer.weights.transpose(2, 3, 1, 0).reshape(-1, len(layer.weights))
-             * layer.scales) for layer in layers]
+        self.layers, self.deviations, self.digest = list(layers), deviations, digest
+        self._network = None
+        first, *self._later = [(layer.matrix(), layer.biases) for layer in layers]
+        parts = np.split(first[0] / deviations[:, None], np.cumsum(CHANNELS)[:-1])
+        self._first, self._bias = dict(zip(BLOCKS, parts)), first[1]
 
-    def __call__(self, windows: np.ndarray) -> np.ndarray:
-        """Score windows.
+    def load(self) -> Optional[str]:
+        """Load the network; why not, if its package is not installed.
+
+        Raises:
+            InputError: If the weights are others than those it was trained with.
+        """
+        try:
+            self._network = efficientnet.shared(self.digest)
+        except efficientnet.MissingWeights as e:
+            return str(e)
+
+    def find(self, img: np.ndarray, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Find the faces in a picture.
 
         Args:
-            windows: ``uint8``, shape ``(N, SIDE, SIDE)``.
+            img: BGR, ``uint8``, shape ``(height, width, 3)``.
+            windows: What the cascade takes for faces, shape ``(N, 4)``, in
+                pixels of ``img``.
 
         Returns:
-            ``float32``, shape ``(N, 4)``: the log odds of a face; the offset
-            of its middle from the window's, to the right and down, as
-            fractions of the window's sides; and the logarithm of its size as a
-            fraction of the window's.
+            The faces, ``float64``, shape ``(n, 4)``, and how many of ``VOTES``
+            votes each has, ``(n,)``, the surest first.
         """
-        out = np.empty((len(windows), OUTPUTS), np.float32)
-        for start in range(0, len(windows), CHUNK):
-            out[start:start + CHUNK] = self._forward(normalise(windows[start:start + CHUNK]))
-        out[:, 1:] *= OFFSET_UNIT
-        return out
+        out = self.read(self._network(prepare(img), BLOCKS, alone=True))[0]
+        faces, odds = vote(*boxes_of(out))
+        near = [np.count_nonzero(iou(windows, face) > NEAR) if len(windows) else 0
+                for face in faces]
+        odds = odds + np.log1p(near) - SURE
+        order = np.argsort(-odds, kind='stable')
+        return faces[order], VOTES * probability(odds[order])
 
-    def _forward(self, x):                                  # (N, SIDE, SIDE)
-        h = x[..., None]                                    # (N, H, W, C)
-        for number, (layer, W) in enumerate(zip(self.layers, self._matrices)):
-            if number:
-                h = np.maximum(h, 0)
-            k, stride = layer.weights.shape[2], layer.stride
-            patches = sliding_window_view(h, (k, k), axis=(1, 2))[:, ::stride, ::stride]
-            patches = patches.transpose(0, 1, 2, 4, 5, 3)   # (N, H, W, k, k, C)
-            n, height, width = patches.shape[:3]
-            h = patches.reshape(n * height * width, -1) @ W + layer.biases
-            h = h.reshape(n, height, width, -1)
-        return h.reshape(len(x), OUTPUTS)
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """As :meth:`read`, of the numbers of single cells: ``(N, INPUTS)`` to ``(N, 4)``."""
+        h = x @ np.concatenate(list(self._first.values())) + self._bias
+        return self._finish(h)
 
-    def find(self, gray: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Turn the windows that passed the cascade into faces.
+    def read(self, maps: Sequence[np.ndarray]) -> np.ndarray:
+        """What the head says of each cell.
 
         Args:
-            gray: The picture, ``uint8``, shape ``(height, width)``.
-            boxes: The windows, shape ``(N, 4)``, in pixels of ``gray``.
+            maps: Of ``BLOCKS``, shapes ``(B, h, w, K)``.
 
         Returns:
-            The faces, ``float64``, shape ``(n, 4)``, and their votes, ``(n,)``,
-            most votes first.
+            ``float32``, shape ``(B, rows, columns, 4)``: the log odds of a face;
+            how far its middle is from the cell's, to the right and down, as
+            fractions of its side; and the logarithm of its side in ``UNIT``.
         """
-        boxes = np.asarray(boxes, float).reshape(-1, 4)
-        out = self(cut(gray, boxes, SIDE))
-        faces, votes = vote(move(boxes, out[:, 1:]), 1 / (1 + np.exp(-out[:, 0].astype(float))))
-        order = np.argsort(-votes, kind='stable')
-        return faces[order], votes[order]
+        maps = dict(zip(BLOCKS, maps))
+        h = self._bias
+        for stride, blocks in MAPS.items():
+            part = sum(_multiply(maps[block], self._first[block]) for block in blocks)
+            h = h + enlarge(part, stride // CELL)
+        return self._finish(h)
+
+    def _finish(self, h):
+        for W, b in self._later:
+            h = _multiply(np.maximum(h, 0), W) + b
+        return h
 
     def to_xml(self) -> str:
-        """The layers as OpenCV's ``FileStorage`` reads them, to put after ``</cascade>``."""
-        text = [f'<{NODE}>\n']
+        """The head as OpenCV's ``FileStorage`` reads it, to put after ``</cascade>``."""
+        text = [f'<{NODE}>\n  <network>"{self.digest}"</network>\n',
+                _vector('deviations', self.deviations), '    <layers>\n']
         for layer in self.layers:
             sizes = ' '.join(map(str, layer.weights.shape))
             weights = _wrap(map(str, layer.weights.ravel().tolist()))
             text.append(
-                f'  <_><stride>{layer.stride}</stride>\n'
-                f'    <weights type_id="opencv-nd-matrix"><sizes>{sizes}</sizes><dt>c</dt><data>\n'
+                f'  <_><weights type_id="opencv-nd-matrix"><sizes>{sizes}</sizes><dt>c</dt><data>\n'
                 f'{weights}\n    </data></weights>\n'
                 f'{_vector("scales", layer.scales)}{_vector("biases", layer.biases)}  </_>\n')
-        text.append(f'</{NODE}>\n')
+        text.append(f'    </layers></{NODE}>\n')
         return ''.join(text)
 
     @classmethod
     def from_storage(cls, storage: 'cv2.FileStorage') -> Optional['SecondLook']:
-        """Read the layers from an open ``cv2.FileStorage``; ``None`` if it has none.
+        """Read the head from an open ``cv2.FileStorage``; ``None`` if it has none.
 
         Raises:
-            ValueError: If they are damaged.
+            ValueError: If it is damaged.
         """
         node = storage.getNode(NODE)
         if node.empty():
             return None
+        deviations, entries = node.getNode('deviations').mat(), node.getNode('layers')
         layers = []
-        for i in range(node.size()):
-            weights, scales, biases = (node.at(i).getNode(name).mat()
+        for i in range(entries.size()):
+            weights, scales, biases = (entries.at(i).getNode(name).mat()
                                        for name in ('weights', 'scales', 'biases'))
-            stride = node.at(i).getNode('stride')
-            if any(mat is None for mat in (weights, scales, biases)) or not stride.isInt():
+            if any(mat is None for mat in (weights, scales, biases)):
                 raise ValueError('a layer without its parts')
             if weights.dtype != np.int8 or scales.dtype != np.float32 != biases.dtype:
                 raise ValueError('a layer of other numbers')
-            layers.append(Layer(weights, scales.ravel(), biases.ravel(), int(stride.real())))
-        return cls(layers)
+            layers.append(Layer(weights, scales.ravel(), biases.ravel()))
+        if deviations is None or deviations.dtype != np.float32:
+            raise ValueError('a second look without deviations')
+        return cls(layers, deviations.ravel(), node.getNode('network').string())
 
 
 def _vector(name, values):
@@ -180,65 +207,95 @@ def _vector(name, values):
 
 
 def _wrap(words, width=96):
-    lines = [[]]
+    lines, line = [], ''
     for word in words:
-        if len(' '.join(lines[-1])) + len(word) >= width:
-            lines.append([])
-        lines[-1].append(word)
-    return '\n'.join(map(' '.join, lines))
+        if len(line) + len(word) >= width:
+            lines.append(line)
+            line = ''
+        line += f' {word}' if line else word
+    return '\n'.join([*lines, line])
 
 
-def normalise(windows: np.ndarray) -> np.ndarray:
-    """Give windows a mean of 0 and, unless they are flat, a deviation near 1; ``float32``."""
-    x = windows.astype(np.float32)
-    x -= x.mean(axis=(1, 2), keepdims=True)
-    x /= x.std(axis=(1, 2), keepdims=True) + 8
+def prepare(img: np.ndarray) -> np.ndarray:
+    """A picture as the network takes it, black below and on the right.
+
+    Args:
+        img: BGR, ``uint8``, shape ``(height, width, 3)``.
+
+    Returns:
+        RGB, ``float32``, shape ``(1, H, W, 3)``, sides that 32 divides.
+    """
+    height, width = img.shape[:2]
+    step = max(MAPS)
+    x = np.zeros((1, height + -height % step, width + -width % step, 3), np.float32)
+    x[0, :height, :width] = img[..., ::-1]
+    x -= MIDDLE
+    x /= SCALE
     return x
 
 
-def cut(gray: np.ndarray, boxes: np.ndarray, side: int) -> np.ndarray:
-    """Cut boxes, which must lie in the picture, out of it and resize them to squares.
+def _multiply(maps, W):
+    """The products of the last axis: one of matrices is faster than many."""
+    return (maps.reshape(-1, len(W)) @ W).reshape(*maps.shape[:-1], -1)
+
+
+def enlarge(maps: np.ndarray, factor: int) -> np.ndarray:
+    """Enlarge maps ``(B, h, w, K)`` by linear interpolation between the middles of places."""
+    for axis in (1, 2) if factor > 1 else ():
+        n = maps.shape[axis]
+        place = np.clip((np.arange(factor * n) + .5) / factor - .5, 0, n - 1)
+        before = place.astype(int)
+        share = (place - before).astype(np.float32).reshape([-1 if i == axis else 1
+                                                             for i in range(4)])
+        maps = (maps.take(before, axis) * (1 - share)
+                + maps.take(np.minimum(before + 1, n - 1), axis) * share)
+    return maps
+
+
+def boxes_of(out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The boxes that cells vote for.
+
+    Args:
+        out: Of :meth:`SecondLook.read` for one picture.
 
     Returns:
-        ``uint8``, shape ``(N, side, side)``.
+        ``float64``, shape ``(N, 4)``, and the log odds of a face, ``(N,)``.
     """
-    windows = np.empty((len(boxes), side, side), np.uint8)
-    for i, (x, y, w, h) in enumerate(boxes):
-        left, top = round(x), round(y)
-        crop = gray[top:max(top + 1, round(y + h)), left:max(left + 1, round(x + w))]
-        windows[i] = cv2.resize(crop, (side, side), interpolation=(
-            cv2.INTER_AREA if crop.shape[1] > side else cv2.INTER_LINEAR))
-    return windows
+    rows, columns = np.nonzero(out[..., 0] > np.log(FLOOR / (1 - FLOOR)))
+    odds, across, down, size = out[rows, columns].T.astype(float)
+    side = UNIT * np.exp(np.clip(size, -3, 3))
+    left = CELL * (columns + .5) + (across - .5) * side
+    top = CELL * (rows + .5) + (down - .5) * side
+    return np.stack([left, top, side, side], axis=1), odds
 
 
-def move(boxes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Move boxes to where the network says that the faces are."""
-    size = boxes[:, 2:] * np.exp(offsets[:, 2:])
-    centre = boxes[:, :2] + boxes[:, 2:] * (.5 + offsets[:, :2])
-    return np.concatenate([centre - size / 2, size], axis=1)
+def probability(odds: np.ndarray) -> np.ndarray:
+    """The probability that belongs to log odds."""
+    return 1 / (1 + np.exp(-np.clip(odds, -30, 30)))
 
 
-def vote(boxes: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def vote(boxes: np.ndarray, odds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Join the findings that mean the same face.
 
-    The heaviest finding starts a face, and all that are still free and mean
-    the same one join it; then the heaviest of the rest, and so on.
+    The surest finding starts a face, and all that are still free and mean the
+    same one join it; then the surest of the rest, and so on.
 
     Args:
         boxes: Shape ``(N, 4)``.
-        weights: Above 0, shape ``(N,)``.
+        odds: Log odds of a face, shape ``(N,)``.
 
     Returns:
-        The weighted means of the boxes, shape ``(n, 4)``, and the sums of the
-        weights, ``(n,)``.
+        The means of the boxes, weighted by the squares of the probabilities,
+        shape ``(n, 4)``, and the largest log odds of each, ``(n,)``.
     """
-    free, faces, votes = np.ones(len(boxes), bool), [], []
-    for i in np.argsort(-weights, kind='stable'):
+    free, faces, best = np.ones(len(boxes), bool), [], []
+    weights = probability(odds) ** 2
+    for i in np.argsort(-odds, kind='stable'):
         if not free[i]:
             continue
         same = free & ((iou(boxes, boxes[i]) >= SAME)
                        | (share_of_smaller(boxes, boxes[i]) >= INSIDE))
         free[same] = False
         faces.append(np.average(boxes[same], axis=0, weights=weights[same]))
-        votes.append(weights[same].sum())
-    return np.array(faces).reshape(-1, 4), np.array(votes)
+        best.append(odds[i])
+    return np.array(faces).reshape(-1, 4), np.array(best)

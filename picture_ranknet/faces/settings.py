@@ -14,7 +14,8 @@ class Search(NamedTuple):
     Attributes:
         cascade: An OpenCV cascade (``.xml``); ``None`` takes the toolkit's own.
         scale_factor: Step from one size of faces to the next, above 1.
-        min_neighbors: Votes of overlapping findings that make a face.
+        min_neighbors: Votes that make a face: of the second look, which has
+            ten, or else overlapping findings.
         min_size: Side of the smallest face, in pixels of the frame.
         long_side: Larger pictures are shrunk to this many pixels, but a long
             one no further than its short side bears; 0 never shrinks.
@@ -36,11 +37,13 @@ class Rules(NamedTuple):
         min_side: Shorter side of a face, in pixels of the frame, at least.
         min_sharpness: Of the crop, in grey levels; see
             :func:`~picture_ranknet.pictures.sharpness.measure_sharpness`.
-        min_confidence: Votes of the second look.
+        min_confidence: Votes of the second look, 0 to 10.
         duplicate_bits: Two pictures are the same if their hashes differ in at
             most this many of 144 bits, or twice as many within a track;
             ``None`` keeps duplicates.
         per_track: Faces kept of each track, at most; ``None``: all.
+        most: Pictures of the set, at most: those that differ most; ``None``: all.
+        within_source: Whether only pictures of one source can be the same.
     """
 
     min_side: float = SIZE / MAX_ENLARGEMENT
@@ -48,12 +51,14 @@ class Rules(NamedTuple):
     min_confidence: float = 0
     duplicate_bits: Optional[int] = 12
     per_track: Optional[int] = None
+    most: Optional[int] = None
+    within_source: bool = False
 
 
 def make_rules(size: int = SIZE, whole_pictures: bool = False,
                max_enlargement: Optional[float] = None, min_sharpness: Optional[float] = None,
                min_confidence: float = 0, duplicate_bits: Optional[int] = 12,
-               per_track: Optional[int] = None) -> Rules:
+               per_track: Optional[int] = None, most: Optional[int] = None) -> Rules:
     """The rules for crops of ``size`` pixels; whole pictures are kept unless a number says so.
 
     Args:
@@ -62,9 +67,10 @@ def make_rules(size: int = SIZE, whole_pictures: bool = False,
         max_enlargement: Of a face in its crop; ``None``: ``MAX_ENLARGEMENT``,
             and no limit for whole pictures.
         min_sharpness: ``None``: that of :class:`Rules`, and 0 for whole pictures.
-        min_confidence, duplicate_bits, per_track: As of :class:`Rules`.
+        min_confidence, duplicate_bits, per_track, most: As of :class:`Rules`.
     """
     enlargement = max_enlargement or (math.inf if whole_pictures else MAX_ENLARGEMENT)
     if min_sharpness is None:
         min_sharpness = 0 if whole_pictures else Rules().min_sharpness
-    return Rules(size / enlargement, min_sharpness, min_confidence, duplicate_bits, per_track)
+    return Rules(size / enlargement, min_sharpness, min_confidence, duplicate_bits, per_track,
+                 most)

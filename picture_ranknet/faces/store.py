@@ -33,7 +33,7 @@ class Face(NamedTuple):
         scene: See :class:`~picture_ranknet.faces.pipeline.Shot`.
         look: Likewise.
         x, y, w, h: The box in pixels of the frame, before any margin.
-        confidence: Votes of the second look; ``None`` without one.
+        confidence: Votes of the second look, up to 10; ``None`` without one.
         sharpness: Of the crop, in grey levels.
     """
 

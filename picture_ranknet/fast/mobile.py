@@ -1,9 +1,8 @@
 """Networks of inverted residuals on the CPU: EfficientNet-Lite and MobileNetV2, forward only.
 
 A :class:`Network` is made of weights into which batch normalisation is folded.
-Called with pictures, it returns the maps of the blocks that are asked for;
-:meth:`Network.describe` returns their means, deviations and grids instead,
-computed while the maps are in the cache.
+Called with pictures, it returns the maps of the blocks that are asked for, or
+their means and deviations, computed while the maps are in the cache.
 
 The compiled loops are in :mod:`mobile_kernels`, what they have to do is written
 down by :mod:`mobile_program`.  Without Numba, :mod:`mobile_numpy` computes the
@@ -59,10 +58,10 @@ class Network:
     Raises:
         ValueError: If the layers do not fit each other.
 
-    A call uses all threads (:mod:`machine.threads`), and gives the same values
-    on any number of them and in any batch.  Several threads may call it at the
-    same time.  Beyond the results, a call needs memory for a few pictures to a
-    thread, which is kept for the next call.
+    A call uses all threads (:mod:`machine.threads`) unless it is told to be
+    alone, and gives the same values on any number of them and in any batch.
+    Several threads may call it at the same time.  Beyond the results, a call
+    needs memory for a few pictures to a thread, which is kept for the next call.
     """
 
     def __init__(self, stem, blocks, head=None):
@@ -72,44 +71,31 @@ class Network:
         self._packed, self._programs = None, {}
         self._maps, self._planes = _Memory(), _Memory()
 
-    def __call__(self, x: np.ndarray, keep: Iterable) -> list:
-        """The maps that blocks put out.
+    def __call__(self, x: np.ndarray, keep: Iterable, described: Iterable = (),
+                 alone: bool = False) -> list:
+        """The maps that blocks put out, or what their channels are like.
 
         Args:
             x (numpy.ndarray): Pictures, float32, shape ``(B, H, W, 3)``, scaled
                 as they were when the network was trained.
             keep (iterable of int): Which maps: 0 is that of the first block,
                 ``len(blocks)`` that of the head.
+            described (iterable of int): Those of them of which means and
+                deviations are enough.
+            alone (bool): Use only the thread that calls, as where others have
+                pictures of their own.
 
         Returns:
             list: For each of ``keep``, in its order, an array of float32,
-            ``(B, h, w, K)``.
+            ``(B, h, w, K)``, or a tuple of two: means and standard deviations
+            of the channels, ``(B, K)``.
 
         Raises:
             ValueError: If the pictures have another shape, or there is no such
                 map.
         """
-        return self._run(x, tuple(keep), 0)
-
-    def describe(self, x: np.ndarray, keep: Iterable, side: int = 3) -> list:
-        """Means and deviations of the maps' channels, and means over the cells of a grid.
-
-        Args:
-            x, keep: As above.
-            side (int): Cells of the grid from top to bottom, and from left to
-                right.  Cell ``i`` covers rows ``floor(i h / side)`` to
-                ``ceil((i + 1) h / side)``; cells of small maps overlap.
-
-        Returns:
-            list: For each of ``keep``, in its order, a tuple of float32 arrays:
-            means ``(B, K)``, standard deviations ``(B, K)``, grid ``(B, side,
-            side, K)``.
-        """
-        if side < 1:
-            raise ValueError(f'side: expected at least 1, got {side}')
-        return self._run(x, tuple(keep), side)
-
-    def _run(self, x, keep, side):
+        keep, described = tuple(keep), frozenset(described)
+        n_threads = 1 if alone else threads.count()
         x = np.require(x, np.float32, ['C', 'A', 'W'])
         if x.ndim != 4 or x.shape[3] != 3 or min(x.shape[1:3]) < 1:
             raise ValueError(f'pictures: expected the shape (B, H, W, 3), got {x.shape}')
@@ -118,14 +104,14 @@ class Network:
             raise ValueError(f'keep: expected numbers from 0 to {n_maps - 1}, got {list(keep)}')
         kernels = availability.kernels('mobile_kernels')
         if kernels is None:
-            return mobile_numpy.run(self, x, keep, side)
-        return self._run_compiled(kernels, x, keep, side)
+            return mobile_numpy.run(self, x, keep, described)
+        return self._run_compiled(kernels, x, keep, described, n_threads)
 
-    def _run_compiled(self, kernels, x, keep, side):
-        size = max(1, min(GROUP, -(-len(x) // threads.count())))
+    def _run_compiled(self, kernels, x, keep, described, n_threads):
+        size = max(1, min(GROUP, -(-len(x) // n_threads)))
         groups = threads.split(len(x), -(-len(x) // size))
-        together = threads.count() if len(groups) == 1 else 1  # threads that share a group
-        programs = {n: self._program(x.shape[1:3], n, keep, side)
+        together = n_threads if len(groups) == 1 else 1  # threads that share a group
+        programs = {n: self._program(x.shape[1:3], n, keep, described)
                     for n in {group.stop - group.start for group in groups} or {1}}
         layout = next(iter(programs.values())).layout
         out = np.empty((len(x), layout.size), np.float32)
@@ -157,13 +143,16 @@ class Network:
             walk, maps = start(groups[0])
             threads.run(lambda _: walk(), range(together))
             self._maps.give(maps)
-        else:
+        elif n_threads > 1:
             threads.run(work, groups)
+        else:
+            for group in groups:
+                work(group)
         return layout.split(out)
 
-    def _program(self, sides, n_pictures, keep, side):
+    def _program(self, sides, n_pictures, keep, described):
         from picture_ranknet.fast import mobile_program
-        key = sides, n_pictures, keep, side
+        key = sides, n_pictures, keep, described
         with self._lock:
             if self._packed is None:
                 self._packed = mobile_program.pack(self)

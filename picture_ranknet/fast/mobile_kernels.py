@@ -65,8 +65,7 @@ STEM, EXPAND, POINTWISE, KEEP, DESCRIBE = range(5)
  CHUNKS,          # into which the pixels are split
  ADDED,           # place in `maps` of what is added, -1 for nothing
  CLIPS,           # whether ReLU6 follows
- SIDE,            # cells of a description's grid from top to bottom
- FIELDS) = range(26)
+ FIELDS) = range(25)
 
 _inner = njit(nogil=True, error_model='numpy')
 
@@ -305,44 +304,32 @@ def _keep(f, picture, maps, out, first):
 
 @_inner
 def _describe(f, picture, maps, out, first):
-    """Means of a picture's channels, their deviations, and the means of a grid's cells."""
-    height, width, C, side = f[HEIGHT], f[WIDTH], f[CHANNELS], f[SIDE]
+    """Means of a picture's channels, and their deviations."""
+    height, width, C = f[HEIGHT], f[WIDTH], f[CHANNELS]
     i = f[SOURCE] + picture * height * width * C
     j = f[TARGET] + (first + f[FIRST] + picture) * f[STRIDE]
-    for k in range(j, j + (2 + side * side) * C):
+    share = np.float32(1 / (height * width))
+    for k in range(j, j + 2 * C):
         out[k] = 0
-    _mean(maps, i, 0, height, 0, width, width, C, out, j)
     for channel in range(0, C, 8):
-        mean, total = load(out, j + channel, ONE), load(out, j + C + channel, ONE)
+        zeros = mean = total = load(out, j + channel, ONE)
         for v in range(height):
-            line = load(out, j + C + channel, ONE)  # zeros
+            line = zeros
+            for u in range(width):
+                value = load(maps, i + (v * width + u) * C + channel, ONE)
+                line = fma(line, value, np.float32(1))
+            mean = fma(mean, line, share)
+        store(out, j + channel, mean)
+        for v in range(height):
+            line = zeros
             for u in range(width):
                 value = load(maps, i + (v * width + u) * C + channel, ONE)
                 value = fma(value, mean, np.float32(-1))
                 line = fma(line, value, value)
-            total = fma(total, line, np.float32(1 / (height * width)))
+            total = fma(total, line, share)
         store(out, j + C + channel, total)
     for k in range(j + C, j + 2 * C):
         out[k] = np.sqrt(out[k])
-    for cell in range(side * side):
-        v, u = divmod(cell, side)
-        _mean(maps, i, v * height // side, -(-(v + 1) * height // side), u * width // side,
-              -(-(u + 1) * width // side), width, C, out, j + (2 + cell) * C)
-
-
-@_inner
-def _mean(maps, i, top, bottom, left, right, width, C, out, j):
-    """Add the means of all channels over a rectangle of a map to zeros."""
-    share = np.float32(1 / ((bottom - top) * (right - left)))
-    for channel in range(0, C, 8):
-        zeros = total = load(out, j + channel, ONE)
-        for v in range(top, bottom):
-            line = zeros
-            for u in range(left, right):
-                value = load(maps, i + (v * width + u) * C + channel, ONE)
-                line = fma(line, value, np.float32(1))
-            total = fma(total, line, share)
-        store(out, j + channel, total)
 
 
 @compiled('i8(i8[:,::1], i8, i8[::1], i8[::1], f4[::1], f4[::1], f4[::1], f4[::1], f4[::1], i8)')

@@ -31,19 +31,13 @@ class Layout(NamedTuple):
     """What the results of a picture are, one behind the other."""
 
     size: int     # numbers to a picture
-    maps: list    # (place, h, w, channels, channels with padding) of each result
-    side: int
+    maps: list    # (place, shape, channels) of each result; the shape is without (B,)
 
     def split(self, out):
         """Views of the results ``(B, size)``, as ``mobile.Network`` returns them."""
-        return [self._describe(out, *each) if self.side else
-                out[:, place:place + h * w * padded].reshape(len(out), h, w, padded)[..., :K]
-                for each in self.maps for place, h, w, K, padded in [each]]
-
-    def _describe(self, out, place, h, w, K, padded):
-        rows = out[:, place:place + (2 + self.side ** 2) * padded]
-        rows = rows.reshape(len(out), 2 + self.side ** 2, padded)[..., :K]
-        return rows[:, 0], rows[:, 1], rows[:, 2:].reshape(len(out), self.side, self.side, K)
+        views = [out[:, place:place + np.prod(shape)].reshape(len(out), *shape)[..., :K]
+                 for place, shape, K in self.maps]
+        return [view if view.ndim == 4 else (view[:, 0], view[:, 1]) for view in views]
 
 
 class Program(NamedTuple):
@@ -103,33 +97,33 @@ def aligned(size: int) -> np.ndarray:
     return array[start:start + size]
 
 
-def groups(channels, more=False):
+def groups(channels: int, more: bool = False) -> list:
     """Into how many groups output channels are split; with ``more``, so that two threads share."""
     n_vectors = -(-channels // 8)
     n = -(-n_vectors // mk.MOST)
     return n + 1 if more and n % 2 and n < min(TASKS, n_vectors) else n
 
 
-def pad(array, axes):
+def pad(array: np.ndarray, axes: tuple) -> np.ndarray:
     """Zeros behind some axes, so that 8 divides them."""
     return np.pad(array, [(0, -n % 8 if axis in axes else 0)
                           for axis, n in enumerate(array.shape)])
 
 
-def write(network, packed: Packed, sides, n_pictures: int, keep, side: int) -> Program:
+def write(network, packed: Packed, sides, n_pictures: int, keep, described) -> Program:
     """The program for a group of ``n_pictures`` of ``sides`` (height, width).
 
     Early blocks, whose maps are large, take one picture after the other.  Late
     ones, whose weights are, take all of them at once.
     """
-    return _Writer(network, packed, sides, n_pictures, keep, side).write()
+    return _Writer(network, packed, sides, n_pictures, keep, described).write()
 
 
 class _Writer:
 
-    def __init__(self, network, packed, sides, n_pictures, keep, side):
+    def __init__(self, network, packed, sides, n_pictures, keep, described):
         self.network, self.packed, self.sides = network, packed, sides
-        self.n_pictures, self.keep, self.side = n_pictures, keep, side
+        self.n_pictures, self.keep, self.described = n_pictures, keep, described
         self.steps, self.offsets, self.offsets_size, self.planes_size = [], [], 0, 0
         self.shapes = list(self._shapes())  # of the stem's map and of all others
         self.n_early = next((i for i, block in enumerate(network.blocks)
@@ -145,14 +139,15 @@ class _Writer:
         self.maps_size = self.entry + n_pictures * np.prod(self.shapes[self.n_early])
 
     def write(self):
+        n = min(max(self.keep, default=0) + 1, len(self.network.blocks))  # beyond, nobody asks
         for picture in range(self.n_pictures):
             place = self._stem(picture)
-            for i in range(self.n_early):
+            for i in range(min(self.n_early, n)):
                 place = self._block(i, place, picture, 1)
         place = self.entry
-        for i in range(self.n_early, len(self.network.blocks)):
+        for i in range(self.n_early, n):
             place = self._block(i, place, 0, self.n_pictures)
-        if self.network.head is not None:
+        if len(self.network.blocks) in self.keep:
             target = self._other(place)
             self._pointwise(len(self.network.blocks), place, target, self.packed.head,
                             self.n_pictures, self.shapes[-2][2], clips=1)
@@ -176,9 +171,10 @@ class _Writer:
         maps, size = [], 0
         for i in self.keep:
             h, w, C = self.shapes[i + 1]
-            maps.append((size, h, w, len(layers[i][1]), C))
-            size += C * (2 + self.side ** 2 if self.side else h * w)
-        return Layout(size, maps, self.side)
+            shape = (2, C) if i in self.described else (h, w, C)
+            maps.append((size, shape, len(layers[i][1])))
+            size += np.prod(shape)
+        return Layout(size, maps)
 
     def _hidden(self, i):
         return np.prod(self.shapes[i + 1][:2]) * padded(self.network.blocks[i].depthwise)
@@ -249,9 +245,9 @@ class _Writer:
         h, w, C = self.shapes[i + 1]
         for kept, (place, *_) in zip(self.keep, self.layout.maps):
             if kept == i:
-                self._step(mk.DESCRIBE if self.side else mk.KEEP, n, PICTURES=n, FIRST=picture,
-                           SOURCE=source, TARGET=place, HEIGHT=h, WIDTH=w, CHANNELS=C,
-                           STRIDE=self.layout.size, SIDE=self.side)
+                self._step(mk.DESCRIBE if i in self.described else mk.KEEP, n, PICTURES=n,
+                           FIRST=picture, SOURCE=source, TARGET=place, HEIGHT=h, WIDTH=w,
+                           CHANNELS=C, STRIDE=self.layout.size)
 
 
 def padded(layer):

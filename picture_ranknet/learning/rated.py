@@ -11,6 +11,8 @@ from picture_ranknet.storage import arrays, ratings_txt, sidecars, tables
 from picture_ranknet.storage.arrays import RatedPictures
 from picture_ranknet.text import count, silent
 
+GROUP = 'group'  # the column of scene and track
+
 
 def load(X_path: str, ratings_path: str, features_path: str = None, image_size: tuple = None,
          n_features: int = None, note: Callable[[str], object] = silent,
@@ -71,7 +73,7 @@ def _read_with_xmp(X_path, ratings_path, n, note):
 
 def load_sets(train: Sequence, model=None, valid: Sequence = None, ratio: float = None,
               seed: int = 0, note: Callable[[str], object] = silent,
-              from_xmp: bool = False) -> tuple:
+              from_xmp: bool = False, valid_by: str = GROUP) -> tuple:
     """Rated pictures to train on, and to validate with: ``None`` if there are none of these.
 
     Args:
@@ -83,14 +85,16 @@ def load_sets(train: Sequence, model=None, valid: Sequence = None, ratio: float 
         seed: Of this split.
         note: Called with each line for the user.
         from_xmp: Whether ratings to train on are taken from XMP, too.
+        valid_by: The column of the table whose groups this split leaves whole.
 
     Raises:
-        InputError: As of :func:`load` and :func:`hold_out`.
+        InputError: As of :func:`load`, :func:`read_groups` and :func:`hold_out`.
     """
     pictures = load(*train, model and model.image_size, model and model.predictor.n_features, note,
                     from_xmp)
     if ratio:
-        return hold_out(pictures, ratio, seed, read_groups(train[0], len(pictures.X)), note)
+        groups = read_groups(train[0], len(pictures.X), valid_by)
+        return hold_out(pictures, ratio, seed, groups, note, valid_by)
     if not valid:
         return pictures, None
     n_features = None if pictures.features is None else pictures.features.shape[1]
@@ -98,7 +102,7 @@ def load_sets(train: Sequence, model=None, valid: Sequence = None, ratio: float 
 
 
 def hold_out(pictures: RatedPictures, ratio: float, seed: int, groups: Sequence,
-             note: Callable[[str], object] = silent) -> tuple:
+             note: Callable[[str], object] = silent, by: str = GROUP) -> tuple:
     """Split rated pictures at random: to train on, and to validate with.
 
     Args:
@@ -107,6 +111,7 @@ def hold_out(pictures: RatedPictures, ratio: float, seed: int, groups: Sequence,
         seed: Of the split.
         groups: The group of each picture; no group is split.
         note: Called with a line if there are groups.
+        by: The column that says the groups.
 
     Raises:
         InputError: If no two ratings of a part differ.
@@ -126,23 +131,46 @@ def hold_out(pictures: RatedPictures, ratio: float, seed: int, groups: Sequence,
                 f'{count(len(members), "group")}, {len(part)} are {purpose}, and no two of them '
                 'are rated differently; rate more or choose another ratio')
     if len(members) < len(pictures.rows):
-        note(f'{count(len(valid), "picture")} held out to validate with; no face that was followed '
-             'through a scene is in both parts')
+        what = 'face that was followed through a scene' if by == GROUP else by
+        note(f'{count(len(valid), "picture")} held out to validate with; no {what} is in both '
+             'parts')
     return tuple(pictures._replace(rows=np.sort(part)) for part in (train, valid))
 
 
-def read_groups(X_path: str, n: int) -> list:
-    """The group of each of ``n`` pictures: scene and track, if the table beside them has any.
+def read_groups(X_path: str, n: int, by: str = GROUP) -> list:
+    """The group of each of ``n`` pictures, as a column of the table beside them says.
 
-    Pictures of a group show the same face in the same scene: a network that
-    has learnt from one knows the others.
+    Pictures of a scene and track show the same face: a network that has learnt
+    from one knows the others.
+
+    Args:
+        X_path: The pictures.
+        n: How many there are.
+        by: The column.  Where it says nothing, it is what it says of others of
+            the same scene and track, or these are the group, if the table has
+            them; otherwise a picture is one by itself.
+
+    Raises:
+        InputError: If the table is not as it should be, or the column, unless
+            it is ``GROUP``, is missing or empty.
     """
     table = tables.table_path(X_path)
+    columns, rows = [], [[]] * n
     if os.path.exists(table):
-        columns, rows = tables.read_table(table, n, ['group'])
-        if columns:
-            return [group or row for row, (group,) in enumerate(rows)]
-    return list(range(n))
+        columns, rows = tables.read_table(table, n, [GROUP, by])
+    elif by != GROUP:
+        raise InputError(f'{table}: there is no such table; --valid_by {by} expects one with the '
+                         f'columns row and {by}, a line for each picture')
+    if by != GROUP and by not in columns:
+        raise InputError(f'{table}: expected a column {by} for --valid_by; add it, and fill it in '
+                         'for each picture')
+    rows = [dict(zip(columns, map(str.strip, row))) for row in rows]
+    if by != GROUP and not any(row[by] for row in rows):
+        raise InputError(f'{table}: expected the column {by} to say something for --valid_by, got '
+                         'empty cells only; fill it in')
+    of_track = {row.get(GROUP): row[by] for row in rows if row.get(by)}
+    return [row.get(by) or row.get(GROUP) and of_track.get(row[GROUP], row[GROUP]) or number
+            for number, row in enumerate(rows)]
 
 
 def add_features(model, train: RatedPictures) -> None:

@@ -1,4 +1,5 @@
 """Learns one person's taste from few ratings, on features that others have trained."""
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Optional
 
@@ -8,7 +9,7 @@ import net
 from picture_ranknet.errors import InputError
 from picture_ranknet.learning import linear_ranknet, rated, report
 from picture_ranknet.learning.linear_ranknet import Choice
-from picture_ranknet.machine import ranks
+from picture_ranknet.machine import ranks, threads
 from picture_ranknet.models import brought, efficientnet, scoring
 from picture_ranknet.models.pretrained import Pretrained
 from picture_ranknet.storage.arrays import RatedPictures
@@ -81,7 +82,8 @@ def train(pictures: RatedPictures, valid: Optional[RatedPictures], X_path: str,
     scoring.warn_if_odd_scale(X_path, pictures.X, scale, note)
     known = (pictures.X, pictures.rows, pictures.ratings[pictures.rows], pictures.features,
              rated.read_groups(X_path, len(pictures.X)), seed, start)
-    learn(model, *known, progress)
+    with threads.single_blas() if len(pictures.rows) <= FEW else contextlib.nullcontext():
+        learn(model, *known, progress)
     return model, None if valid else score_held_out(lambda: make(*kind, network=network), *known)
 
 
@@ -111,7 +113,8 @@ def make(image_size: tuple, image_scale: float, n_features: int = 0,
 
 def learn(model: net.RankNet, X: np.ndarray, rows: np.ndarray, ratings: np.ndarray,
           features: np.ndarray = None, groups: Sequence = None, seed: int = 0,
-          start: net.RankNet = None, progress: Callable[[int], object] = silent) -> None:
+          start: net.RankNet = None, progress: Callable[[int], object] = silent,
+          seen: np.ndarray = None) -> None:
     """Train a model of :func:`make` on ratings, exactly.
 
     Args:
@@ -127,9 +130,11 @@ def learn(model: net.RankNet, X: np.ndarray, rows: np.ndarray, ratings: np.ndarr
         start: A model of the same kind, of others' ratings; what is learnt is
             how much it counts, and the difference from it.
         progress: Called with the number of pictures that have been looked at.
+        seen: What the network sees of all pictures, if that is known already.
     """
     predictor = model.predictor
-    seen = predictor.see_set(X, model.image_scale, None, progress)
+    if seen is None:
+        seen = predictor.see_set(X, model.image_scale, None, progress)
     some = np.sort(np.random.default_rng(seed).permutation(len(X))[:MOST_MEASURED])
     parts = []
     stop = 0
@@ -169,8 +174,9 @@ def score_held_out(make_model: Callable, X: np.ndarray, rows: np.ndarray, rating
                    start: net.RankNet = None) -> np.ndarray:
     """Scores of rated pictures by models that have not learnt from them.
 
-    Each of ``FOLDS`` models learns from the other folds; of many ratings, one
-    fold is enough.  No group is split.
+    The folds are learnt at the same time, each on a thread.  Each of ``FOLDS``
+    models learns from the other folds; of many ratings, one fold is enough.  No
+    group is split.
 
     Args:
         make_model: Makes an untrained model of :func:`make`.
@@ -184,13 +190,19 @@ def score_held_out(make_model: Callable, X: np.ndarray, rows: np.ndarray, rating
     order = np.random.default_rng(seed).permutation(len(set(names)))
     fold_of = dict(zip(dict.fromkeys(names), order % FOLDS))
     folds = np.array([fold_of[name] for name in names])
-    for fold in range(FOLDS if len(rows) <= FEW else 1):
+    usual = make_model()
+    seen = usual.predictor.see_set(X, usual.image_scale)
+
+    def predict(fold):
         out = folds == fold
         if not out.any() or len(np.unique(ratings[~out])) < 2:
-            continue
+            return
         model = make_model()
-        learn(model, X, rows[~out], ratings[~out], features, groups, seed, start)
+        learn(model, X, rows[~out], ratings[~out], features, groups, seed, start, seen=seen)
         scores[out] = model.score(X, rows[out], features)
+
+    with threads.single_blas():
+        threads.run(predict, range(FOLDS if len(rows) <= FEW else 1))
     return scores
 
 

@@ -7,6 +7,7 @@ cores.  Everything that starts threads takes this number.
 """
 import collections
 import concurrent.futures
+import contextlib
 import ctypes
 import functools
 import glob
@@ -71,6 +72,20 @@ def limit_blas(n: int) -> None:
         os.environ['OPENBLAS_NUM_THREADS'] = str(n)  # which it reads when it is loaded
     elif _set_blas():
         _set_blas()(n)
+
+
+@contextlib.contextmanager
+def single_blas() -> Iterator[None]:
+    """Let products and decompositions of NumPy run on the threads that call them.
+
+    Small ones are no slower so, and a hundred times faster where other processes
+    are at work: OpenBLAS's threads wait for each other by spinning.
+    """
+    limit_blas(1)
+    try:
+        yield
+    finally:
+        limit_blas(count())
 
 
 @functools.cache
@@ -145,6 +160,29 @@ def _executor():
 def read_ahead(read: Callable, items: Iterable) -> Iterator:
     """Yield ``read(item)`` for each item; the next one is read while this one is used."""
     return run_ahead(map(read, items))
+
+
+def map_ahead(function: Callable, items: Iterable) -> Iterator:
+    """Yield ``function(item)`` for each item, in order; all threads are at work on the next ones.
+
+    With one thread, nothing is done ahead.
+    """
+    n = count()
+    if n == 1:
+        yield from map(function, items)
+        return
+    waiting = collections.deque()
+    with concurrent.futures.ThreadPoolExecutor(n, 'ahead') as executor:
+        try:
+            for item in items:
+                waiting.append(executor.submit(function, item))
+                if len(waiting) > n:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def run_ahead(items: Iterator, n: int = 1, weigh: Callable[[Any], float] = lambda item: 0,

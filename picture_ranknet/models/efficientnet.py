@@ -202,6 +202,20 @@ def load(path: str) -> EfficientNetLite0:
     return network
 
 
+@functools.lru_cache(1)
+def shared(expected: str) -> mobile.Network:
+    """The trained network, compiled, which all that see by it share.
+
+    Args:
+        expected: The digest of its weights.
+
+    Raises:
+        MissingWeights, InputError: As :func:`check`.
+    """
+    check(expected)
+    return load(weights_path()).compiled()
+
+
 def _fill(conv, weights, name, bn):
     """Fold the batch normalisation that follows a convolution into its weights."""
     W = weights[name + '.weight']

@@ -6,6 +6,7 @@ from 0, and their times are seconds since the first frame of the video.  A
 picture is frame 0, pages of a file are its frames 0, 1, 2, ...; neither has a
 time.
 """
+import contextlib
 import math
 from collections.abc import Iterable, Iterator
 from typing import Callable, NamedTuple, Optional
@@ -13,10 +14,12 @@ from typing import Callable, NamedTuple, Optional
 import numpy as np
 
 from picture_ranknet.errors import InputError
+from picture_ranknet.machine import threads
 from picture_ranknet.pictures import images, kinds, videos
 from picture_ranknet.pictures.limits import MAX_PIXELS
 from picture_ranknet.text import count, silent
 
+AHEAD = 2 ** 24      # pixels; larger pictures are read one at a time, smaller ones on all cores
 STAMP_ERROR = .001  # seconds; Matroska and FLV round the time of a frame to a millisecond
 
 Slot = Callable[[int, float], int]
@@ -41,6 +44,7 @@ class Frame(NamedTuple):
     index: int
     seconds: Optional[float]  # None for a picture
     img: np.ndarray           # HWC, BGR, uint8
+    full_size: Optional[tuple] = None  # width and height in the file, where img is smaller
 
 
 class FrameReader:
@@ -57,6 +61,8 @@ class FrameReader:
         n_files (int): How many files there are in all, if others read the
             rest; who has all counts then calls :func:`sum_up`.
             ``math.inf``: none has to be readable.
+        side (int): Pixels that are enough, of a picture's shorter side; it may
+            be decoded to fewer pixels than it has.  ``None`` for all.
         note (callable): Called with a line for the user.
         progress (callable): Called with the number of frames seen so far, also
             those not taken, and the number expected in all.
@@ -74,9 +80,9 @@ class FrameReader:
 
     def __init__(self, paths: Iterable[str], slot: Slot, max_pixels: int = MAX_PIXELS,
                  n_files: Optional[int] = None, note: Callable = silent,
-                 progress: Callable = silent):
+                 progress: Callable = silent, side: Optional[int] = None):
         self.paths = list(paths)
-        self.max_pixels = max_pixels
+        self.max_pixels, self.side = max_pixels, side
         self.slot = slot
         self.n_files = len(self.paths) if n_files is None else n_files
         self.grabbed = self.frames = self.videos = self.pictures = self.unreadable = 0
@@ -85,9 +91,9 @@ class FrameReader:
         self._done, self._expected = 0, len(self.paths)
 
     def __iter__(self) -> Iterator[Frame]:
-        for path in self.paths:
+        for path, still in zip(self.paths, threads.map_ahead(self._read_still, self.paths)):
             try:
-                yield from self._read(path)
+                yield from self._read(path) if still is None else self._count(still)
             except InputError as e:
                 if self.n_files == 1:
                     raise
@@ -106,6 +112,28 @@ class FrameReader:
             parts.append(count(self.pictures, 'picture'))
         return ' and '.join(parts)
 
+    def _read_still(self, path):
+        """The one picture of a file; ``None`` if it is another file, a large one or damaged.
+
+        Several threads do this at the same time.
+        """
+        with contextlib.suppress(InputError):
+            kind = kinds.tell_file(path)
+            if kind is not None and kind.kind == kinds.PICTURE:
+                with images.opened(path, self.max_pixels, self.side) as pictures:
+                    if pictures.n == 1 and math.prod(pictures.size) <= AHEAD:
+                        return self._frame(path, 0, pictures, next(iter(pictures))[1]())
+        return None
+
+    def _frame(self, path, index, pictures, img):
+        is_all = index or img.shape[1::-1] == pictures.size
+        return Frame(path, index, None, img, None if is_all else pictures.size)
+
+    def _count(self, frame):
+        self.pictures += 1
+        self._advance()
+        yield frame
+
     def _read(self, path):
         kind = kinds.tell_file(path)
         if kind is None or kind.kind in (kinds.SOUND, kinds.OTHER):
@@ -119,18 +147,16 @@ class FrameReader:
             yield from self._read_video(path)
 
     def _read_pictures(self, path):
-        with images.opened(path, self.max_pixels) as pictures:
+        with images.opened(path, self.max_pixels, self.side) as pictures:
             self._expected += pictures.n - 1
             if pictures.is_animation:
                 n = yield from self._sample(path, pictures)
             else:
                 n = 0
                 for index, (_, get) in enumerate(pictures):
-                    img = get()
+                    frame = self._frame(path, index, pictures, get())
                     n += 1
-                    self.pictures += 1
-                    self._advance()
-                    yield Frame(path, index, None, img)
+                    yield from self._count(frame)
             if n < pictures.n:
                 what, whole = ('frames', 'animation') if pictures.is_animation else (
                     'pages', 'file')

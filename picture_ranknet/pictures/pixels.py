@@ -20,6 +20,12 @@ SRGB_GAMMA = .45455     # of PNG; one this near is that of sRGB:
 NEAR_GAMMA = .01
 
 
+def is_turned(image: Image.Image) -> bool:
+    """Whether a picture lies on its side in its file."""
+    with contextlib.suppress(Exception):  # a damaged table says nothing
+        return image.getexif().get(ORIENTATION, 1) >= 5
+    return False
+
 
 def to_img(image: Image.Image, n_bits: int = 8) -> np.ndarray:
     """Pixels of a picture: upright, in sRGB, 8 bits, on white.

@@ -75,15 +75,17 @@ def size_of(path: str) -> int:
 
 def _walk(folder, hidden, root, seen):
     """Yield files, and folders that may not be read; ``seen`` are folders that have been."""
-    seen.add(os.path.realpath(folder))
+    place = os.path.realpath(folder)
+    seen.add(place)
     try:
         with os.scandir(folder) as entries:
             entries = sorted(entries, key=lambda entry: _natural(entry.name))
     except OSError:
         yield folder
         return
-    entries = [entry for entry in entries if not entry.name.startswith('.')
-               and os.path.realpath(entry.path) not in hidden]
+    entries = [entry for entry in entries if not entry.name.startswith('.') and (
+        os.path.realpath(entry.path) if _is_link(entry) else os.path.join(place, entry.name)
+        ) not in hidden]
     for entry in entries:
         if not _is_folder(entry):
             yield entry.path

@@ -1,5 +1,6 @@
 """Scores files with trained models: prepares what is new, scores, says where each picture is."""
 import os
+import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Optional
 
@@ -10,11 +11,11 @@ from picture_ranknet.machine import ranks
 from picture_ranknet.models import inference, scoring
 from picture_ranknet.models.calibration import Scale
 from picture_ranknet.pictures.sources import find_sources
-from picture_ranknet.ranking import items, marks
-from picture_ranknet.ranking.library import Files, Library, describe_missing
-from picture_ranknet.storage import arrays, ratings_txt
+from picture_ranknet.ranking import items, marks, models
+from picture_ranknet.ranking.library import Files, Library, describe_missing, preparation_of
+from picture_ranknet.storage import arrays, atomic, ratings_txt
 from picture_ranknet.storage.picture_set import FACE, Preparation
-from picture_ranknet.text import count, silent
+from picture_ranknet.text import adding_up, count, silent
 
 
 class Outputs(NamedTuple):
@@ -63,6 +64,55 @@ class Scored(NamedTuple):
     missing: str
 
 
+def rank(model_paths: Sequence[str], sources: Sequence[str], scores_path: str,
+         table_path: Optional[str] = None, *, device, image_scale: Optional[float] = None,
+         network_paths: Sequence[str] = (), whole: bool = False, margin: Optional[float] = None,
+         leave_out: Sequence[Optional[str]] = (), batchsize: int = inference.BATCHSIZE,
+         mirror: bool = False, share: Optional[float] = None, needing_stars: Sequence[str] = (),
+         note: Callable[[str], object] = silent, say: Callable[[str], object] = silent,
+         preparing: Callable[[int, int], object] = silent,
+         scored: Callable[[int, int], object] = silent) -> tuple:
+    """Score pictures, videos and folders of them, and write and say how they rank.
+
+    Args:
+        model_paths: The score is the mean of theirs.
+        sources: Files and folders.
+        scores_path, table_path: See :meth:`Outputs.beside`.
+        device, image_scale, network_paths: Of
+            :func:`~picture_ranknet.ranking.models.load_models`.
+        whole, margin: Of :func:`~picture_ranknet.ranking.library.preparation_of`.
+        leave_out: Files and folders that are not to be scored, besides the
+            models and the outputs.
+        batchsize, mirror, preparing, scored: Of :func:`score_files`.
+        share, needing_stars: Of :mod:`~picture_ranknet.ranking.marks`.
+        note: Called with a line for the user.
+        say: Called with each line of the result.
+
+    Returns:
+        tuple: A :class:`Scored`, and the person's scale, if the model knows it.
+
+    Raises:
+        InputError: If there is nothing to score, or a model does not fit.
+    """
+    start = time.monotonic()
+    check_alone()
+    outputs = Outputs.beside(scores_path, table_path)
+    loaded = models.load_models(model_paths, device, image_scale, note=note,
+                                network_paths=network_paths)
+    scale = marks.find_scale(loaded, model_paths[0], needing_stars)
+    preparation = preparation_of(loaded[0].preparation, whole, margin, model_paths[0])
+    paths, n_others = find(sources, [*outputs, *model_paths, *leave_out])
+    atomic.check_outputs({'--output': outputs.scores, '--csv': outputs.table}, {'pictures': paths})
+    ranked = score_files(paths, loaded, outputs.library, preparation, batchsize=batchsize,
+                         mirror=mirror, note=note, preparing=preparing, scored=scored)
+    write(outputs, ranked, scale, share, note, say)
+    if n_others:
+        note(f'{count(n_others, "file")} skipped: neither pictures nor videos')
+    for line in describe(outputs, ranked, preparation, time.monotonic() - start):
+        say(line)
+    return ranked, scale
+
+
 def check_alone() -> None:
     """Raise :class:`InputError` in one of several processes of ``mpiexec``."""
     if ranks.size() > 1:
@@ -83,7 +133,7 @@ def find(sources: Sequence[str], leave_out: Sequence[Optional[str]] = ()) -> tup
     return list({os.path.abspath(path): path for path in paths}.values()), n_others
 
 
-def score_files(paths: Sequence[str], models: Sequence, folder: str, preparation: Preparation, *,
+def score_files(paths: Sequence[str], loaded: Sequence, folder: str, preparation: Preparation, *,
                 batchsize: int = inference.BATCHSIZE, mirror: bool = False,
                 note: Callable[[str], object] = silent,
                 preparing: Callable[[int, int], object] = silent,
@@ -92,7 +142,7 @@ def score_files(paths: Sequence[str], models: Sequence, folder: str, preparation
 
     Args:
         paths: The files, as :func:`find` lists them.
-        models: The score is the mean of theirs; for square pictures of one size.
+        loaded: Models; the score is the mean of theirs; for square pictures of one size.
         folder: The library, see :class:`~picture_ranknet.ranking.library.Library`.
         preparation: How the models' pictures were cut.
         batchsize, mirror: As of :func:`~picture_ranknet.models.inference.score`.
@@ -102,22 +152,16 @@ def score_files(paths: Sequence[str], models: Sequence, folder: str, preparation
     Raises:
         InputError: If there is nothing to score.
     """
-    size = models[0].image_size[0]
+    size = loaded[0].image_size[0]
     with Library(folder, preparation, size, note) as library:
         files = library.prepare(paths, preparing)
         missing = describe_missing(files, preparation)
         if not any(files.rows):
             raise InputError(f'nothing to score: {missing}')
         X = arrays.read_pictures(library.pictures_path)
-        done, total = 0, len(X) * len(models)
-
-        def progress(n):
-            nonlocal done
-            done += n
-            scored(done, total)
-
-        scores = scoring.score_set(scoring.Ensemble(models), X, library.pictures_path, None,
-                                   batchsize, mirror, progress)  # all: what it sees is kept
+        scores = scoring.score_set(  # of all: what it sees is kept
+            scoring.Ensemble(loaded), X, library.pictures_path, None, batchsize, mirror,
+            adding_up(scored, len(X) * len(loaded)))
         ranked = items.of_files(files, library.pictures_path, scores)
     return Scored(files, items.scores_of(paths, ranked), ranked, X, missing)
 

@@ -1,7 +1,8 @@
 """A library: pictures and films that were prepared for a model once, found again by their content.
 
 It is a folder beside the scores.  ``X.npy`` and ``X.csv`` hold the prepared
-pictures, ``seen.csv`` says which rows belong to which content, and
+pictures, ``seen.csv`` says which rows belong to which content,
+``files.csv`` which content a file had when it was read, and
 ``preparation.json`` how they were prepared.  Files are prepared a chunk at a
 time; what was there before a crash stays.  Rows of files that are gone stay as
 well: they may come back.
@@ -13,11 +14,12 @@ import json
 import math
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Optional
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.pictures import kinds
+from picture_ranknet.pictures import kinds, sources
 from picture_ranknet.storage import arrays, atomic, picture_set, tables
 from picture_ranknet.storage.picture_set import FACE, PICTURE, Preparation
 from picture_ranknet.text import count, silent
@@ -25,7 +27,10 @@ from picture_ranknet.text import count, silent
 SMALL = 16 * 2 ** 20  # bytes; of larger files, BLOCKS of BLOCK bytes are looked at
 BLOCKS, BLOCK = 64, 2 ** 16
 FEWEST, MOST = 256, 4096  # files to a chunk, which grows with the library: X.npy is written anew
-NAMES = 'X.npy', 'X.csv', 'X.features', 'seen.csv', 'preparation.json', 'lock', 'part'
+FILMS = 2 ** 26           # bytes of films to a chunk
+RACE = 2 * 10 ** 9        # nanoseconds; what was changed so shortly ago may change unnoticed
+NAMES = ('X.npy', 'X.csv', 'X.features', 'seen.csv', 'files.csv', 'preparation.json', 'lock',
+         'part')
 
 
 class Files(NamedTuple):
@@ -148,7 +153,7 @@ class Library:
     def _begin(self):
         self._seen = {}
         shutil.rmtree(self._path('part'), ignore_errors=True)
-        for name in NAMES[:5]:
+        for name in NAMES[:6]:
             with contextlib.suppress(FileNotFoundError):
                 os.remove(self._path(name))
         with contextlib.suppress(InputError, OSError):  # of a change that was interrupted
@@ -173,7 +178,7 @@ class Library:
         Returns:
             Files: What is known of them; what cannot be read is named in a note.
         """
-        digests = [self._digest(path) for path in paths]
+        digests = self._digests(paths)
         new = {}
         for path, key in zip(paths, digests):
             if key and key not in self._seen:
@@ -196,15 +201,39 @@ class Library:
             rows.append(None if n is None else range(first, first + n))
         return Files(list(paths), rows, sum(key in self._seen for key in new))
 
-    def _digest(self, path):
-        try:
-            return digest(path)
-        except OSError as e:
-            self._note(f'skipped {path}: {e.strerror or e}')
-            return None
+    def _digests(self, paths):
+        """The digest of each file, ``None`` of one that cannot be read.
+
+        A file of which the disk says that it has not changed is not read again.
+        """
+        known, now = self._read_files(), {}
+        digests = []
+        for path in paths:
+            try:
+                state = _state(path)
+                key = os.path.abspath(path), state
+                digests.append(known.get(key) or digest(path))
+            except OSError as e:
+                self._note(f'skipped {path}: {e.strerror or e}')
+                digests.append(None)
+                continue
+            if time.time_ns() - max(map(int, state.split()[1:])) > RACE:
+                now[key] = digests[-1]
+        if any(key not in known for key in now):
+            asked = {file for file, _ in now}
+            others = {key: value for key, value in known.items() if key[0] not in asked}
+            tables.write_table(self._path('files.csv'), ['file', 'state', 'digest'], (
+                (*key, value) for key, value in {**others, **now}.items() if _is_utf_8(key[0])))
+        return digests
+
+    def _read_files(self):
+        with contextlib.suppress(InputError, OSError):
+            return {(row['file'], row['state']): row['digest'] for _, row in tables.read_columns(
+                self._path('files.csv'), ('file', 'state', 'digest'))}
+        return {}  # there is no such table yet, or a damaged one
 
     def _chunks(self, files) -> Iterator:
-        """Pictures together, a film alone: its faces are chosen among each other."""
+        """Pictures together, and films, short ones together: each chunk writes X.npy anew."""
         pictures, films = [], []
         for key, path in files:
             (films if _is_film(path) else pictures).append((key, path))
@@ -212,8 +241,15 @@ class Library:
             n = min(MOST, max(FEWEST, self._length() // 4))
             yield pictures[:n], False
             pictures = pictures[n:]
+        chunk, size = [], 0
         for film in films:
-            yield [film], True
+            chunk.append(film)
+            size += sources.size_of(film[1])
+            if size >= FILMS:
+                yield chunk, True
+                chunk, size = [], 0
+        if chunk:
+            yield chunk, True
 
     def _prepare_chunk(self, chunk, is_film, progress):
         from picture_ranknet.faces import choose_faces, find_faces, write_faces
@@ -227,9 +263,8 @@ class Library:
         first, n_of = self._length(), collections.Counter()
         if found.store.faces:
             choice = choose_faces(found, _rules(is_film, is_whole, self.size))
-            sources = [found.store.faces[i].source for i in choice.kept]
-            n_of.update(sources)
-            if sources:
+            n_of.update(found.store.faces[i].source for i in choice.kept)
+            if n_of:
                 existing = read_existing(self.pictures_path, self.size) if first else NOTHING
                 write_faces(self.pictures_path, found, choice, existing)
         found.store.remove()
@@ -243,6 +278,18 @@ class Library:
                            ((key, row, n) for key, (row, n) in self._seen.items()))
 
 
+def _state(path):
+    """Size and times of a file, by which a change is noticed."""
+    status = os.stat(path)
+    return f'{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}'
+
+
+def _is_utf_8(name):
+    with contextlib.suppress(UnicodeEncodeError):
+        return bool(name.encode())
+    return False
+
+
 def _is_film(path):
     with contextlib.suppress(InputError, OSError):
         kind = kinds.tell_file(path)
@@ -251,12 +298,13 @@ def _is_film(path):
 
 
 def _rules(is_film, is_whole, size):
-    """Of a picture, every face counts; of a film, those that are worth a rating."""
+    """Of a picture, every face counts; of a film, those that are worth a rating, each once."""
     from picture_ranknet.faces.settings import MAX_ENLARGEMENT, Rules
 
     if not is_film:
         return Rules(0, 0, duplicate_bits=None)
-    return Rules(0, 0) if is_whole else Rules(size / MAX_ENLARGEMENT)
+    return Rules(0, 0, within_source=True) if is_whole else Rules(
+        size / MAX_ENLARGEMENT, within_source=True)
 
 
 def _relative(path):

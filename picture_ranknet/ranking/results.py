@@ -11,7 +11,7 @@ from picture_ranknet.models.calibration import Scale
 from picture_ranknet.pictures import gallery, thumbnails, xmp_ratings
 from picture_ranknet.ranking.items import Item, best_of_files
 from picture_ranknet.storage import atomic, sidecars, sorting
-from picture_ranknet.text import count, silent
+from picture_ranknet.text import adding_up, count, silent
 
 MOST_NAMED = 5  # files of which each is named when its sidecar cannot be written
 
@@ -39,9 +39,9 @@ def check_folders(gallery_folder: Optional[str], sorted_folder: Optional[str],
 
 def use(items: Sequence[Item], X: np.ndarray, scale: Optional[Scale], is_xmp: bool,
         sorted_folder: Optional[str], way: str, is_by_rank: bool, gallery_folder: Optional[str],
-        title: str, say: Callable[[str], object] = silent,
+        model_path: str, say: Callable[[str], object] = silent,
         note: Callable[[str], object] = silent,
-        progress: Callable[[int], object] = silent) -> None:
+        progress: Callable[[int, int], object] = silent) -> None:
     """Write sidecars, sort files and make a gallery, in this order, as far as they are wanted.
 
     Args:
@@ -50,16 +50,19 @@ def use(items: Sequence[Item], X: np.ndarray, scale: Optional[Scale], is_xmp: bo
         scale: The person's; needed for sidecars and folders by stars.
         is_xmp: Whether to write sidecars.
         sorted_folder, way, is_by_rank: Of :func:`sort_files`; no folder, no sorting.
-        gallery_folder, title: Of :func:`write_gallery`; no folder, no gallery.
+        gallery_folder: Of :func:`write_gallery`; no folder, no gallery.
+        model_path: The file of the model, which the gallery names.
         say: Called with a line for each thing that was done.
         note: Called with a line for what could not be done.
-        progress: Called with a number of thumbnails that are done.
+        progress: Called with how many thumbnails are done, and how many there are.
 
     Raises:
         InputError: If there is something in a folder, or the disk knows no links.
         OSError: If files cannot be written.
     """
-    jpegs = thumbnails_of(items, progress) if gallery_folder else []  # before files move away
+    jpegs = []
+    if gallery_folder:  # before files move away
+        jpegs = thumbnails_of(items, adding_up(progress, len(items)))
     if is_xmp:
         say(describe_sidecars(*write_sidecars(items, scale, note)))
     moved = {}
@@ -67,6 +70,7 @@ def use(items: Sequence[Item], X: np.ndarray, scale: Optional[Scale], is_xmp: bo
         moved = sort_files(sorted_folder, items, scale, way, is_by_rank)
         say(f'{count(sum(item.is_best for item in items), "file")} -> {sorted_folder}')
     if gallery_folder:
+        title = f'{count(len(items), "picture")} by {os.path.basename(model_path)}'
         write_gallery(gallery_folder, items, jpegs, X, scale, title, moved)
         say(f'gallery: {os.path.join(gallery_folder, "index.html")}')
 

@@ -1,24 +1,121 @@
-"""The pictures of an X.npy: what lies beside them, the table of their ranking, drawings of it."""
+"""Ranks the pictures of an X.npy: their scores, the table of their ranking, drawings of it."""
 import os
 from collections.abc import Callable, Sequence
-from typing import Optional
+from typing import NamedTuple, Optional
 
 import numpy as np
 
 import metrics
 from picture_ranknet.errors import InputError
+from picture_ranknet.machine import ranks
+from picture_ranknet.models import inference, scoring
+from picture_ranknet.models.calibration import Scale
+from picture_ranknet.ranking import marks, models
 from picture_ranknet.storage import arrays, ratings_txt, tables
-from picture_ranknet.text import silent
+from picture_ranknet.text import adding_up, silent
 
 
-def read_features(path: Optional[str], n: int, models: Sequence,
+class Outputs(NamedTuple):
+    """What is written.
+
+    Attributes:
+        scores: One per line, in the order of the pictures.
+        table: The ranking; ``None`` for none, as of the following.
+        strip: A drawing of the best ``strip_n`` pictures.
+        explanations: One of what raised the scores of the best ``explain_n``.
+    """
+
+    scores: str
+    table: Optional[str] = None
+    strip: Optional[str] = None
+    strip_n: int = 200
+    explanations: Optional[str] = None
+    explain_n: int = 12
+
+
+class Ranked(NamedTuple):
+    """A set that was scored.
+
+    Attributes:
+        X: The pictures, shape ``(N, 3, H, W)``.
+        scores: Shape ``(N,)``.
+        scale: The person's, if the model knows it.
+    """
+
+    X: np.ndarray
+    scores: np.ndarray
+    scale: Optional[Scale]
+
+
+def rank(model_paths: Sequence[str], X_path: str, outputs: Outputs, *, device,
+         image_scale: Optional[float] = None, network_paths: Sequence[str] = (),
+         features_path: Optional[str] = None, ratings_path: Optional[str] = None,
+         batchsize: int = inference.BATCHSIZE, mirror: bool = False, k: int = 100,
+         share: Optional[float] = None, needing_stars: Sequence[str] = (),
+         note: Callable[[str], object] = silent, say: Callable[[str], object] = silent,
+         scoring_progress: Callable[[int, int], object] = silent,
+         explaining_progress: Callable[[int, int], object] = silent) -> Optional[Ranked]:
+    """Score the pictures of a set, and write and say how they rank.
+
+    Args:
+        model_paths: The score is the mean of theirs.
+        X_path: The pictures; a table may lie beside them.
+        outputs: What to write.
+        device, image_scale, network_paths, features_path: Of
+            :func:`~picture_ranknet.ranking.models.load_models`.
+        ratings_path: The person's own ratings, to compare with.
+        batchsize, mirror: Of :func:`~picture_ranknet.models.inference.score`.
+        k: How many positions NDCG counts.
+        share, needing_stars: Of :mod:`~picture_ranknet.ranking.marks`.
+        note: Called with a line for the user.
+        say: Called with each line of the result.
+        scoring_progress, explaining_progress: Called with how much is done and
+            how much there is.
+
+    Returns:
+        Ranked: ``None`` in all processes of ``mpiexec`` but the first.
+
+    Raises:
+        InputError: If a file is not as it should be, or one does not fit another.
+    """
+    X = arrays.read_pictures(X_path)
+    loaded = models.load_models(model_paths, device, image_scale, features_path, X_path, X, note,
+                                network_paths)
+    features = read_features(features_path, len(X), loaded, model_paths[0])
+    ratings = read_ratings(ratings_path, len(X)) if ratings_path else None
+    sources = read_sources(X_path, len(X)) if outputs.table else None
+    scale = marks.find_scale(loaded, model_paths[0], needing_stars)
+
+    ensemble = scoring.Ensemble(loaded)
+    scores = scoring.score_set(
+        ensemble, X, X_path, features, batchsize, mirror,
+        adding_up(scoring_progress, scoring.n_to_score(X, len(loaded))))
+    if not ranks.is_first():
+        return None
+    scoring.warn_if_collapsed(scores, note)
+    ratings_txt.write_scores(outputs.scores, scores)
+    threshold = marks.find_threshold(scale, share, scores, say)
+    if outputs.table:
+        write_ranking(outputs.table, scores, *sources, marks.marks(scale, threshold, scores))
+    if ratings is not None:
+        say(describe_agreement(ratings, scores, k))
+    if outputs.strip:
+        draw_strip(outputs.strip, X, scores, ratings, outputs.strip_n)
+    if outputs.explanations:
+        n = min(outputs.explain_n, len(X))
+        draw_explanations(outputs.explanations, ensemble, X, features, scores, n, mirror,
+                          adding_up(explaining_progress, n))
+    return Ranked(X, scores, scale)
+
+
+def read_features(path: Optional[str], n: int, loaded: Sequence,
                   model_path: str) -> Optional[np.ndarray]:
     """Read the features of pictures, as many of each as the models need.
 
     Args:
         path: An array of shape ``(n, D)``; ``None`` if there are no features.
         n: The number of pictures.
-        models: Those that have learnt from features must have learnt from ``D`` of them.
+        loaded: Models; those that have learnt from features must have learnt from ``D`` of them.
         model_path: The first one's file, for messages.
 
     Returns:
@@ -27,7 +124,7 @@ def read_features(path: Optional[str], n: int, models: Sequence,
     Raises:
         InputError: If there are features that no model needs, or they do not fit.
     """
-    needed = [model.predictor.n_features for model in models if model.predictor.n_features]
+    needed = [model.predictor.n_features for model in loaded if model.predictor.n_features]
     if path and not needed:
         raise InputError(f'{model_path}: was trained without features; leave --features out')
     features = [arrays.read_features(path, n, n_features) for n_features in needed]
@@ -65,7 +162,7 @@ def read_sources(X_path: str, n: int) -> tuple:
 
 
 def write_ranking(path: str, scores: np.ndarray, columns: Sequence, rows: Sequence,
-                  marks: tuple) -> None:
+                  marked: tuple) -> None:
     """Write a table of the pictures, best first.
 
     Args:
@@ -73,13 +170,13 @@ def write_ranking(path: str, scores: np.ndarray, columns: Sequence, rows: Sequen
         scores: Shape ``(N,)``.
         columns, rows: Of :func:`read_sources`; written behind ours, but none of
             the same name.
-        marks: Of :func:`~picture_ranknet.ranking.marks.marks`.
+        marked: Of :func:`~picture_ranknet.ranking.marks.marks`.
     """
-    first = ['rank', 'score', *marks[0], 'row']
+    first = ['rank', 'score', *marked[0], 'row']
     kept = [c for c, column in enumerate(columns) if column not in first]
     tables.write_table(
         path, first + [columns[c] for c in kept],
-        ([position, scores[row], *marks[1][row], row] + [rows[row][c] for c in kept]
+        ([position, scores[row], *marked[1][row], row] + [rows[row][c] for c in kept]
          for position, row in enumerate(metrics.rank(scores), 1)))
 
 

@@ -18,7 +18,7 @@ REPEAT_EVERY = 15     # of the answers one in so many is asked a second time
 CURVE_STEP = 10       # ratings from one point of the curve to the next
 MORE = 40             # ratings for which the gain is predicted
 SEE_AFTER = 2         # seconds, so that the page is there first
-GOAL = 80             # ratings that will do; see benchmarks/RESULTS.md
+GOAL = 80             # ratings that will do; see docs/accuracy.md
 PREDICTABLE = .55     # pair accuracy below which ratings cannot be predicted yet
 
 

@@ -109,7 +109,7 @@ def sort_into(folder: str, places: Iterable[Place], way: str = 'link') -> None:
             path = os.path.join(part, target)
             os.makedirs(os.path.dirname(path), exist_ok=True)
             if way == 'copy':
-                shutil.copy2(source, path)
+                _copy(source, path, os.path.join(folder, target))
             else:
                 _link(source, path)
         with atomic.naming(part, folder):
@@ -168,6 +168,16 @@ def _move(folder, places):
         raise
 
 
+def _copy(source, part, target):
+    """Copy a file to ``part``, which is to be ``target``; errors of that disk name it."""
+    try:
+        shutil.copy2(source, part)
+    except OSError as e:
+        if e.filename2 == part:
+            e.filename, e.filename2 = target, None
+        raise
+
+
 def _move_file(source, target):
     """Move a file, to another disk as well; it is whole in one of the two places at any moment."""
     try:
@@ -176,7 +186,7 @@ def _move_file(source, target):
         if e.errno != errno.EXDEV:
             raise
         with atomic.replacing(target) as part:
-            shutil.copy2(source, part)
+            _copy(source, part, target)
         os.remove(source)
 
 

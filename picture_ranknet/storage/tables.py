@@ -22,7 +22,7 @@ FORMULA = re.compile("('*)[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")  # what sprea
 # What the columns of our own tables hold; others are passed on as they stand.
 COUNTS = frozenset('row rank frame x y w h impressions clicks'.split())
 DECIMALS = frozenset('time confidence sharpness score margin'.split())
-TEXTS = frozenset('source group picture position kind'.split())
+TEXTS = frozenset('source group picture position kind character'.split())
 NUMBERS = COUNTS | DECIMALS
 
 SAVE_AGAIN = 'save it as CSV (UTF-8)'

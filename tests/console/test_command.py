@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 from picture_ranknet.console.command import command
@@ -45,3 +47,15 @@ def test_products_of_numpy_take_no_more_threads_than_all_else(monkeypatch):
     monkeypatch.setattr(threads, 'limit_blas', given.append)
     command(lambda argv: None)([])
     assert given == [threads.count()]
+
+
+def test_a_command_does_not_wait_for_scipy(monkeypatch):
+    monkeypatch.delitem(sys.modules, 'scipy', raising=False)
+
+    @command
+    def main(argv=None):
+        with pytest.raises(ImportError):
+            import scipy  # noqa: F401
+
+    main()
+    assert 'scipy' not in sys.modules

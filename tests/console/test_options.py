@@ -10,6 +10,7 @@ from picture_ranknet.console import options
     (options.positive_int, '12', 12), (options.natural_int, '0', 0),
     (options.positive_float, '1/255', 1 / 255), (options.positive_float, '2e-3', .002),
     (options.natural_float, '0', 0), (options.ratio, '0.2', .2), (options.strength, '5', 5),
+    (options.size_from(9, 64), '9x64', (9, 64)),
 ])
 def test_option_values(kind, text, value):
     assert kind(text) == value
@@ -22,6 +23,7 @@ def test_option_values(kind, text, value):
     (options.natural_float, ['-1', 'inf', 'nan', 'a']),
     (options.ratio, ['0', '1', '1.2', '-.1', 'nan', 'a']),
     (options.strength, ['-1', '5.1', 'nan', 'a']),
+    (options.size_from(9, 64), ['24', '8x9', '9x65', '9x9x9', 'axb', '-9x9', 'x']),
     (options.row_numbers, ['-1', '3-', '4-3', '1.5', 'a', '9' * 5000]),
 ])
 def test_other_option_values_are_refused_and_shown(kind, texts):
@@ -74,6 +76,8 @@ def test_help_shows_defaults_that_a_user_would_type():
     parser.add_argument('--seed', default=0, help='the seed')
     parser.add_argument('--force', action='store_true', help='replace files')
     parser.add_argument('--csv', help='a table')
+    parser.add_argument('--search', default=6e8, help='windows')
     text = parser.format_help()
+    assert 'windows (default: 6e+08)' in text
     assert 'the seed (default: 0)' in text
     assert 'replace files\n' in text and 'a table\n' in text

@@ -31,13 +31,17 @@ HAAR = """<opencv_storage><cascade type_id="opencv-cascade-classifier">
 <features><_><rects><_>2 2 4 4 -1.</_><_>2 4 4 2 2.</_></rects></_>
 <_><rects><_>5 2 4 4 -1.</_><_>6 3 2 2 4.</_></rects><tilted>1</tilted></_></features>
 </cascade></opencv_storage>"""
-CHECK = """<face_check><_><stride>1</stride>
-<weights type_id="opencv-nd-matrix"><sizes>4 1 32 32</sizes><dt>c</dt><data>{}</data></weights>
+LAYER = """<_>
+<weights type_id="opencv-nd-matrix"><sizes>4 {}</sizes><dt>c</dt><data>{}</data></weights>
 <scales type_id="opencv-matrix"><rows>1</rows><cols>4</cols><dt>f</dt><data>1 1 1 1</data></scales>
 <biases type_id="opencv-matrix"><rows>1</rows><cols>4</cols><dt>f</dt><data>0 0 0 0</data></biases>
-</_></face_check></opencv_storage>""".format('1 ' * 4096)
+</_>"""
+LOOK = """<second_look><network>"{}"</network>
+<deviations type_id="opencv-matrix"><rows>1</rows><cols>744</cols><dt>f</dt><data>{}</data>
+</deviations><layers>{}</layers></second_look></opencv_storage>""".format(
+    '0' * 64, '1 ' * 744, ''.join(LAYER.format(n, '1 ' * 4 * n) for n in (744, 4, 4)))
 LBP = media_samples.CASCADE
-CHECKED = LBP.replace('</opencv_storage>', CHECK)
+LOOKED = LBP.replace('</opencv_storage>', LOOK)
 
 
 @pytest.fixture
@@ -72,11 +76,12 @@ def damage(text, old, new):
     damage(HAAR, '-1 -2 1 .5', '-1 -3 1 .5'), damage(HAAR, '2 2 4 4 -1.', '2 2 19 4 -1.'),
     damage(HAAR, '5 2 4 4 -1.', '3 2 4 4 -1.'), damage(HAAR, '2 4 4 2 2.', '2 4 4 2 nan'),
     damage(HAAR, '<_>2 2 4 4 -1.</_>', '<_>2 2 4 4 -1.</_>' * 4),
-    damage(CHECKED, '<sizes>4 1 32 32', '<sizes>100000 100000 32 32'),
-    damage(CHECKED, '<sizes>4 1 32 32', '<sizes>4 1 32 31'),
-    damage(CHECKED, '<data>1 1 1 1<', '<data>1 1 1 nan<'),
-    damage(CHECKED, '<data>1 1 1 1 1', '<data>1 300 1 1 1'),
-    damage(CHECKED, '<dt>c<', '<dt>1000000000c<'), damage(CHECKED, '<stride>1', '<stride>0'),
+    damage(LOOKED, '<sizes>4 744', '<sizes>100000 100000'),
+    damage(LOOKED, '<sizes>4 744', '<sizes>4 743'), damage(LOOKED, '<sizes>4 744', '<sizes>2976'),
+    damage(LOOKED, '<data>1 1 1 1<', '<data>1 1 1 nan<'),
+    damage(LOOKED, '<data>1 1 1 1 1', '<data>1 300 1 1 1'),
+    damage(LOOKED, '<dt>c<', '<dt>1000000000c<'), damage(LOOKED, '"000', '"../'),
+    damage(LOOKED, '<network>', '<networks>').replace('</network>', '</networks>'),
 ])
 def test_no_damaged_cascade_gets_to_opencv(path, text):
     path.write_text(text)
@@ -86,7 +91,7 @@ def test_no_damaged_cascade_gets_to_opencv(path, text):
     assert str(e.value).startswith(
         f'{path}: expected an OpenCV cascade, got something else or a damaged one: ')
     assert '\n' not in str(e.value) and len(str(e.value)) < 500 and time.monotonic() - start < 5
-    if 'HAAR' not in text and 'face_check' not in text:
+    if 'HAAR' not in text and 'second_look' not in text:
         with pytest.raises(InputError, match='expected a cascade of LBP features'):
             lbp_file.read(str(path))
 
@@ -98,11 +103,11 @@ def test_a_huge_file_is_no_cascade(path):
         detector.read_cascade(str(path))
 
 
-@pytest.mark.parametrize('text', [LBP, HAAR, CHECKED, LBP.replace('8 8<', '8.  8<')])
+@pytest.mark.parametrize('text', [LBP, HAAR, LOOKED, LBP.replace('8 8<', '8.  8<')])
 def test_good_ones_are_written_anew(path, text):
     path.write_text(text)
-    _, check = detector.read_cascade(str(path))
-    assert bool(check) == ('face_check' in text)
+    _, look = detector.read_cascade(str(path))
+    assert bool(look) == ('second_look' in text)
     clean = cascade_file.clean(text)
     assert cascade_file.clean(clean) == clean
 

@@ -28,12 +28,16 @@ class Look:
 
     """Stands for :class:`SecondLook`: says always the same, and keeps what it was given."""
 
-    def __init__(self, boxes=(), votes=()):
-        self.faces = np.array(boxes, float).reshape(-1, 4), np.array(votes, float)
+    def __init__(self, boxes=(), votes=(), lost=None):
+        self.faces, self.lost = (boxes, votes), lost
 
-    def find(self, gray, boxes):
-        self.gray, self.boxes = gray, boxes
-        return self.faces
+    def load(self):
+        return self.lost
+
+    def find(self, img, windows):
+        self.img, self.windows = img, windows
+        boxes, votes = self.faces
+        return np.array(boxes, float).reshape(-1, 4), np.array(votes, float)
 
 
 def make(monkeypatch, cascade, look=None, **options):
@@ -96,17 +100,29 @@ def test_faces_of_a_very_long_picture_are_found(tmp_path):
         assert middles == set(range(12)) and all(300 < box[2] < 800 for box in found)
 
 
-def test_a_second_look_sees_all_proposals_twice_as_sharp(monkeypatch):
-    cascade, look = Cascade((10, 20, 30, 30)), Look([(24, 42, 60, 60), (0, 0, 60, 60)], [7, 6.9])
-    img = np.random.default_rng(0).integers(0, 256, (1080, 1920, 3), np.uint8)
-    detect = make(monkeypatch, cascade, look, min_neighbors=7, long_side=480)
-    assert detect(img) == [((48, 84, 120, 120), 7.)]  # the other one has too few votes
-    assert cascade.options['minNeighbors'] == 0
-    np.testing.assert_array_equal(look.boxes, [[20, 40, 60, 60]])
-    np.testing.assert_array_equal(look.gray, cv2.resize(
-        cv2.cvtColor(img, cv2.COLOR_BGR2GRAY), (960, 540), interpolation=cv2.INTER_AREA))
-    make(monkeypatch, cascade, look, long_side=1000)(img)
-    assert look.gray.shape == (1080, 1920)  # never larger than it is
+def test_a_second_look_sees_the_picture_in_colour_and_all_windows(monkeypatch):
+    cascade = Cascade((10, 20, 30, 30))
+    look = Look([(24, 42, 60, 60), (0, 0, 60, 60), (9, 9, 17, 17)], [7, 6.9, 9])
+    img = np.zeros((1080, 1920, 3), np.uint8)
+    img[..., 0], img[..., 2] = np.linspace(0, 255, 1920), np.linspace(0, 255, 1080)[:, None]
+    detect = make(monkeypatch, cascade, look, min_neighbors=7, min_size=64, long_side=480)
+    assert detect(img) == [((120, 210, 300, 300), 7.)]  # of the others, one is unsure, one small
+    assert cascade.options['minNeighbors'] == 0 and cascade.options['minSize'] == (6, 6)
+    assert cascade.gray.shape == (108, 192)
+    np.testing.assert_array_equal(look.windows, [[20, 40, 60, 60]])  # 384 pixels are seen
+    np.testing.assert_allclose(
+        look.img, cv2.resize(img, (384, 216), interpolation=cv2.INTER_AREA), atol=2)
+    make(monkeypatch, cascade, look, long_side=5000)(img)
+    assert look.img is img and cascade.gray.shape == (1080, 1920)  # never larger than it is
+    make(monkeypatch, cascade, look, long_side=0)(img)
+    assert look.img is img and cascade.gray.shape == (1080, 1920)
+
+
+def test_without_its_network_there_is_the_cascade_alone(monkeypatch):
+    cascade = Cascade((10, 20, 30, 30))
+    detect = make(monkeypatch, cascade, Look([(0, 0, 60, 60)], [9], lost='not installed'))
+    assert boxes(detect, np.zeros((90, 90, 3), np.uint8)) == [(10, 20, 30, 30)]
+    assert detect.lost == 'not installed' and cascade.options['minNeighbors'] == 3
 
 
 @pytest.mark.parametrize('box, inside', [
@@ -117,7 +133,7 @@ def test_a_second_look_sees_all_proposals_twice_as_sharp(monkeypatch):
     ((0, 0, 80, 60), (0, 0, 80, 60)),
 ])
 def test_boxes_are_moved_into_the_picture(monkeypatch, box, inside):
-    detect = make(monkeypatch, Cascade(), Look([box], [9]))
+    detect = make(monkeypatch, Cascade(), Look([box], [9]), min_size=1)
     (found,) = boxes(detect, np.zeros((60, 80, 3), np.uint8))
     assert found == inside and all(type(n) is int for n in found)
 
@@ -140,7 +156,7 @@ def test_blank_frames_are_named_as_the_cause(monkeypatch, drawn):
     why = misses_of(make(monkeypatch, Cascade(), Look()), black, black + np.uint8(255))
     assert why.startswith('every frame is blank')
     why = misses_of(make(monkeypatch, Cascade(), Look()), black, drawn)
-    assert why.startswith('nothing of 96 pixels or more looks like a face; try a larger --long_s')
+    assert why.startswith('nothing of 90 pixels or more looks like a face; try a larger --long_s')
 
 
 def test_frames_without_room_for_a_face_are_named_as_the_cause(monkeypatch, drawn):

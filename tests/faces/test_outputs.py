@@ -118,6 +118,6 @@ def test_an_interruption_leaves_no_crops(tmp_path, monkeypatch, pictures, is_new
     to_image = drawing.to_image
     monkeypatch.setattr(drawing, 'to_image', interrupt)
     with pytest.raises(KeyboardInterrupt):
-        outputs.save_crops(pictures, str(tmp_path / 'crops'))
+        outputs.save_crops(enumerate(pictures), len(pictures), str(tmp_path / 'crops'))
     assert os.path.exists('crops') != is_new
     assert is_new or os.listdir(tmp_path / 'crops') == ['00000.png']

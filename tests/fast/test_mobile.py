@@ -94,22 +94,16 @@ def test_compiled_maps_are_the_plain_ones(sides, n):
 
 
 @pytest.mark.parametrize('sides', SIDES)
-@pytest.mark.parametrize('side', [1, 3])
 @pytest.mark.parametrize('call', [lambda f, *args: f(*args), plainly])
-def test_descriptions_are_those_of_the_maps(sides, side, call):
+def test_descriptions_are_those_of_the_maps(sides, call):
     network, x = build(), pictures(3, *sides)
-    keep = [4, 0, 5]
-    for map_, (mean, deviation, grid) in zip(
-            network(x, keep), call(network.describe, x, keep, side)):
+    keep = [4, 0, 5, 2]
+    maps = network(x, keep)
+    *described, as_it_is = call(network, x, keep, [0, 4, 5])
+    for map_, (mean, deviation) in zip(maps, described):
         np.testing.assert_allclose(mean, map_.mean(axis=(1, 2)), rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(deviation, map_.std(axis=(1, 2)), rtol=1e-4, atol=1e-5)
-        h, w = map_.shape[1:3]
-        for v in range(side):
-            for u in range(side):
-                cell = map_[:, v * h // side:-(-(v + 1) * h // side),
-                            u * w // side:-(-(u + 1) * w // side)]
-                np.testing.assert_allclose(grid[:, v, u], cell.mean(axis=(1, 2)), rtol=1e-4,
-                                           atol=1e-5)
+    np.testing.assert_allclose(as_it_is, maps[-1], rtol=1e-4, atol=1e-4)
 
 
 @needs_kernels
@@ -251,3 +245,23 @@ def test_plain_zeros_around_a_side():
     assert mobile_numpy.fit(80, 5, 2) == (1, 40)
     assert mobile_numpy.fit(81, 3, 2) == (1, 41)
     assert mobile_numpy.fit(1, 5, 1) == (2, 1)
+
+
+@needs_kernels
+@pytest.mark.parametrize('keep', [[0], [1], [3], [2, 4], [4], [5]])
+def test_early_maps_are_the_same_without_the_later_ones(keep):
+    network, x = build(), pictures(3)
+    every = network(x, KEEP)
+    for alone in False, True:
+        for i, found in zip(keep, network(x, keep, alone=alone)):
+            np.testing.assert_array_equal(found, every[i])
+
+
+@needs_kernels
+def test_alone_it_stays_on_its_thread(monkeypatch):
+    def refuse(*args):
+        raise AssertionError
+
+    monkeypatch.setattr(mobile.threads, 'count', lambda: 4)
+    monkeypatch.setattr(mobile.threads, 'run', refuse)
+    assert build()(pictures(3), [4], alone=True)[0].shape[::3] == (3, 9)

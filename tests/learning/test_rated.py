@@ -135,6 +135,33 @@ def test_the_groups_are_those_of_the_table(rated_files):
     assert 'X.csv: expected' in error_of(rated_pictures.read_groups, path, 4)
 
 
+def test_a_column_that_a_person_filled_in_says_who_is_held_out(rated_files, notes):
+    lines = [f'{row},s{row // 2}t0,{"ABC"[row // 10]}' for row in range(30)]
+    lines[3], lines[18:20] = '3,s1t0,', ['18,s9t0,', '19,s9t0,']  # nobody said who these are
+    (rated_files / 'X.csv').write_text('\n'.join(['row,group,Character', *lines]))
+    path, ratings = str(rated_files / 'X.npy'), str(rated_files / 'ratings.txt')
+    for seed in range(12):
+        kept, held = rated_pictures.load_sets((path, ratings, None), ratio=.35, seed=seed,
+                                              note=notes.append, valid_by='character')
+        names = [{'s9t0' if row in (18, 19) else 'ABC'[row // 10] for row in part.rows}
+                 for part in (kept, held)]
+        assert names[0].isdisjoint(names[1]) and 8 <= len(held.rows) <= 12
+        assert notes[-1].endswith('held out to validate with; no character is in both parts')
+
+
+@pytest.mark.parametrize('table, words', [
+    (None, 'X.csv: there is no such table; --valid_by character expects one with the columns row '
+           'and character'),
+    ('row,source\n0,a\n1,b\n', 'X.csv: expected a column character for --valid_by; add it'),
+    ('row,character\n0,\n1,\n', 'got empty cells only; fill it in'),
+])
+def test_a_column_that_says_nothing_is_refused(rated_files, table, words):
+    if table:
+        (rated_files / 'X.csv').write_text(table)
+    path = str(rated_files / 'X.npy')
+    assert words in error_of(rated_pictures.read_groups, path, 2, 'character')
+
+
 # Features
 
 def test_added_features_are_standardised_by_those_to_train_on(rated):

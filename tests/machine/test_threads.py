@@ -232,3 +232,12 @@ def test_a_reader_that_was_never_closed_lets_python_exit():
               'print(next(ahead := threads.read_ahead(str, range(9))))')
     done = subprocess.run([sys.executable, '-c', script], stdout=subprocess.PIPE, timeout=60)
     assert (done.returncode, done.stdout.split()) == (0, [b'0'])
+
+
+@pytest.mark.parametrize('n', [1, 3])
+def test_what_is_mapped_ahead_comes_in_order_and_its_errors_too(n):
+    threads.use(n)
+    results = threads.map_ahead(lambda i: 6 // i, [3, 2, 1, 0, 1])
+    assert [next(results) for _ in range(3)] == [2, 3, 6]
+    with pytest.raises(ZeroDivisionError):
+        next(results)

@@ -239,3 +239,29 @@ def test_a_pipe_among_pictures_keeps_nobody_waiting(crop, tmp_path):
     out, err, status = crop('.', '--no_faces', '--keep_duplicates')
     assert out.startswith('1 picture from 1 picture') and status == 0
     assert 'skipped ./b.png: expected a file, got a folder or a device' in err
+
+
+@pytest.mark.parametrize('orientation', [1, 6])
+def test_a_jpeg_of_which_few_pixels_are_enough_is_decoded_small(tmp_path, orientation):
+    path, exif = str(tmp_path / 'a.jpg'), Image.Exif()
+    exif[0x0112] = orientation
+    ramp = np.linspace(0, 255, 640).astype(np.uint8)
+    img = np.stack([np.tile(ramp, (500, 1)), np.tile(ramp[:500, None], 640), np.full(
+        (500, 640), 90, np.uint8)], -1)
+    Image.fromarray(img).save(path, quality=95, exif=exif)
+    whole, = frames.FrameReader([path], frames.every_nth(1))
+    small, = frames.FrameReader([path], frames.every_nth(1), side=100)
+    assert small.full_size == (whole.img.shape[1], whole.img.shape[0]) and whole.full_size is None
+    assert small.img.shape[:2] == tuple(-(-side // 4) for side in whole.img.shape[:2])
+    means = whole.img.reshape(small.img.shape[0], 4, small.img.shape[1], 4, 3).mean((1, 3))
+    assert np.abs(means - small.img).mean() < 1
+
+
+def test_pictures_that_are_read_ahead_come_in_order_and_once(tmp_path):
+    paths = [str(tmp_path / f'{i}.png') for i in range(9)]
+    for i, path in enumerate(paths):
+        Image.new('RGB', (20, 20), (i, i, i)).save(path)
+    (tmp_path / '4.png').write_bytes((tmp_path / '4.png').read_bytes()[:60])
+    reader = frames.FrameReader(paths, frames.every_nth(1))
+    assert [frame.img[0, 0, 0] for frame in reader] == [0, 1, 2, 3, 5, 6, 7, 8]
+    assert (reader.pictures, reader.unreadable, reader.skipped) == (8, 1, [paths[4]])

@@ -9,6 +9,7 @@ from picture_ranknet.ranking import library
 from picture_ranknet.ranking.library import Library, digest, preparation_of
 from picture_ranknet.storage import arrays
 from picture_ranknet.storage.picture_set import FACE, PICTURE, Preparation
+from support.media_samples import save_video
 
 WHOLE = Preparation(PICTURE, 0.)
 
@@ -92,6 +93,54 @@ def test_what_is_damaged_is_made_anew(paths, name, content):
     with Library('lib', WHOLE, 16) as prepared:
         files = prepared.prepare(paths)
         assert files.n_new == 6 and levels(prepared, files) == [0, 40, 80, 120, 160, 200]
+
+
+def test_a_file_is_read_again_only_where_it_may_have_changed(paths, monkeypatch):
+    for name in paths:
+        os.utime(name, (1, 1))
+    monkeypatch.setattr(library, 'RACE', -10 ** 12)  # as if it was later: nobody sets ctime
+    with Library('lib', WHOLE, 16) as prepared:
+        prepared.prepare(paths)
+    read = []
+    monkeypatch.setattr(library, 'digest', lambda path: read.append(path) or digest(path))
+    with Library('lib', WHOLE, 16) as prepared:
+        assert prepared.prepare(paths).n_new == 0 and read == []
+        Image.new('RGB', (30, 20), 'red').save('2.png')
+        assert prepared.prepare(paths).n_new == 1 and read == ['2.png']
+        os.rename('3.png', '9.png')
+        assert prepared.prepare(['9.png']).n_new == 0 and read == ['2.png', '9.png']
+    with open('lib/files.csv', 'w') as f:
+        f.write('damaged')
+    with Library('lib', WHOLE, 16) as prepared:
+        assert prepared.prepare(paths[:2]).n_new == 0 and read[2:] == paths[:2]
+
+
+def test_what_changed_a_moment_ago_is_read_again(paths, monkeypatch):
+    read = []
+    monkeypatch.setattr(library, 'digest', lambda path: read.append(path) or digest(path))
+    for _ in range(2):
+        with Library('lib', WHOLE, 16) as prepared:
+            prepared.prepare(paths)
+    assert read == paths * 2
+
+
+def test_short_films_share_a_chunk_and_keep_their_own_pictures(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, grey, other in ('a.mp4', 50, 120), ('b.mp4', 50, 220), ('c.mp4', 200, 120):
+        frames = [np.full((48, 64, 3), level, np.uint8) for level in [grey] * 12 + [other] * 12]
+        for frame in frames:
+            frame[:, :20] //= 2
+        save_video(name, frames)
+    written = []
+    write = library.tables.write_table
+    monkeypatch.setattr(library.tables, 'write_table',
+                        lambda *args: written.append(args[0]) or write(*args))
+    with Library('lib', WHOLE, 16) as prepared:
+        files = prepared.prepare(['a.mp4', 'b.mp4', 'c.mp4', 'a.mp4'])
+        X = arrays.read_pictures(prepared.pictures_path)
+    assert [os.path.basename(path) for path in written].count('seen.csv') == 1
+    assert all(len(rows) for rows in files.rows) and len(X) == sum(map(len, files.rows[:3]))
+    assert files.rows[0] == files.rows[3] != files.rows[1]
 
 
 def test_large_files_are_told_apart_by_size_ends_and_middle(tmp_path, monkeypatch):

@@ -32,11 +32,11 @@ def scale():
 
 def test_thumbnails_are_read_before_files_are_moved_away(ranked, scale):
     said, steps = [], []
-    results.use(ranked[:2], X, scale, True, 'sorted', 'move', False, 'out', 'Title', said.append,
-                progress=steps.append)
+    results.use(ranked[:2], X, scale, True, 'sorted', 'move', False, 'out', 'm.pkl', said.append,
+                progress=lambda *step: steps.append(step))
     assert said == ['2 sidecars written', '2 files -> sorted',
                     'gallery: ' + os.path.join('out', 'index.html')]
-    assert sum(steps) == 2
+    assert steps[-1] == (2, 2)
     assert os.listdir('in') == []
     assert sorted(os.listdir('sorted/5-star')) == ['b.png', 'b.png.xmp']
     sheet = np.asarray(Image.open('out/thumbs/0000.jpg'))
@@ -47,7 +47,7 @@ def test_thumbnails_are_read_before_files_are_moved_away(ranked, scale):
 
 def test_nothing_is_done_that_is_not_wanted(ranked):
     said = []
-    results.use(ranked, X, None, False, None, 'link', False, None, 'Title', said.append)
+    results.use(ranked, X, None, False, None, 'link', False, None, 'm.pkl', said.append)
     assert said == [] and os.listdir('.') == ['in']
 
 

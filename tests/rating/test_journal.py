@@ -1,4 +1,7 @@
-"""The journal: what a person says is on disk, whatever happens, and can be taken back."""
+"""The journal: what a person says is on disk, whatever happens, and can be taken back.
+
+Over 400 lines: most are journals, line by line, as they lie on the disk.
+"""
 import json
 import os
 import random

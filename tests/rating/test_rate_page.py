@@ -1,4 +1,7 @@
-"""rate.py's page in a real browser: by keys, mouse and touch, and when things go wrong."""
+"""rate.py's page in a real browser: by keys, mouse and touch, and when things go wrong.
+
+Over 400 lines: all tests share one browser and the same steps of a person.
+"""
 import contextlib
 import json
 import pathlib
@@ -233,6 +236,7 @@ def test_digits_of_a_long_number_are_shown_and_never_reach_another_picture(rate,
 def test_a_larger_picture_of_the_source_takes_the_place_of_the_same_one(rate):
     rater = rate(sources=Sources())
     row = rater.row()
+    rater.page.wait_for_selector('.origin:text-is("film.mkv · frame 1,234 · 1:02:05")')
     rater.page.wait_for_selector('.large.refined')
     assert rater.page.evaluate('() => document.querySelector(".large").naturalWidth') == 700
     rater.page.keyboard.press('f')
@@ -248,7 +252,7 @@ class Sources:
     """What :mod:`sources` finds, in its place."""
 
     def about(self, row):
-        return {}
+        return {'source': 'tv/film.mkv', 'frame': 1234, 'time': 3725.04, 'box': None}
 
     def large(self, row):
         return Image.new('RGB', (700, 700))
@@ -548,15 +552,21 @@ def test_every_size_of_window_has_room_for_all_of_it(rate, is_paired):
     for width, height in SIZES:
         page.set_viewport_size({'width': width, 'height': height})
         assert page.evaluate('document.documentElement.scrollWidth') <= width
-        pictures = page.locator('#stage img.large').all()
-        side = min(width, height)
-        assert all(picture.bounding_box()['height'] >= .28 * max(side, 600)
-                   for picture in pictures)
-        for control in [*pictures, *page.locator('#stage button:visible').all(),
-                        *page.locator('nav button').all()]:
-            box = control.bounding_box()
-            assert 0 <= box['x'] and box['x'] + box['width'] <= width + 1
-            assert 0 <= box['y'] and box['y'] + box['height'] <= height + 1
+        heights, boxes = page.evaluate('''() => {
+            const boxesOf = selector => [...document.querySelectorAll(selector)]
+                .filter(element => element.checkVisibility({visibilityProperty: true}))
+                .map(element => element.getBoundingClientRect());
+            return [boxesOf('#stage img.large').map(box => box.height),
+                    boxesOf('#stage img.large, #stage button, nav button')
+                        .map(box => [box.left, box.top, box.right, box.bottom])];
+        }''')
+        assert min(heights) >= .28 * max(min(width, height), 600) and len(boxes) > 6
+        for left, top, right, bottom in boxes:
+            assert 0 <= left and right <= width + 1 and 0 <= top and bottom <= height + 1
+    page.set_viewport_size({'width': 2560, 'height': 1440})
+    picture, answers = (page.locator(f'#stage {part}').first.bounding_box()
+                        for part in ('img.large', 'kbd' if is_paired else '.answers'))
+    assert 0 < answers['y'] - picture['y'] - picture['height'] < 60  # near it on any screen
     page.set_viewport_size({'width': 390, 'height': 844})
     rater.rows()
     page.tap('.choice' if is_paired else '.level >> nth=4')

@@ -179,6 +179,9 @@ def test_pictures_side_by_side_are_rated_by_keys_and_buttons(open_page):
     page.wait_for_selector('.compared:focus')
     page.wait_for_function(
         '() => [...document.querySelectorAll(".compared img")].every(img => img.complete)')
+    picture, buttons = (page.locator(f'.card >> nth=0 >> {part}').bounding_box()
+                        for part in ('img', '.levels'))
+    assert 0 < buttons['y'] - picture['y'] - picture['height'] < 60  # near it on any screen
     page.wait_for_timeout(200)
     page.keyboard.press('5')
     page.wait_for_selector('.card >> nth=1 >> .compared[aria-pressed=true]')

@@ -1,3 +1,5 @@
+import csv
+import errno
 import os
 import pathlib
 
@@ -58,6 +60,18 @@ def test_a_move_can_be_undone(sources, tmp_path):
     assert sorting.undo_move(str(tmp_path / 'to')) == 5
     assert tree(tmp_path / 'from') == before
     assert os.listdir(tmp_path) == ['from']
+
+
+@pytest.mark.parametrize('delimiter', [';', '\t'])
+def test_a_list_that_a_spreadsheet_has_saved_is_understood(sources, tmp_path, delimiter):
+    before = tree(tmp_path / 'from')
+    sorting.sort_into(str(tmp_path / 'to'), sorting.by_stars(sources, STARS), 'move')
+    path = tmp_path / 'to' / sorting.MOVES
+    with open(path, newline='', encoding='utf-8') as f:
+        rows = list(csv.reader(f))
+    with open(path, 'w', newline='', encoding='utf-8-sig') as f:
+        csv.writer(f, delimiter=delimiter).writerows(rows)
+    assert sorting.undo_move(str(tmp_path / 'to')) == 5 and tree(tmp_path / 'from') == before
 
 
 @pytest.mark.parametrize('n_done', range(6))
@@ -189,3 +203,20 @@ def test_sidecars_go_where_their_pictures_go(sources, tmp_path):
     assert not any(map(os.path.exists, own))
     sorting.undo_move(str(tmp_path / 'to'))
     assert all(map(os.path.exists, own))
+
+
+@pytest.mark.parametrize('way', ['copy', 'move'])
+def test_a_full_disk_is_named_by_what_was_to_be_written(sources, tmp_path, monkeypatch, way):
+    def fill(source, target):
+        raise OSError(errno.ENOSPC, 'No space left on device', source, None, target)
+
+    def rename(source, target):
+        raise OSError(errno.EXDEV, 'Invalid cross-device link', source, None, target)
+
+    monkeypatch.setattr(sorting.shutil, 'copy2', fill)
+    monkeypatch.setattr(sorting.os, 'rename', rename)
+    before = tree(tmp_path / 'from')
+    with pytest.raises(OSError) as caught:
+        sorting.sort_into(str(tmp_path / 'to'), sorting.by_rank(sources), way)
+    assert caught.value.filename == str(tmp_path / 'to' / '0001_a.jpg')
+    assert tree(tmp_path / 'from') == before and os.listdir(tmp_path) == ['from']

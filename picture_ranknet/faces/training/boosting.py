@@ -14,11 +14,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from picture_ranknet.errors import InputError
 from picture_ranknet.faces.training import lbp
 from picture_ranknet.faces.training.lbp import CODES, Cascade, Stage
 from picture_ranknet.faces.training.mining import mine
 from picture_ranknet.faces.training.samples import Scene
 from picture_ranknet.faces.training.settings import ENOUGH, VALIDATION, Goal
+from picture_ranknet.text import silent
 
 TRIM = .99      # share of the weight that a weak classifier is learnt from
 
@@ -63,7 +65,33 @@ class Trainer:
         """How many windows are mined for a stage, held-out ones included."""
         return math.ceil(self.n_others * (1 + VALIDATION))
 
-    def mine(self, progress: Callable[[int, int], None] = lambda done, total: None) -> np.ndarray:
+    def add_stages(self, n: int, goal: Goal, save: Callable[[], object],
+                   say: Callable[[str], object] = silent,
+                   progress: Callable[[int, int], object] = silent) -> None:
+        """Train stages until there are ``n``, or too few windows pass them.
+
+        Args:
+            n: Number of stages, with those that are there.
+            goal: What each is trained for.
+            save: Called after each stage.
+            say: Called with a line on each stage.
+            progress: As of :meth:`mine`.
+
+        Raises:
+            InputError: If the scenes have too few windows for a first stage.
+        """
+        stages = self.cascade.stages
+        while len(stages) < n:
+            windows = self.mine(progress)
+            if len(windows) < ENOUGH:
+                break
+            say(self.add_stage(windows, goal))
+            save()
+        if not stages:
+            raise InputError(f'--no_faces: expected at least {ENOUGH} windows, got {len(windows)}; '
+                             'give more pictures')
+
+    def mine(self, progress: Callable[[int, int], object] = silent) -> np.ndarray:
         """Mine for the next stage; fewer than ``ENOUGH`` windows do not make one.
 
         Args:

@@ -1,4 +1,5 @@
 """Writing and reading LBP cascades as OpenCV's ``.xml`` files."""
+import os
 import re
 
 import numpy as np
@@ -7,6 +8,9 @@ from picture_ranknet.errors import InputError
 from picture_ranknet.faces import cascade_file
 from picture_ranknet.faces.training.lbp import Cascade, Stage
 from picture_ranknet.storage import atomic
+
+AFTER = '</cascade>\n'  # stands before the second look,
+END = '</opencv_storage>\n'  # and this behind it
 
 
 def write(path: str, cascade: Cascade, comment: str = '', hit_rate: float = .995,
@@ -27,7 +31,7 @@ def write(path: str, cascade: Cascade, comment: str = '', hit_rate: float = .995
     with atomic.replacing(path) as part, open(part, 'w', encoding='utf-8') as f:
         f.write('<?xml version="1.0"?>\n')
         if comment:
-            f.write('<!--\n{}\n-->\n'.format(re.sub('-(?=-|$)', '- ', comment)))
+            f.write(_comment(comment))
         f.write(_HEAD.format(height=cascade.height, width=cascade.width, hit_rate=hit_rate,
                              false_alarm=false_alarm, most=most, stages=len(cascade.stages)))
         for number, stage in enumerate(cascade.stages):
@@ -35,7 +39,38 @@ def write(path: str, cascade: Cascade, comment: str = '', hit_rate: float = .995
         f.write('  </stages>\n  <features>\n')
         for x, y, w, h in index:
             f.write(f'    <_><rect>{x} {y} {w} {h}</rect></_>\n')
-        f.write(f'  </features></cascade>\n{more}</opencv_storage>\n')
+        f.write(f'  </features>{AFTER}{more}{END}')
+
+
+def _comment(text):
+    return '<!--\n{}\n-->\n'.format(re.sub('-(?=-|$)', '- ', text))
+
+
+def read_second_look(path: str) -> str:
+    """What a cascade's file holds after the cascade; nothing where there is no file."""
+    if not os.path.exists(path):
+        return ''
+    text = cascade_file.read_text(path)
+    return text[text.find(AFTER) + len(AFTER):text.rfind(END)] if AFTER in text else ''
+
+
+def write_second_look(path: str, xml: str, comment: str):
+    """Put a second look into the file of a cascade, in the place of one that is there.
+
+    Args:
+        path: The ``.xml`` file.
+        xml: Of :meth:`~picture_ranknet.faces.second_look.SecondLook.to_xml`.
+        comment: How it was trained.
+
+    Raises:
+        InputError: If the file is something else.
+    """
+    text = cascade_file.read_text(path)
+    if AFTER not in text:
+        raise InputError(f'{path}: expected a cascade, as train_cascade.py writes it, got '
+                         'something else')
+    with atomic.replacing(path) as part, open(part, 'w', encoding='utf-8') as f:
+        f.write(text[:text.find(AFTER)] + AFTER + _comment(comment) + xml + END)
 
 
 def _write_stage(f, number, stage, index):

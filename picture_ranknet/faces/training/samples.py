@@ -55,7 +55,8 @@ def read_faces(sources: Sequence[str], size: tuple[int, int],
         size in the middle, and room on each side.
     """
     patches = []
-    for gray, boxes in _read_boxes(sources, 1, note, progress):
+    for img, boxes in read_boxes(sources, 1, note, progress):
+        gray = cv2.cvtColor(img, cv2.COLOR_BGR2GRAY)
         if boxes is None:
             boxes = [(0, 0, gray.shape[1], gray.shape[0])]
         patches += [_patch(gray, box, size) for box in boxes]
@@ -72,12 +73,18 @@ def read_scenes(sources: Sequence[str], fps: float, note: Callable[[str], None] 
         note: Called with a line for the user, such as on a file that is skipped.
         progress: Called with the number of pictures read, and of those expected.
     """
-    return [Scene(gray, np.array([] if boxes is None else boxes, float).reshape(-1, 4))
-            for gray, boxes in _read_boxes(sources, fps, note, progress)]
+    return [Scene(cv2.cvtColor(img, cv2.COLOR_BGR2GRAY),
+                  np.array([] if boxes is None else boxes, float).reshape(-1, 4))
+            for img, boxes in read_boxes(sources, fps, note, progress)]
 
 
-def _read_boxes(sources, fps, note, progress) -> Iterator[tuple[np.ndarray, Optional[list]]]:
-    """Yield grey pictures, and their boxes or ``None`` where no table names them."""
+def read_boxes(sources: Sequence[str], fps: float, note: Callable[[str], None] = silent,
+               progress: Callable[[int, int], None] = silent) -> Iterator[
+                   tuple[np.ndarray, Optional[list]]]:
+    """Yield pictures, BGR, and their boxes or ``None`` where no table names them.
+
+    The arguments are those of :func:`read_scenes`.
+    """
     tables = [source for source in sources if source.lower().endswith('.csv')]
     others = [source for source in sources if source not in tables]
     boxes = {}
@@ -90,12 +97,12 @@ def _read_boxes(sources, fps, note, progress) -> Iterator[tuple[np.ndarray, Opti
         reader = frames.FrameReader(paths, slot, note=note, progress=(
             lambda done, total: progress(done, total + len(boxes))))
         for frame in reader:
-            yield cv2.cvtColor(frame.img, cv2.COLOR_BGR2GRAY), None
+            yield frame.img, None
     if boxes:
         reader = frames.FrameReader(list(boxes), slot, note=note, progress=(
             lambda done, total: progress(len(paths) + done, len(paths) + total)))
         for frame in reader:
-            yield cv2.cvtColor(frame.img, cv2.COLOR_BGR2GRAY), boxes[frame.source]
+            yield frame.img, boxes[frame.source]
 
 
 def _read_table(path):

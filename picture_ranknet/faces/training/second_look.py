@@ -1,7 +1,15 @@
-"""Training the second look (:mod:`picture_ranknet.faces.second_look`) with Chainer."""
+"""Training the second look (:mod:`picture_ranknet.faces.second_look`) with Chainer.
+
+The network stays as it is, so each picture is shown to it a few times only,
+varied, and the head learns from what it put out at single cells: at all faces,
+at random places, and, in a second round, where the head of the first took
+something else for a face.
+"""
+import itertools
 import math
 import time
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,162 +18,366 @@ import chainer
 import chainer.functions as F
 import chainer.links as L
 
+from picture_ranknet.errors import InputError
 from picture_ranknet.faces import second_look
-from picture_ranknet.faces.second_look import Layer, SecondLook
-from picture_ranknet.faces.training import mining, samples
-from picture_ranknet.faces.training.lbp import Cascade
-from picture_ranknet.faces.training.samples import Scene
-from picture_ranknet.faces.training.settings import VALIDATION, Augmentation
+from picture_ranknet.faces.second_look import BLOCKS, CELL, INPUTS, UNIT, Layer, SecondLook
+from picture_ranknet.faces.training.samples import read_boxes
+from picture_ranknet.faces.training.settings import VALIDATION
 from picture_ranknet.machine import threads
+from picture_ranknet.machine.opencv import cv2
+from picture_ranknet.models import efficientnet
+from picture_ranknet.text import silent
 
-FACE = 48, 48         # width and height of a face in a window before it is varied
-AUGMENTATION = Augmentation(turn=30, shift=.18, scale=.28, light=.35, hidden=.25)
-EASY = .6             # half of the other windows pass this share of the stages;
-HARD = 2              # the other half pass all but this many
-SEARCH = 4            # times as many windows to search as before a stage
-OFFSET_WEIGHT = 30    # of the loss of the offsets, whose numbers are small
-BATCHSIZE = 256
-TESTED = 4000         # windows that the result is tested with
+SIDE = 288            # of a varied picture, in pixels
+LONG_SIDE = 256       # of a picture before it is varied, as the second look sees it
+ZOOM = .5, 2.         # ... and how much smaller or larger it becomes
+STORED = 640          # pixels; pictures with a longer long side are shrunk to it
+ROUNDS = 1, 2         # times that each picture is shown in the first round, and in the second
+WITH_FACES = 2        # times as often are pictures with faces
+MIDDLE, LEAST = .16, 5.7  # a cell is a face's if it is this near: in its sides, or in pixels
+AROUND, MORE = .36, 4     # farther away, there is no face; between, nothing is said
+SMALLEST = 18         # pixels; nothing is said of smaller faces
+CELLS = 24            # of a picture's faces, at most
+OTHERS = 36           # other cells of a picture, at most: the hardest ones if there is a head
+UNMARKED = .6         # probability from which, beside marked faces, it may be one without a mark
+HIDDEN = 128, 64      # units of the head's layers
+BATCHSIZE = 2048
+FACES = 3             # one in so many of a batch is a face
+OFFSET_WEIGHT = 10    # of the loss of the offsets, whose numbers are small
+FACE, NO_FACE, UNSAID = 1, 0, -1
 
 
-class SecondLookNet(chainer.Chain):
+class Picture(NamedTuple):
 
-    """The network of :class:`SecondLook`, to be trained."""
+    """A picture to learn from.
 
-    STRIDES = 2, 2, 1, 1, 1
+    Attributes:
+        img (numpy.ndarray): BGR, ``uint8``, shape ``(height, width, 3)``.
+        faces (numpy.ndarray): Boxes of the faces in it, ``float64``, ``(n, 4)``.
+        ignored (numpy.ndarray): Boxes of which nothing is said, ``(m, 4)``.
+    """
+
+    img: np.ndarray
+    faces: np.ndarray
+    ignored: np.ndarray
+
+
+class Head(chainer.Chain):
+
+    """The layers of :class:`SecondLook`, to be trained on standardised numbers."""
 
     def __init__(self):
         super().__init__()
         with self.init_scope():
-            self.conv1 = L.Convolution2D(1, 16, 5, self.STRIDES[0])
-            self.conv2 = L.Convolution2D(16, 32, 4, self.STRIDES[1])
-            self.conv3 = L.Convolution2D(32, 48, 3, self.STRIDES[2])
-            self.conv4 = L.Convolution2D(48, 64, 4, self.STRIDES[3])
-            self.conv5 = L.Convolution2D(64, second_look.OUTPUTS, 1, self.STRIDES[4])
+            self.l1 = L.Linear(INPUTS, HIDDEN[0])
+            self.l2 = L.Linear(*HIDDEN)
+            self.l3 = L.Linear(HIDDEN[1], second_look.OUTPUTS)
 
-    def forward(self, x):                    # (B, 1, 32, 32)
-        h = F.relu(self.conv1(x))            # (B, 16, 14, 14)
-        h = F.relu(self.conv2(h))            # (B, 32, 6, 6)
-        h = F.relu(self.conv3(h))            # (B, 48, 4, 4)
-        h = F.relu(self.conv4(h))            # (B, 64, 1, 1)
-        h = self.conv5(F.dropout(h, .2))     # (B, 4, 1, 1)
-        return h.reshape(len(x), -1)         # (B, 4)
+    def forward(self, x):                                      # (B, INPUTS)
+        h = F.relu(self.l1(F.dropout(x, .05)))                 # (B, 128)
+        h = F.relu(self.l2(F.dropout(h, .2)))                  # (B, 64)
+        return self.l3(h)                                      # (B, 4)
 
-    def quantise(self) -> SecondLook:
-        """The network as it runs."""
-        convs = [self.conv1, self.conv2, self.conv3, self.conv4, self.conv5]
-        return SecondLook([Layer.quantise(conv.W.array, conv.b.array, stride)
-                           for conv, stride in zip(convs, self.STRIDES)])
+    def quantise(self, mean: np.ndarray, deviation: np.ndarray, digest: str) -> SecondLook:
+        """The head as it runs, on numbers of this mean and deviation."""
+        first, *later = [(layer.W.array, layer.b.array) for layer in (self.l1, self.l2, self.l3)]
+        W, b = first
+        layer = Layer.quantise(W, b)
+        layer = layer._replace(biases=layer.biases - mean / deviation @ layer.matrix())
+        return SecondLook([layer, *(Layer.quantise(*pair) for pair in later)], deviation, digest)
 
 
-def mine_others(cascade: Cascade, scenes: Sequence[Scene], n: int, search: float, seed: int,
-                progress: Callable[[int, int], None] = lambda done, total: None) -> np.ndarray:
-    """Find windows that pass some of the stages, and as many that pass all but the last few.
+def read_pictures(faces: Sequence[str], others: Sequence[str], fps: float,
+                  note: Callable[[str], None] = silent,
+                  progress: Callable[[int, int], None] = silent) -> list[Picture]:
+    """Read the pictures to learn from.
 
     Args:
-        cascade: All stages.
-        scenes: Where to search.
-        n: How many windows of each kind to find.
-        search: Windows to look at before a stage; here, ``SEARCH`` times as many.
-        seed: The same gives the same.
-        progress: Called with the number of windows found, and of those wanted.
-
-    Returns:
-        ``uint8``, shape ``(up to 2 * n, 48, 48)``, in random order.
+        faces: Tables (.csv) of pictures and boxes of all faces in them.
+        others: Pictures and videos without faces, folders of them, and tables
+            of boxes of which nothing is to be said.
+        fps: Frames to take of each second of a video.
+        note: Called with a line for the user, such as on a file that is skipped.
+        progress: Called with the number of pictures read, and of those expected.
     """
-    def cut(gray, boxes):
-        return second_look.cut(gray, boxes, FACE[0])
+    none = np.empty((0, 4))
+    pictures = []
+    for sources, are_faces in (faces, True), (others, False):
+        for img, boxes in read_boxes(sources, fps, note, progress):
+            boxes = np.array([] if boxes is None else boxes, float).reshape(-1, 4)
+            shrink = min(1, STORED / max(img.shape))
+            if shrink < 1:
+                img = cv2.resize(img, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+            boxes *= shrink
+            pictures.append(Picture(img, boxes if are_faces else none,
+                                    none if are_faces else boxes))
+    return pictures
 
-    stages = len(cascade.stages)
-    parts = []
-    for number, passed in enumerate([math.ceil(EASY * stages), max(1, stages - HARD)]):
-        first = Cascade(cascade.width, cascade.height, cascade.stages[:passed])
-        windows, _ = mining.mine(
-            first, scenes, n, SEARCH * search, [seed, 5, passed], cut,
-            lambda done, total, before=number * n: progress(before + done, 2 * total))
-        parts.append(windows.reshape(-1, *FACE))
-    return np.random.default_rng([seed, 5]).permutation(np.concatenate(parts))
 
-
-def train(faces: np.ndarray, faces_held_out: np.ndarray, face: tuple[int, int],
-          others: np.ndarray, n_iter: int, seed: int,
-          progress: Callable[[int, int], None] = lambda done, total: None) -> tuple[
-              SecondLook, str]:
-    """Train the second look to tell faces from other windows, and where the faces are.
+def train(pictures: Sequence[Picture], n_iter: int, seed: int,
+          progress: Callable[[int, int], None] = silent) -> tuple[SecondLook, str]:
+    """Train the second look.
 
     Args:
-        faces: Patches of faces.
-        faces_held_out: Patches to test with.
-        face: Width and height of the face in a patch.
-        others: Windows that are no faces, shape ``(N, 48, 48)``.
-        n_iter: Number of batches; half of each are faces.
+        pictures: A fifth of them is held out, to test with.
+        n_iter: Batches; a third of them in the first round.
         seed: The same gives the same.
-        progress: Called with the number of batches done, and ``n_iter``.
+        progress: Called with the number of steps done, and of those there are.
 
     Returns:
         The second look, and a line on how well it does.
+
+    Raises:
+        InputError: If no face, or nothing else, is in the pictures.
+        MissingWeights: If the network's package is not installed.
     """
     start = time.monotonic()
-    n_held_out = math.ceil(VALIDATION * len(others))
-    others, others_held_out = others[n_held_out:], others[:n_held_out]
-    np.random.seed(seed)  # Chainer draws weights and dropout from it
-    net = SecondLookNet()
-    optimizer = chainer.optimizers.Adam()
-    optimizer.setup(net)
-    optimizer.add_hook(chainer.optimizer_hooks.WeightDecay(1e-5))
+    digest = efficientnet.digest(efficientnet.weights_path())
+    network = efficientnet.shared(digest)
+    order = np.random.default_rng([seed, 5]).permutation(len(pictures))
+    n_held_out = math.ceil(VALIDATION * len(pictures))
+    learnt = [pictures[i] for i in order[n_held_out:]]
+    held_out = [pictures[i] for i in order[:n_held_out]]
+    views = [sum(n * (WITH_FACES if len(picture.faces) else 1) for picture in learnt)
+             for n in ROUNDS]
+    done, total = itertools.count(1), sum(views) + n_iter // 3 + n_iter
 
-    def draw(iteration):
-        rng = np.random.default_rng([seed, 7, iteration])
-        return draw_batch(faces, face, others, BATCHSIZE, rng)
+    def step():
+        progress(next(done), total)
 
-    for iteration, (x, offsets) in enumerate(threads.read_ahead(draw, range(n_iter))):
-        optimizer.alpha = learning_rate(iteration, n_iter)
-        loss = loss_of(net(second_look.normalise(x)[:, None]), offsets)
-        net.cleargrads()
-        loss.backward()
-        optimizer.update()
-        progress(iteration + 1, n_iter)
-
-    look = net.quantise()
-    x, offsets = draw_batch(faces_held_out, face, others_held_out, TESTED,
-                            np.random.default_rng([seed, 8]))
-    passed = look(x)[:, 0] > 0
-    n_faces = len(offsets)
-    report = (f'second look: {np.mean(passed[:n_faces]):.4f} of the faces and '
-              f'{np.mean(passed[n_faces:]):.4f} of {len(others) + n_held_out:,} other windows '
-              f'pass; {time.monotonic() - start:.0f} s')
+    look, samples = None, []
+    for number, n in enumerate(ROUNDS):
+        samples += sample(learnt, n, network, look, [seed, 6, number], step)
+        x, kinds, offsets = map(np.concatenate, zip(*samples))
+        if not (kinds == FACE).any() or not (kinds == NO_FACE).any():
+            raise InputError('--pictures: expected faces and other places to learn from, got '
+                             f'{np.count_nonzero(kinds == FACE)} and '
+                             f'{np.count_nonzero(kinds == NO_FACE)}; give more pictures')
+        look = fit(x, kinds, offsets, n_iter if look else n_iter // 3, [seed, 7, number], digest,
+                   step)
+    x, kinds, _ = map(np.concatenate, zip(*sample(held_out, 1, network, None, [seed, 8])))
+    passed = look(x.astype(np.float32))[:, 0] > second_look.SURE
+    report = (f'second look: {_share(passed[kinds == FACE])} of the held-out cells with a face and '
+              f'{_share(passed[kinds == NO_FACE])} of other cells pass; '
+              f'{time.monotonic() - start:.0f} s')
     return look, report
 
 
-def draw_batch(faces: np.ndarray, face: tuple[int, int], others: np.ndarray, n: int,
-               rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Draw windows, the first half of them faces, and vary them.
+def _share(passed):
+    return f'{passed.mean():.4f}' if len(passed) else 'none'
+
+
+def sample(pictures: Sequence[Picture], n: int, network, look, seed: list,
+           step: Callable[[], None] = lambda: None) -> list[tuple]:
+    """Vary pictures, show them to the network, and keep what it puts out at some cells.
+
+    Args:
+        pictures: Any number.
+        n: How often each is shown; those with faces ``WITH_FACES`` times as often.
+        network: A :class:`~picture_ranknet.fast.mobile.Network`.
+        look: That finds the hard cells; ``None`` draws them at random.
+        seed: The same gives the same, on any number of threads.
+        step: Called after each.
 
     Returns:
-        Windows, ``uint8``, shape ``(n, 32, 32)``, and the offsets of the faces,
-        ``float32``, shape ``(n // 2, 3)``; see :func:`samples.augment`.
+        For each picture shown: numbers, ``float16``, shape ``(c, INPUTS)``; what
+        is there, ``(c,)``; and the offsets of a face, ``float32``, ``(c, 3)``.
     """
-    size = second_look.SIDE, second_look.SIDE
-    drawn = [samples.augment(faces[i], face, size, AUGMENTATION, rng)
-             for i in rng.integers(len(faces), size=n // 2)]
-    drawn += [samples.augment(others[i], FACE, size, AUGMENTATION, rng)
-              for i in rng.integers(len(others), size=n - n // 2)]
-    return (np.array([window for window, _ in drawn]),
-            np.array([offset for _, offset in drawn[:n // 2]], np.float32))
+    shown = [(i, turn) for i, picture in enumerate(pictures)
+             for turn in range(n * (WITH_FACES if len(picture.faces) else 1))]
+
+    def work(part):
+        found = []
+        for i, turn in shown[part]:
+            rng = np.random.default_rng([*seed, i, turn])
+            found.append(_sample(pictures[i], network, look, rng))
+            step()
+        return found
+
+    parts = threads.run(work, threads.split(len(shown), threads.count()))
+    return [cells for part in parts for cells in part]
+
+
+def _sample(picture, network, look, rng):
+    img, faces, ignored = vary(picture, rng)
+    kinds, offsets = targets(faces, ignored)
+    maps = network(second_look.prepare(img), BLOCKS, alone=True)
+    places = np.flatnonzero(kinds == FACE)
+    places = [rng.permutation(places)[:CELLS]]
+    others = np.flatnonzero(kinds == NO_FACE)
+    if look is None:
+        around = cv2.dilate((kinds != NO_FACE).astype(np.uint8), np.ones((5, 5))) > 0
+        places += [rng.permutation(others)[:OTHERS],
+                   rng.permutation(np.flatnonzero(around & (kinds == NO_FACE)))[:OTHERS // 3]]
+    else:
+        sure = second_look.probability(look.read(maps)[0, ..., 0].ravel()[others])
+        if len(picture.faces):
+            others, sure = others[sure < UNMARKED], sure[sure < UNMARKED]
+        hardest = others[np.argsort(-sure, kind='stable')]
+        places += [hardest[:OTHERS][np.sort(sure)[::-1][:OTHERS] > .02],
+                   rng.permutation(others)[:OTHERS // 5]]
+    places = np.unique(np.concatenate(places))
+    x = np.concatenate([second_look.enlarge(m, SIDE // CELL // m.shape[1])[0].reshape(
+        -1, m.shape[3])[places] for m in maps], axis=1)
+    return x.astype(np.float16), kinds.ravel()[places], offsets.reshape(-1, 3)[places]
+
+
+def vary(picture: Picture, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Turn, zoom, mirror and light a picture at random, mostly around one of its faces.
+
+    Returns:
+        BGR, ``uint8``, shape ``(SIDE, SIDE, 3)``; the faces and the boxes of
+        which nothing is said, as ``x, y`` of the middle and the side, in pixels
+        of it, shapes ``(n, 3)`` and ``(m, 3)``.
+    """
+    img = picture.img
+    height, width = img.shape[:2]
+    zoom = LONG_SIDE / max(img.shape) * math.exp(rng.uniform(*np.log(ZOOM)))
+    turn = (0 if rng.random() < .25 else
+            rng.normal(0, 14) if rng.random() < .6 else rng.uniform(-45, 45))
+    middle = rng.uniform(0, [width, height])
+    if len(picture.faces) and rng.random() < .8:
+        x, y, w, h = picture.faces[rng.integers(len(picture.faces))]
+        zoom = min(zoom, SIDE / w)
+        middle = [x + w / 2, y + h / 2] + rng.uniform(-.34, .34, 2) * SIDE / zoom
+    half = SIDE / 2 / zoom
+    middle = [np.clip(m, min(half, n / 2), max(n - half, n / 2))
+              for m, n in zip(middle, (width, height))]
+    if zoom < .6:  # an affine map takes single pixels
+        shrink = 1.5 * zoom
+        img = cv2.resize(img, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+    else:
+        shrink = 1
+    angle = math.radians(turn)
+    rotation = np.array([[math.cos(angle), -math.sin(angle)],
+                         [math.sin(angle), math.cos(angle)]])
+    matrix = rotation @ np.diag([-zoom if rng.random() < .5 else zoom, zoom])
+    shift = SIDE / 2 - matrix @ middle
+    border = cv2.BORDER_REPLICATE if rng.random() < .3 else cv2.BORDER_CONSTANT
+    img = cv2.warpAffine(img, np.c_[matrix / shrink, shift], (SIDE, SIDE), flags=cv2.INTER_LINEAR,
+                         borderMode=border, borderValue=[255 * float(rng.random() < .5)] * 3)
+    faces, ignored = (_move(boxes, matrix, shift, zoom)
+                      for boxes in (picture.faces, picture.ignored))
+    return _light(_hide(img, faces, rng), rng), faces, ignored
+
+
+def _move(boxes, matrix, shift, zoom):
+    middles = (boxes[:, :2] + boxes[:, 2:] / 2) @ matrix.T + shift
+    return np.c_[middles, zoom * np.sqrt(boxes[:, 2:].prod(axis=1))]
+
+
+def _hide(img, faces, rng):
+    """Paint over a part of some faces."""
+    for x, y, side in faces:
+        if rng.random() < .12:
+            size = side * rng.uniform(.25, .5)
+            left, top = [x, y] + rng.uniform([-.5, 0], .5) * side - size / 2
+            corners = np.clip([top, top + size, left, left + size], 0, SIDE).astype(int)
+            img[slice(*corners[:2]), slice(*corners[2:])] = rng.integers(256, size=3)
+    return img
+
+
+def _light(img, rng):
+    """Vary contrast, brightness and tint; some pictures become grey, blurred or a poor JPEG."""
+    img = img.astype(np.float32)
+    mean = img.mean()
+    img = (img - mean) * rng.uniform(.6, 1.25) + mean * rng.uniform(.55, 1.2)
+    if rng.random() < .5:
+        img *= rng.uniform(.85, 1.15, 3)
+    if rng.random() < .2:
+        img[:] = img.mean(axis=2, keepdims=True)
+    if rng.random() < .15:
+        img = cv2.GaussianBlur(img, (0, 0), rng.uniform(.5, 1.5))
+    img = np.clip(img, 0, 255).astype(np.uint8)
+    if rng.random() < .2:
+        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 80))]
+        img = cv2.imdecode(cv2.imencode('.jpg', img, quality)[1], cv2.IMREAD_COLOR)
+    return img
+
+
+def targets(faces: np.ndarray, ignored: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What each cell of a varied picture is to say.
+
+    Args:
+        faces, ignored: Of :func:`vary`.
+
+    Returns:
+        ``FACE``, ``NO_FACE`` or ``UNSAID``, shape ``(rows, columns)``, and the
+        offsets of the faces, ``float32``, ``(rows, columns, 3)``.
+    """
+    n = SIDE // CELL
+    middles = CELL * (np.arange(n) + .5)
+    kinds, offsets = np.full((n, n), NO_FACE), np.zeros((n, n, 3), np.float32)
+
+    def distance(x, y):
+        return np.maximum(abs(middles - x), abs(middles - y)[:, None])
+
+    for x, y, side in ignored:
+        kinds[distance(x, y) < side / 2] = UNSAID
+    for x, y, side in faces[np.argsort(-faces[:, 2], kind='stable')]:
+        far = distance(x, y)
+        kinds[(far < AROUND * side + MORE) & (kinds != FACE)] = UNSAID
+        if side < SMALLEST:
+            kinds[far < side / 2] = UNSAID
+        elif min(x, y) >= 0 and max(x, y) < SIDE:
+            near = far < max(MIDDLE * side, LEAST)
+            kinds[near] = FACE
+            offsets[near] = np.stack(np.broadcast_arrays(
+                (x - middles) / side, ((y - middles) / side)[:, None],
+                math.log(side / UNIT)), axis=-1)[near]
+    return kinds, offsets
+
+
+def fit(x: np.ndarray, kinds: np.ndarray, offsets: np.ndarray, n_iter: int, seed: list,
+        digest: str, step: Callable[[], None] = lambda: None) -> SecondLook:
+    """Train a head.
+
+    Args:
+        x: Numbers of cells, shape ``(N, INPUTS)``.
+        kinds: What is there, ``(N,)``.
+        offsets: Of the faces, ``(N, 3)``.
+        n_iter: Batches.
+        seed: The same gives the same.
+        digest: Of the network's weights.
+        step: Called after each batch.
+    """
+    some = x[::-(-len(x) // 50000)].astype(np.float32)
+    mean, deviation = some.mean(axis=0), some.std(axis=0) + np.float32(.05)
+    rng = np.random.default_rng(seed)
+    np.random.seed(seed)  # Chainer draws weights and dropout from it
+    head = Head()
+    optimizer = chainer.optimizers.Adam()
+    optimizer.setup(head)
+    optimizer.add_hook(chainer.optimizer_hooks.WeightDecay(2e-5))
+    faces, others = np.flatnonzero(kinds == FACE), np.flatnonzero(kinds == NO_FACE)
+    n_faces = BATCHSIZE // FACES
+
+    def draw(_):
+        rows = np.concatenate([rng.choice(faces, n_faces),
+                               rng.choice(others, BATCHSIZE - n_faces)])
+        return (x[rows].astype(np.float32) - mean) / deviation, offsets[rows[:n_faces]]
+
+    for iteration, batch in enumerate(threads.read_ahead(draw, range(n_iter))):
+        optimizer.alpha = learning_rate(iteration, n_iter)
+        loss = loss_of(head(batch[0]), batch[1])
+        head.cleargrads()
+        loss.backward()
+        optimizer.update()
+        step()
+    return head.quantise(mean, deviation, digest)
 
 
 def loss_of(out: chainer.Variable, offsets: np.ndarray) -> chainer.Variable:
     """Cross entropy of a batch, plus Huber's loss of the offsets of its faces.
 
     Args:
-        out: Of the network, shape ``(B, 4)``; the first ``n`` rows are faces.
+        out: Of the head, shape ``(B, 4)``; the first ``n`` rows are faces.
         offsets: Of the faces, shape ``(n, 3)``.
     """
     n_faces = len(offsets)
     labels = (np.arange(len(out)) < n_faces).astype(np.int32)
     cross_entropy = F.sigmoid_cross_entropy(out[:, :1], labels[:, None])
-    distance = F.huber_loss(out[:n_faces, 1:] * second_look.OFFSET_UNIT, offsets,
-                            second_look.OFFSET_UNIT, reduce='no')
+    distance = F.huber_loss(out[:n_faces, 1:], offsets, .1, reduce='no')
     return cross_entropy + OFFSET_WEIGHT * F.mean(distance)
 
 
@@ -173,4 +385,3 @@ def learning_rate(iteration: int, n_iter: int, most: float = 2e-3, warm_up: int 
     """Rises over the first ``warm_up`` batches, and falls to 0 along a cosine."""
     return most * min(1, (iteration + 1) / warm_up) * (
         .5 + .5 * math.cos(math.pi * iteration / n_iter))
-

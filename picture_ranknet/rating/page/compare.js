@@ -1,6 +1,7 @@
 // Two to four pictures side by side, for who cannot decide.
 import {inTurn, isBusy} from './api.js';
 import {$, el, pictureUrl} from './dom.js';
+import {ratioOf} from './stage.js';
 import {session} from './state.js';
 import {tell} from './status.js';
 import {ratingName} from './words.js';
@@ -44,8 +45,7 @@ export class Compare {
 
   card(row, i) {
     const image = el('img', {src: pictureUrl(row, 'large'), alt: `Picture ${row}`});
-    image.onload = () => image.style.setProperty(
-      '--ratio', image.naturalWidth / image.naturalHeight || 1);
+    image.onload = () => this.shape(image);
     if (session.has_sources) sharpen(image, row);
     const picture = el('button', {className: 'compared', onclick: () => this.select(i)}, image);
     const mark = el('p', {className: 'mark'});
@@ -56,6 +56,13 @@ export class Compare {
     const element = el('div', {className: 'card'}, picture, mark,
                        el('div', {className: 'levels', role: 'group'}, ...levels));
     return {row, element, picture, image, mark, levels};
+  }
+
+  /** Give a picture its shape, and all of them the height of the tallest one. */
+  shape(image) {
+    image.style.setProperty('--ratio', ratioOf(image));
+    $('compared').style.setProperty(
+      '--lowest', Math.min(...this.cards.map(card => ratioOf(card.image))));
   }
 
   select(i) {

@@ -39,7 +39,9 @@ function recall(key, value) {
 }
 
 export function showHelp() {
-  if (!isDialogOpen()) $('help').showModal();
+  if (isDialogOpen()) return;
+  $('help').showModal();
+  $('help').scrollTop = 0;  // the button that has the focus is at its end
 }
 
 /** Show the whole picture that a row was cut from, until a key or click. */

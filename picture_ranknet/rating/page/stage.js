@@ -58,6 +58,8 @@ export class Stage {
       shape(frame, image);
       frame.prepend(image);
     }
+    this.element.style.setProperty(
+      '--lowest', Math.min(...images.map(image => image ? ratioOf(image) : 1)));
     dress();
     if (this.hasFailed) return;
     await this.wait();
@@ -122,7 +124,12 @@ export class Stage {
 
 /** Give a frame the shape of its image. */
 function shape(frame, image) {
-  frame.style.setProperty('--ratio', image.naturalWidth / image.naturalHeight || 1);
+  frame.style.setProperty('--ratio', ratioOf(image));
+}
+
+/** Width by height. */
+export function ratioOf(image) {
+  return image.naturalWidth / image.naturalHeight || 1;
 }
 
 /** An image that is ready to be painted; null if it cannot be loaded. */

@@ -3,6 +3,7 @@ import {Anchors} from './anchors.js';
 import {inTurn, say} from './api.js';
 import {el, keyButton, thumbnail} from './dom.js';
 import {Digits} from './keys.js';
+import {Origin} from './origin.js';
 import {Stage, preload} from './stage.js';
 import {session, state} from './state.js';
 import {tell} from './status.js';
@@ -23,8 +24,7 @@ export class Stars {
   }
 
   build(element) {
-    const side = (name, step, ariaLabel) => el('button', {
-      className: `neighbour ${name}`, ariaLabel,
+    const side = (name, step, ariaLabel) => el('button', {className: `neighbour ${name}`, ariaLabel,
       onclick: () => inTurn(() => step < 0 ? this.move(step) : this.goOn())});
     this.before = side('before', -1, 'The picture before');
     this.after = side('after', 1, 'The next picture');
@@ -35,7 +35,8 @@ export class Stars {
     this.levels = Array.from({length: session.levels}, (_, i) => this.levelButton(i + 1));
     const isMany = session.levels > MOST_CARDS;
     this.sideBySide = keyButton('Side by side', 'c', () => {}, {ariaKeyShortcuts: 'c'});
-    this.answers = el('div', {className: 'answers'},
+    this.origin = new Origin();
+    this.answers = el('div', {className: 'answers'}, this.origin.element,
       el('div', {className: 'scale'},
          el('div', {className: isMany ? 'levels many' : 'levels', role: 'group',
                     ariaLabel: 'Rating'}, ...this.levels),
@@ -151,6 +152,7 @@ export class Stars {
         el('button', {onclick: () => this.show()}, 'Try again'));
     }
     this.showAnchors();
+    this.origin.show(row);
     if (this.stage.hasFailed) tell(`Picture ${row} could not be loaded.`);
     else if (this.isRepeat(row)) tell('Shown again, to see how sure you are.');
   }
@@ -364,9 +366,7 @@ export class Stars {
     const found = new Map();
     for (const key of ['x', null]) found.set(key, []);
     for (let level = 1; level <= session.levels; level++) found.set(level, []);
-    for (const [rating, rows] of groups) {
-      found.set(rating, rows);
-    }
+    for (const [rating, rows] of groups) found.set(rating, rows);
     const place = key => key === 'x' ? -Infinity : key === null ? -1e300 : key;
     return [...found].sort((a, b) => place(b[0]) - place(a[0]))
       .filter(([key, rows]) => key !== null || rows.length)

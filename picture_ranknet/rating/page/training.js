@@ -62,6 +62,7 @@ function show(training) {
   $('steps').hidden = !isRunning;
   $('see-model').hidden = !isDone;
   $('train').hidden = isRunning;
+  $('train').classList.toggle('strong', !isDone);
   $('train').textContent = replaced.length ? 'Train and replace' :
     isDone || status === 'failed' ? 'Train again' : 'Train';
   if (isRunning) showStep(training);
