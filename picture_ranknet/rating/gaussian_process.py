@@ -66,8 +66,8 @@ class Taste:
     def _covariance(self, x, x_prior, y, y_prior):
         kernel = _gaussian(x, y, self._width)
         kernel *= LIKENESS
-        kernel += (1 - LIKENESS) / self._spread * (
-            (x @ self._directions) @ (y @ self._directions).T)
+        along = x @ self._directions * np.float32((1 - LIKENESS) / self._spread)
+        kernel += along @ (y @ self._directions).T
         if self._usual_score is not None:
             kernel += SCORE_WEIGHT * np.outer(x_prior.astype(np.float32),
                                               y_prior.astype(np.float32))
@@ -134,7 +134,6 @@ class Lesson:
     """
 
     def __init__(self, taste, indices, ratings):
-        self._taste = taste
         self.indices = np.asarray(indices)
         self.ratings = np.asarray(ratings, float)
         self.noise = EXPECTED_NOISE
@@ -183,17 +182,17 @@ class Lesson:
         expected = (self.ratings[i] - error_i) - (self.ratings[j] - error_j)
         return float(np.mean((1 + told * np.sign(expected)) / 2))
 
-    def expected_gain(self, n_more: int, seed: int = 0) -> float:
+    def expected_gain(self, taste: Taste, n_more: int, seed: int = 0) -> float:
         """How much more ratings are expected to raise the pair accuracy over all pictures."""
-        known = np.zeros(len(self._taste), bool)
+        known = np.zeros(len(taste), bool)
         known[self.indices] = True
         others = np.random.default_rng(seed).permutation(np.flatnonzero(~known))
-        now = self._expected_accuracy(self.indices)
-        return self._expected_accuracy(np.concatenate([self.indices, others[:n_more]])) - now
+        more = np.concatenate([self.indices, others[:n_more]])
+        return (self._expected_accuracy(taste.kernel, more)
+                - self._expected_accuracy(taste.kernel, self.indices))
 
-    def _expected_accuracy(self, indices, most=500):
+    def _expected_accuracy(self, kernel, indices, most=500):
         """That of scores whose correlation with the taste follows from what is left unknown."""
-        kernel = self._taste.kernel
         looked_at = np.linspace(0, len(kernel) - 1, min(most, len(kernel))).astype(int)
         across = kernel[np.ix_(indices, looked_at)].astype(float)
         known = kernel[np.ix_(indices, indices)] + self.noise * np.eye(len(indices))

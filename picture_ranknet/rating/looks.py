@@ -6,6 +6,7 @@ which takes some seconds for a hundred pictures.  A set of up to ``MOST_KEPT``
 pictures has that kept beside it, where ``train.py --arch pretrained`` looks for
 it as well.
 """
+import math
 import os
 import sys
 import threading
@@ -183,7 +184,7 @@ class _Group:
             self._deviation.append(deviation)
             self._center.append(bent.mean(axis=0))
             square += float(np.square(bent - self._center[-1]).sum()) / len(h)
-        self.size = np.sqrt(share / square) if square else 0.
+        self.size = math.sqrt(share / square) if square else 0.  # of NumPy it would make float64
 
     def parts(self):
         """The columns in blocks, so that few of them are in memory at once."""

@@ -121,6 +121,7 @@ class StarSession(Session):
             self._looks = self._seen[1]
         else:
             return
+        self._taste = None  # two at once would need twice the memory
         taste = gaussian_process.Taste(self._looks.first, self._scores)
         with self.lock:
             self._taste, self._lesson, self._learnt_from, self.curve = taste, None, None, []
@@ -155,7 +156,7 @@ class StarSession(Session):
         gain = None
         if not math.isnan(accuracy):
             n_open = len(self._pool) - len(rated)
-            gain = lesson.expected_gain(min(MORE, n_open)) if n_open else 0
+            gain = lesson.expected_gain(self._taste, min(MORE, n_open)) if n_open else 0
         with self.lock:
             self._lesson = lesson
             self.accuracy = None if math.isnan(accuracy) else accuracy

@@ -11,8 +11,10 @@ from picture_ranknet.pictures import drawing
 from picture_ranknet.rating.stars import StarSession
 from picture_ranknet.rating.training import Training
 from picture_ranknet.rating.twins import find_twins
+from picture_ranknet.storage import arrays
 
 MOST = 200          # pictures of a view
+AT_ONCE = 64        # pictures that are in memory
 LIKED, FEWEST = .25, 12  # of the unrated pictures, those that are favourites; at least
 SURPRISING = .75    # levels by which a rating differs from what is expected, at least
 VIEWS = 'favourites', 'surprises', 'twins', 'model'
@@ -49,11 +51,17 @@ class Views:
         """Groups of pictures that look nearly the same."""
         rows = self._session.looked_at()
         if self._twins is None or self._twins[0] != len(rows):
-            images = (drawing.to_image(self._session.X[row]) for row in rows)
-            groups = find_twins(np.asarray(image).transpose(2, 0, 1) for image in images)
+            groups = find_twins(self._pictures(rows))
             self._twins = len(rows), [[(int(rows[index]), None) for index in group]
                                       for group in groups]
         return self._twins[1]
+
+    def _pictures(self, rows):
+        """Some pictures, one after the other, CHW."""
+        for number, row in enumerate(rows):
+            yield np.asarray(drawing.to_image(self._session.X[row])).transpose(2, 0, 1)
+            if number % AT_ONCE == 0:
+                arrays.release(self._session.X)
 
     def model(self) -> list:
         """Unrated pictures, best first, as the model that was trained last ranks them."""

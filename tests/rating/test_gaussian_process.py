@@ -92,9 +92,9 @@ def test_too_few_ratings_tell_nothing(descriptions, ratings):
 
 def test_more_ratings_help_less_and_less(descriptions, liked):
     taste = Taste(descriptions)
-    gains = [taste.learn(np.arange(n), liked[:n]).expected_gain(5) for n in (5, 15, 30)]
+    gains = [taste.learn(np.arange(n), liked[:n]).expected_gain(taste, 5) for n in (5, 15, 30)]
     assert gains[0] > gains[1] > gains[2] > 0
-    assert taste.learn(np.arange(40), liked).expected_gain(0) == 0
+    assert taste.learn(np.arange(40), liked).expected_gain(taste, 0) == 0
 
 
 def test_a_model_says_what_is_liked_before_anything_is_rated(descriptions, liked):

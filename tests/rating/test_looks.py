@@ -28,6 +28,7 @@ def test_distances_are_those_of_all_that_is_seen(seen, pictures, monkeypatch):
     parts = [part * np.sqrt(looks.SHARES[name] / (part ** 2).sum() * 30) for name, part in zip(
         Eye.sizes, np.split(bent, [60], axis=1))]
     expected = sum(part @ part.T for part in parts)
+    assert seen.first.dtype == np.float32
     np.testing.assert_allclose(seen.first @ seen.first.T, expected, rtol=1e-3, atol=1e-4)
     monkeypatch.setattr(looks, 'BLOCK', 7)  # in parts, as much as there are many
     again = looks.Seen(pictures, np.arange(30), lambda: False, Eye())
