@@ -25,7 +25,7 @@ class CNN(Predictor):
             shapes below are for it.
     """
 
-    def __init__(self, image_size=(80, 80)):
+    def __init__(self, image_size: tuple = (80, 80)):
         super().__init__()
         with self.init_scope():
             self.conv1 = L.Convolution2D(3, 20, 5)
@@ -37,7 +37,7 @@ class CNN(Predictor):
         h = conv_pool(x, self.conv1)                     # (B, 20, 38, 38)
         return conv_pool(h, self.conv2)                  # (B, 50, 17, 17)
 
-    def n_seen(self, image_size):
+    def n_seen(self, image_size: tuple) -> int:
         check_image_size(image_size)
         height, width = image_size
         for _ in range(2):  # 5 x 5 without padding; pooling covers an odd border
@@ -77,7 +77,7 @@ class RankNet(chainer.Chain):
         with self.init_scope():
             self.predictor = predictor
 
-    def forward(self, x_i, x_j, t_i, t_j):
+    def forward(self, x_i, x_j, t_i, t_j) -> chainer.Variable:
         """Loss of one pair of pictures, or of a batch of pairs, as the article has it.
 
         Args:
@@ -91,7 +91,7 @@ class RankNet(chainer.Chain):
         chainer.report({'loss': loss}, self)
         return loss
 
-    def loss_of_all_pairs(self, x, t, f=None, unit=None):
+    def loss_of_all_pairs(self, x, t, f=None, unit: float = None) -> chainer.Variable:
         """Loss of all ``B (B - 1) / 2`` pairs of a batch; each picture is scored once.
 
         Args:
@@ -106,7 +106,7 @@ class RankNet(chainer.Chain):
         """
         return self.loss_of_scores(self.predict(x, f), t, unit)
 
-    def loss_of_scores(self, s, t, unit=None):
+    def loss_of_scores(self, s, t, unit: float = None) -> chainer.Variable:
         """Loss of all pairs of scores ``s``, shape ``(B, 1)``, whose ratings are ``t``.
 
         Args:
@@ -134,11 +134,11 @@ class RankNet(chainer.Chain):
         # overflows, nor loses its digits to the other.
         return (1 + S) / 2 * F.softplus(-d) + (1 - S) / 2 * F.softplus(d)
 
-    def predict(self, x, f=None):
+    def predict(self, x, f=None) -> chainer.Variable:
         """Scores ``(B, 1)`` of pictures ``x``, already scaled, with features ``f`` if any."""
         return self.predictor(x) if f is None else self.predictor(x, f)
 
-    def scale(self, pictures):
+    def scale(self, pictures: np.ndarray) -> np.ndarray:
         """Multiply pictures as they are in ``X.npy`` by ``image_scale``.
 
         Returns:
@@ -151,6 +151,6 @@ class RankNet(chainer.Chain):
         """Pictures as they are in ``X.npy``, scaled and on the device of the model."""
         return self.device.send(self.scale(pictures))
 
-    def score(self, X, rows=None, features=None, **options):
+    def score(self, X: np.ndarray, rows=None, features=None, **options) -> np.ndarray:
         """Scores of pictures as they are in ``X.npy``: :func:`inference.score`."""
         return inference.score(self, X, rows, features, **options)

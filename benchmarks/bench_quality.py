@@ -38,6 +38,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / 'benchmarks')]
 
 import metrics
+from picture_ranknet.machine import cores
 from picture_ranknet.pictures import descriptor
 
 PYTHON = sys.executable
@@ -348,7 +349,7 @@ def main():
     parser.add_argument('--ratings', type=int, nargs='+', default=[30, 100, 277, 1000, 0],
                         help='0: all')
     parser.add_argument('--seeds', type=int, default=5)
-    parser.add_argument('--jobs', type=int, default=os.cpu_count(), help='at once')
+    parser.add_argument('--jobs', type=int, default=cores.usable(), help='at once')
     parser.add_argument('--store', type=pathlib.Path, default=pathlib.Path('quality.jsonl'))
     args = parser.parse_args()
 

@@ -123,17 +123,24 @@ def test_the_model_keeps_scores_of_ratings_that_were_held_out_in_turn():
 def test_no_group_is_on_both_sides_of_held_out_ratings(monkeypatch):
     X, ratings = draw(20)
     groups = [row // 2 for row in range(20)]
-    seen = []
+    learnt = []
 
-    def learn(model, X, rows, ratings, features, groups, seed, start):
-        seen.append({groups[row] for row in rows})
+    def learn(model, X, rows, ratings, features, groups, seed, start, seen):
+        model.groups = {groups[row] for row in rows}
+        learnt.append(model)
+
+    class Predictor:
+        def see_set(self, X, image_scale):
+            return None
 
     class Model:
+        predictor, image_scale = Predictor(), 1
+
         def score(self, X, rows, features):
-            assert not seen[-1] & {groups[row] for row in rows}
+            assert not self.groups & {groups[row] for row in rows}
             return rows
 
     monkeypatch.setattr(taste, 'learn', learn)
     held_out = taste.score_held_out(Model, X, np.arange(20), ratings, None, groups)
     np.testing.assert_array_equal(held_out, np.arange(20))
-    assert len(seen) == taste.FOLDS
+    assert len(learnt) == taste.FOLDS

@@ -2,6 +2,7 @@
 import contextlib
 import itertools
 import sys
+from collections.abc import Callable
 
 from picture_ranknet.machine import ranks
 from picture_ranknet.text import one_line
@@ -46,7 +47,7 @@ def progress(total: int, unit: str, desc: str = None):
     return tqdm.tqdm(total=total, unit=' ' + unit, desc=desc, leave=False, disable=None)
 
 
-def follow(bar):
+def follow(bar) -> Callable[[int, int], None]:
     """A ``progress=`` for a room, called with how much is done and how much there is in all."""
     def progress(done, total):
         bar.total = total

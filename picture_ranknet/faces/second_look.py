@@ -39,7 +39,7 @@ SAME = .2           # cells whose boxes have this IoU mean the same face,
 INSIDE = .45        # or if this share of the smaller box lies in the larger one
 NEAR = .35          # IoU from which a window of the cascade counts for a face
 VOTES = 10          # a face that is certain has all of them
-SURE = 3.35         # log odds at which half of the votes are for a face
+SURE = 4.2          # log odds at which half of the votes are for a face
 NODE = 'second_look'  # in the file of the cascade
 
 

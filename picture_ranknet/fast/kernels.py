@@ -19,6 +19,7 @@ index is checked: the callers, :mod:`conv_pool` and :mod:`fused_adam`, see to
 that.  Each function here returns a compiled function.
 """
 import functools
+from collections.abc import Callable
 
 import numpy as np
 
@@ -41,7 +42,7 @@ WINDOW = 4        # values that are pooled into one: left to right, then top to 
 DEPTH = 2048      # numbers of a row that a product takes at a time: 4 + 4 rows then fit a cache
 
 
-def lane_groups(n):
+def lane_groups(n: int) -> list:
     """Split ``n`` output channels, at least 8, into groups that :func:`forward` can take.
 
     Returns:
@@ -55,7 +56,7 @@ def lane_groups(n):
 
 
 @functools.cache
-def forward(in_channels, n, keep_winners):
+def forward(in_channels: int, n: int, keep_winners: bool) -> Callable:
     """Convolution, ReLU and max pooling for ``n`` of the output channels.
 
     The compiled function takes ``x``, shape ``(B, H, W, C)``; ``W``, ``(5, 5,
@@ -94,7 +95,7 @@ def forward(in_channels, n, keep_winners):
 
 
 @functools.cache
-def backward_weights(in_channels):
+def backward_weights(in_channels: int) -> Callable:
     """Gradients of weights and biases.
 
     The compiled function takes ``x`` and ``winners`` as :func:`forward` does;
@@ -134,7 +135,7 @@ def backward_weights(in_channels):
 
 
 @functools.cache
-def backward_inputs(in_channels):
+def backward_inputs(in_channels: int) -> Callable:
     """Gradients of the inputs.
 
     The compiled function takes ``W``, ``(K, 5, 5, C)``; ``winners`` and ``gy``

@@ -1,8 +1,10 @@
 """What :mod:`mobile` computes, in plain NumPy: its reference, and in its place without Numba."""
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 
 
-def run(network, x, keep, described):
+def run(network, x: np.ndarray, keep: Sequence, described: Sequence) -> list:
     """The maps, or what their channels are like, as ``mobile.Network`` returns them."""
     found = {i: [] for i in keep}
     for picture in x if len(x) else np.zeros((1, *x.shape[1:]), np.float32):
@@ -14,7 +16,7 @@ def run(network, x, keep, described):
             else results[i] for i in keep]
 
 
-def maps(network, picture):
+def maps(network, picture: np.ndarray) -> Iterator[tuple]:
     """Yield ``(i, map)`` for each of the maps of a picture ``(H, W, 3)``."""
     y = relu6(convolve(picture, *network.stem, 2))
     for i, block in enumerate(network.blocks):
@@ -30,21 +32,21 @@ def maps(network, picture):
         yield len(network.blocks), relu6(y @ network.head[0] + network.head[1])
 
 
-def relu6(x):
+def relu6(x: np.ndarray) -> np.ndarray:
     return np.clip(x, np.float32(0), np.float32(6))
 
 
-def convolve(x, W, b, stride):
+def convolve(x: np.ndarray, W: np.ndarray, b: np.ndarray, stride: int) -> np.ndarray:
     """Convolution of ``(H, W, C)`` by ``(k, k, C, K)``."""
     return sum(window @ W[v, u] for v, u, window in windows(x, len(W), stride)) + b
 
 
-def filter_channels(x, W, b, stride):
+def filter_channels(x: np.ndarray, W: np.ndarray, b: np.ndarray, stride: int) -> np.ndarray:
     """Depthwise convolution of ``(H, W, C)`` by ``(k, k, C)``."""
     return sum(window * W[v, u] for v, u, window in windows(x, len(W), stride)) + b
 
 
-def windows(x, kernel, stride):
+def windows(x: np.ndarray, kernel: int, stride: int) -> Iterator[tuple]:
     """Yield ``(v, u, what the kernel's number in row v and column u meets)``."""
     before, sizes = zip(*(fit(n, kernel, stride) for n in x.shape[:2]))
     padded = np.pad(x, [(b, kernel) for b in before] + [(0, 0)])

@@ -97,14 +97,14 @@ def aligned(size: int) -> np.ndarray:
     return array[start:start + size]
 
 
-def groups(channels, more=False):
+def groups(channels: int, more: bool = False) -> list:
     """Into how many groups output channels are split; with ``more``, so that two threads share."""
     n_vectors = -(-channels // 8)
     n = -(-n_vectors // mk.MOST)
     return n + 1 if more and n % 2 and n < min(TASKS, n_vectors) else n
 
 
-def pad(array, axes):
+def pad(array: np.ndarray, axes: tuple) -> np.ndarray:
     """Zeros behind some axes, so that 8 divides them."""
     return np.pad(array, [(0, -n % 8 if axis in axes else 0)
                           for axis, n in enumerate(array.shape)])

@@ -98,7 +98,7 @@ def _members(labels):
     return [np.array(part) for part in rows.values()]
 
 
-def leave_out(K, y, members):
+def leave_out(K: np.ndarray, y: np.ndarray, members: list) -> np.ndarray:
     """How badly each strength explains ratings that are left out, with their near-twins.
 
     Args:
@@ -131,7 +131,8 @@ def leave_out(K, y, members):
     return np.array(costs)
 
 
-def weigh_groups(kernels, ratings, members, choices):
+def weigh_groups(kernels: list, ratings: np.ndarray, members: list,
+                 choices: Sequence) -> np.ndarray:
     """How much each group of features counts, in units of the noise.
 
     Args:
@@ -155,7 +156,7 @@ def weigh_groups(kernels, ratings, members, choices):
     return LOGIT ** 2 * (likely / STRENGTHS).sum(axis=1) @ shares
 
 
-def loss_gradient(scores, ratings):
+def loss_gradient(scores: np.ndarray, ratings: np.ndarray) -> np.ndarray:
     """Gradient by the scores of the sum over pictures of RankNet's mean loss of their pairs.
 
     With more than ``ALL_PAIRS`` pictures, each is paired with some hundreds of others.
@@ -181,7 +182,8 @@ def _pair_gradient(s_i, s_j, t_i, t_j):
     return .5 * (1 + np.tanh((s_i - s_j) / 2)) - wanted
 
 
-def solve(Z, ratings, tolerance=1e-3, most=300):
+def solve(Z: np.ndarray, ratings: np.ndarray, tolerance: float = 1e-3,
+          most: int = 300) -> np.ndarray:
     """Minimise RankNet's loss of scores ``Z w``, plus ``|w|^2 / 2``.
 
     A pair's loss is nowhere more curved than 1/4, so a quadratic bound with

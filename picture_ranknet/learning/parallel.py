@@ -47,7 +47,7 @@ def check_batch(batchsize: int) -> None:
                          '--batchsize')
 
 
-def share_gradients(optimizer, communicator):
+def share_gradients(optimizer: chainer.Optimizer, communicator) -> chainer.Optimizer:
     """Let an optimizer use the mean of the gradients of all processes.
 
     All begin with the weights of the first.  Without a communicator the
@@ -63,7 +63,7 @@ def share_gradients(optimizer, communicator):
     return optimizer
 
 
-def gather(x):
+def gather(x: chainer.Variable) -> chainer.Variable:
     """Join the rows of all processes, for a loss that is the same in each.
 
     Args:

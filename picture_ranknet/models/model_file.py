@@ -31,7 +31,7 @@ from picture_ranknet.models.predictor import SMALLEST
 from picture_ranknet.models.pretrained import Pretrained
 from picture_ranknet.storage import arrays, atomic, pickle_reader
 from picture_ranknet.storage.pickle_reader import CLASS, MENTIONED, LongText, Record, Use
-from picture_ranknet.storage.picture_set import FACE, MOST_MARGIN, PICTURE
+from picture_ranknet.storage.picture_set import FACE, MOST_MARGIN, PICTURE, Preparation
 
 PROTOCOL = 4  # the default of pickle.dump on Python 3.8 to 3.13
 
@@ -103,7 +103,8 @@ def save(path: str, model: net.RankNet) -> None:
         _Pickler(f, PROTOCOL).dump(model)
 
 
-def remember(model, preparation=None, scores=(), ratings=(), seed=0):
+def remember(model, preparation: Optional[Preparation] = None, scores: Sequence = (),
+             ratings: Sequence = (), seed: int = 0) -> None:
     """Let a model say how its pictures were cut, and how held-out pictures were scored and rated.
 
     Args:

@@ -11,7 +11,7 @@ GRADIENTS = cv2.HOGDescriptor((SIDE, SIDE), (20, 20), (10, 10), (10, 10), 9)
 COLOURS = 8      # places to each side at which colours are told
 
 
-def describe(pictures):
+def describe(pictures: np.ndarray) -> np.ndarray:
     """Oriented gradients and colours of pictures.
 
     Args:

@@ -1,11 +1,15 @@
 """What the page's script asks for, and what it says: once, by one window, of what it shows."""
 import secrets
 import threading
+from typing import Optional
 
 import flask
 import numpy as np
 
 from picture_ranknet.rating import views
+from picture_ranknet.rating.journal import Journal
+from picture_ranknet.rating.session import Session
+from picture_ranknet.rating.training import Training
 
 
 class Window:
@@ -31,7 +35,7 @@ class Window:
             self.current, self._last_view = secrets.token_hex(8), 0
             return self.current
 
-    def check(self, name):
+    def check(self, name: str) -> None:
         """Refuse what another window says."""
         if name != self.current:
             _refuse('These pictures are being rated in another window.', another_window=True)
@@ -70,7 +74,8 @@ def _refuse(error, **fields):
     flask.abort(flask.make_response({'error': error, **fields}, 409))
 
 
-def add_reports(pages, session, window, training=None):
+def add_reports(pages: flask.Blueprint, session: Session, window: Window,
+                training: Optional[Training] = None) -> None:
     """Add what may be asked at any time to a blueprint."""
     @pages.get('/state')
     def state():
@@ -82,7 +87,8 @@ def add_reports(pages, session, window, training=None):
         return {'groups': session.ranking()}
 
 
-def add_views(pages, session, training=None):
+def add_views(pages: flask.Blueprint, session: Session,
+              training: Optional[Training] = None) -> None:
     """Add the views of a session in stars to a blueprint; see :class:`views.Views`."""
     looks = views.Views(session, training)
 
@@ -91,7 +97,8 @@ def add_views(pages, session, training=None):
         return {'groups': getattr(looks, name)()}
 
 
-def add_training(pages, session, tell, training):
+def add_training(pages: flask.Blueprint, session: Session, tell: 'Answers',
+                 training: Training) -> None:
     """Add a run of train.py, and its plots, to a blueprint."""
     def train(said):
         return {'started': training.start(session.save, said.get('replace') is True)}
@@ -151,7 +158,8 @@ class Answers:
         return left, right
 
 
-def add_answers(pages, session, window, is_over, training=None):
+def add_answers(pages: flask.Blueprint, session: Session, window: Window,
+                is_over: threading.Event, training: Optional[Training] = None) -> None:
     """Add to a blueprint what the page says; ``is_over`` is set at the end."""
     tell = Answers(pages, session, window)
     if training:
@@ -166,7 +174,7 @@ def add_answers(pages, session, window, is_over, training=None):
     tell.post('/end', end)
 
 
-def add_star_answers(tell, session):
+def add_star_answers(tell: Answers, session: Session) -> None:
     """Add what can be said of single pictures."""
     journal = session.journal
 
@@ -191,7 +199,7 @@ def add_star_answers(tell, session):
     tell.post('/undo', undo)
 
 
-def add_pair_answers(tell, session):
+def add_pair_answers(tell: Answers, session: Session) -> None:
     """Add what can be said of two pictures."""
     def compare(said):
         better = tell.row(said, 'better', is_optional=True)
@@ -214,7 +222,7 @@ def add_pair_answers(tell, session):
     tell.post('/undo', undo)
 
 
-def ratings_of(journal):
+def ratings_of(journal: Journal) -> dict:
     """The rating of each row that has one, ``'x'`` for what is no face."""
     rated = np.flatnonzero(np.isfinite(journal.ratings))
     return {**dict(zip(rated.tolist(), journal.ratings[rated].tolist())),

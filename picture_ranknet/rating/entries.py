@@ -1,6 +1,6 @@
 """What a journal holds: events, one JSON object a line, and the entries of a history they make."""
 import math
-from typing import NamedTuple
+from typing import NamedTuple, Union
 
 from picture_ranknet.rating.bradley_terry import Comparison, Placing
 from picture_ranknet.rating.settings import MOST_LEVELS
@@ -32,7 +32,7 @@ class Skip(NamedTuple):
     rows: tuple
 
 
-def entry_of(event: dict):
+def entry_of(event: dict) -> Union[Rating, Skip, Comparison, Placing]:
     """The :class:`Rating`, :class:`Skip`, ``Comparison`` or ``Placing`` that an event is."""
     if 'row' in event:
         return Rating(event['row'], event['is'], event['was'], bool(event.get('repeat')))
@@ -43,7 +43,7 @@ def entry_of(event: dict):
     return Skip(tuple(event['skip']))
 
 
-def kind_of(said) -> str:
+def kind_of(said: Union[Rating, Skip, Comparison, Placing]) -> str:
     """What an entry of a journal's history is, in a word."""
     if isinstance(said, Rating):
         return 'reject' if said.text == NO_FACE else 'rating'

@@ -44,7 +44,7 @@ def add_pictures(pages, X, loaded, ratios: Optional[np.ndarray] = None):
         return _image(_encode(shrink(image_of(row)), 'PNG', compress_level=1), 'image/png')
 
 
-def add_sources(pages, sources, n, loaded):
+def add_sources(pages: flask.Blueprint, sources, n: int, loaded: set) -> None:
     """Add what is known of the sources of ``n`` pictures to a blueprint, if anything is."""
     def answer(image):
         if image is None:

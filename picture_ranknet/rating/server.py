@@ -115,8 +115,10 @@ class Server:
             time.sleep(WAKE_EVERY)
 
 
-def build_app(session, title, token, address, is_over, next_command='', sources=None, ratios=None,
-              training=None):
+def build_app(session: Session, title: str, token: str, address: str, is_over: threading.Event,
+              next_command: str = '', sources: Optional[Sources] = None,
+              ratios: Optional[np.ndarray] = None,
+              training: Optional[Training] = None) -> flask.Flask:
     """Make the Flask application of a session; see :class:`Server`."""
     app = flask.Flask(__name__, static_folder=None)
     app.config['MAX_CONTENT_LENGTH'] = LARGEST_BODY
@@ -171,7 +173,8 @@ def _say_what_failed(error):
     return {'error': f'Not saved: {error.strerror or error}'}, 507
 
 
-def add_opening(pages, session, window, about):
+def add_opening(pages: flask.Blueprint, session: Session, window: answers.Window,
+                about: dict) -> None:
     """Add what a new window is told to a blueprint."""
     journal = session.journal
 

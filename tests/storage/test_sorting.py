@@ -1,3 +1,4 @@
+import csv
 import errno
 import os
 import pathlib
@@ -59,6 +60,18 @@ def test_a_move_can_be_undone(sources, tmp_path):
     assert sorting.undo_move(str(tmp_path / 'to')) == 5
     assert tree(tmp_path / 'from') == before
     assert os.listdir(tmp_path) == ['from']
+
+
+@pytest.mark.parametrize('delimiter', [';', '\t'])
+def test_a_list_that_a_spreadsheet_has_saved_is_understood(sources, tmp_path, delimiter):
+    before = tree(tmp_path / 'from')
+    sorting.sort_into(str(tmp_path / 'to'), sorting.by_stars(sources, STARS), 'move')
+    path = tmp_path / 'to' / sorting.MOVES
+    with open(path, newline='', encoding='utf-8') as f:
+        rows = list(csv.reader(f))
+    with open(path, 'w', newline='', encoding='utf-8-sig') as f:
+        csv.writer(f, delimiter=delimiter).writerows(rows)
+    assert sorting.undo_move(str(tmp_path / 'to')) == 5 and tree(tmp_path / 'from') == before
 
 
 @pytest.mark.parametrize('n_done', range(6))

@@ -111,6 +111,16 @@ def test_a_table_may_name_pictures_anywhere_and_have_more_columns(tmp_path):
     assert sum(boxes, []) == [[3, 4, 5, 6], [7, 8, 9, 10]]
 
 
+@pytest.mark.parametrize('text', [
+    '\ufeffsource;x;y;w;h\r\na.png;1,5;2;30,0;30\r\n',
+    'Source\tX\tY\tW\tH\na.png\t1,5\t2\t30\t30\n'])
+def test_a_table_may_come_from_a_spreadsheet(tmp_path, text):
+    save(tmp_path / 'a.png', np.zeros((50, 50), np.uint8))
+    (tmp_path / 't.csv').write_bytes(text.encode())
+    scene, = samples.read_scenes([str(tmp_path / 't.csv')], 1)
+    assert scene.boxes.tolist() == [[1.5, 2, 30, 30]]
+
+
 def test_tables_of_the_same_picture_add_up(tmp_path):
     save(tmp_path / 'a.png', np.zeros((50, 50), np.uint8))
     tables = [write_table(tmp_path / name, row) for name, row in [
