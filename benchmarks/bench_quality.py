@@ -68,7 +68,8 @@ METHODS = {
     "the article's": Method('-b 2 --schedule constant --augment 0 --no_mirror'),
     'ours': Method(where=dict(EVERYWHERE, words=(0,), group=(100,))),
     'pretrained': Method('--arch pretrained'),
-    'pretrained, --initmodel': Method('--arch pretrained --initmodel crowd.pkl', where=PEOPLE),
+    "the crowd's model": Method(where={'one_person': (30,)}),  # none of the 30 is learnt from
+    "the crowd's model, --initmodel": Method('--initmodel crowd.pkl', where=PEOPLE),
     'ours, --loss magnitude': Method('--loss magnitude', where={'faces': (277, 1000)}),
     'ours, --unrated': Method('--unrated X_more.npy', where=FEW),
     'ours, --n_iter 400': Method('--n_iter 400', where={'faces': (100,)}),
@@ -139,13 +140,14 @@ def measure_person(task, sources):
             own = np.full(len(X), np.nan)
             own[rows] = ratings[rows]
             np.savetxt(os.path.join(folder, 'r.txt'), own)
-            if '--initmodel' in METHODS[name].train:  # of others, who did not see these pictures
+            if 'crowd' in name:  # others, who did not see the person's pictures
                 crowd = np.where(np.isnan(ratings), people['crowd'], np.nan)
                 np.savetxt(os.path.join(folder, 'crowd.txt'), crowd)
                 run(folder, ROOT / 'train.py', shared, 'crowd.txt', '-om', 'crowd.pkl',
                     '--arch', 'pretrained')
-            run(folder, ROOT / 'train.py', shared, 'r.txt', '--monitor_step', 10 ** 6,
-                *METHODS[name].train.split())
+            if METHODS[name].train:
+                run(folder, ROOT / 'train.py', shared, 'r.txt', '--monitor_step', 10 ** 6,
+                    *METHODS[name].train.split())
             scores = np.loadtxt(os.path.join(folder, 'pred.txt'))[unseen]
     return describe(task, time.perf_counter() - start, ratings[unseen], scores)
 

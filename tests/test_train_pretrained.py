@@ -65,6 +65,21 @@ def test_held_out_pictures_are_measured(capsys):
         assert {row['pictures'] for row in csv.DictReader(f)} == {'train', 'valid'}
 
 
+def test_without_such_each_is_held_out_in_turn(capsys):
+    run_train()
+    out, err = capsys.readouterr()
+    assert out.startswith('NDCG@100 | train: ') and ' | valid: ' in out
+    assert 'held out in turn, 50 pictures, with 95 % intervals' in err
+    assert 'overfitting' not in err
+    with open('result/metrics.csv', newline='', encoding='utf-8') as f:
+        assert {row['pictures'] for row in csv.DictReader(f)} == {'train', 'valid'}
+
+
+def test_three_ratings_that_leave_nothing_to_rank_are_no_error():
+    np.savetxt('r.txt', [1, 1, 5, *[np.nan] * 77])
+    run_train()
+
+
 def test_features_ensembles_mirrors_and_explanations_work(folder):
     np.save('F.npy', np.random.default_rng(0).normal(size=(80, 2)))
     run_train('-om', 'plain.pkl')

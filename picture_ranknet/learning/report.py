@@ -76,7 +76,7 @@ def measure(name: str, ratings: np.ndarray, scores: np.ndarray, k: int,
 
 def write(out: str, train: arrays.RatedPictures, valid: Optional[arrays.RatedPictures],
           train_scores: np.ndarray, valid_scores: Optional[np.ndarray], k: int,
-          note: Callable[[str], object]) -> list:
+          note: Callable[[str], object], is_once: bool = True, has_steps: bool = True) -> list:
     """Write ``metrics.csv`` and, with held-out pictures, ``held_out.png``; note what they say.
 
     Args:
@@ -85,6 +85,9 @@ def write(out: str, train: arrays.RatedPictures, valid: Optional[arrays.RatedPic
         train_scores, valid_scores: The scores of their rows.
         k: NDCG counts the first ``k`` positions.
         note: Called with each line for the user.
+        is_once: Whether the pictures of ``valid`` were held out once; else in
+            turn, from models that learnt from the others.
+        has_steps: Whether training goes step by step; see :func:`warnings_of`.
 
     Returns:
         list of Row: The content of ``metrics.csv``.
@@ -98,7 +101,8 @@ def write(out: str, train: arrays.RatedPictures, valid: Optional[arrays.RatedPic
                            with_intervals=True)
         rows += held_out
         shown = {metric.name for metric in metrics_at(k) if metric.is_shown}
-        note(f'held out, {count(len(valid.rows), "picture")}, with 95 % intervals: ' + ' | '.join(
+        how = 'held out' if is_once else 'held out in turn'
+        note(f'{how}, {count(len(valid.rows), "picture")}, with 95 % intervals: ' + ' | '.join(
             f'{row.metric} {row.value:.3f} ({row.low:.3f} to {row.high:.3f})'
             for row in held_out if row.metric in shown))
         scores = np.full(len(valid.X), np.nan)
@@ -106,7 +110,7 @@ def write(out: str, train: arrays.RatedPictures, valid: Optional[arrays.RatedPic
         strips.draw_ranking(strip, valid.X, valid.rows, scores, valid.ratings, STRIP_N)
     tables.write_table(os.path.join(out, 'metrics.csv'), Row._fields, [
         [row.pictures, row.metric, *map(_format, (row.value, row.low, row.high))] for row in rows])
-    for warning in warnings_of(rows, len(valid.rows) if valid else 0):
+    for warning in warnings_of(rows, len(valid.rows) if valid else 0, is_once, has_steps):
         note(f'warning: {warning}')
     return rows
 
@@ -115,17 +119,22 @@ def _format(value):
     return '' if math.isnan(value) else f'{value:.4f}'
 
 
-def warnings_of(rows: list, n_valid: int) -> Iterator:
-    """Warnings that follow from the final metrics; ``n_valid`` pictures were held out."""
+def warnings_of(rows: list, n_valid: int, is_once: bool = True,
+                has_steps: bool = True) -> Iterator:
+    """Warnings that follow from the final metrics; ``n_valid`` pictures were held out.
+
+    A model that is solved exactly (not ``has_steps``) ranks its training
+    pictures nearly right by design, so that says nothing about it.
+    """
     by_name = {(row.pictures, row.metric): row for row in rows}
     train = by_name['train', 'pair accuracy']
     valid = by_name.get(('valid', 'pair accuracy'))
     if not valid:
         return
     if n_valid < FEWEST or not valid.high - valid.low <= 2 * UNSURE:  # not: nan
-        yield ('the held-out pictures are too few to tell how good the ranking is; hold out more, '
-               'or rate more')
-    if train.value - valid.value > OVERFIT:
+        yield ('the held-out pictures are too few to tell how good the ranking is; '
+               + ('hold out more, or rate more' if is_once else 'rate more'))
+    if has_steps and train.value - valid.value > OVERFIT:
         yield (f'the network is overfitting: {train.value:.0%} of the training pairs are in the '
                f'right order, but only {valid.value:.0%} of the held-out ones; more ratings help, '
                'more steps will not')

@@ -39,21 +39,19 @@ def write(model, train: RatedPictures, valid: Optional[RatedPictures], pred_path
         InputError: If a score is not finite.
     """
     scores = monitor.score_pictures(model, train, progress=progress)
-    held_out = valid and monitor.score_pictures(model, valid, valid.rows)
+    held_out = monitor.score_pictures(model, valid, valid.rows) if valid else None
     if not ranks.is_first():
         return []
     scoring.warn_if_collapsed(scores, note)
     ratings_txt.write_scores(pred_path, scores)
-    _remember(model, preparation, *((train, left_out) if valid is None else (valid, held_out)))
+    unseen = valid
+    if left_out is not None:
+        is_known = np.isfinite(left_out)
+        unseen, held_out = train._replace(rows=train.rows[is_known]), left_out[is_known]
+    ratings = unseen.ratings[unseen.rows] if unseen else np.empty(0)
+    model_file.remember(model, preparation, () if held_out is None else held_out, ratings)
     model_file.save(model_path, model)
-    return report.write(out, train, valid, scores[train.rows], held_out, k, note)
-
-
-def _remember(model, preparation, pictures, scores):
-    """Let the model know how its pictures were cut, and how those held out are scored and rated."""
-    if scores is None:
-        model_file.remember(model, preparation)
-        return
-    is_known = np.isfinite(scores)
-    model_file.remember(model, preparation, scores[is_known],
-                        pictures.ratings[pictures.rows][is_known])
+    if len(np.unique(ratings)) < 2:  # nothing to rank
+        unseen = None
+    return report.write(out, train, unseen, scores[train.rows], held_out, k, note,
+                        left_out is None, model.predictor.has_steps)

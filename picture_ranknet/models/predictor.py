@@ -28,7 +28,8 @@ class Predictor(chainer.Chain):
 
     """A network that scores pictures; subclasses have a ``trunk`` and the layers ``l1``, ``l2``."""
 
-    n_features = 0  # numbers that are known about each picture
+    n_features = 0    # numbers that are known about each picture
+    has_steps = True  # it is trained step by step
 
     def trunk(self, x):
         """What the network sees of pictures: ``(B, 3, H, W)`` to ``(B, ...)``."""

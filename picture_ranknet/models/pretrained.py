@@ -31,6 +31,7 @@ class Pretrained(chainer.Chain):
     """
 
     network = None
+    has_steps = False  # it is solved exactly
 
     def __init__(self, digest='', n_features=0, network=None):
         super().__init__()

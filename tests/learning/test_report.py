@@ -145,3 +145,9 @@ def test_a_blurred_picture_is_less_sharp_whatever_its_contrast():
     assert report.measure_sharpness(7 + sharp / 9) == pytest.approx(
         report.measure_sharpness(sharp))
     assert report.measure_sharpness(np.full((3, 9, 9), 4, np.uint8)) == 0
+
+
+def test_of_a_model_that_is_solved_exactly_only_what_was_held_out_counts():
+    assert not list(report.warnings_of(measured(1, .7, .65, .75), 20, has_steps=False))
+    warning, = report.warnings_of(measured(1, .7, .5, .9), 20, is_once=False, has_steps=False)
+    assert warning.endswith('how good the ranking is; rate more')
