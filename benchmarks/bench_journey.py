@@ -222,7 +222,7 @@ def ratings(data, folder, size):
 
     n = round(RATINGS * size)
     X, rated, unseen, truth = rated_set(data, folder, n)
-    network = efficientnet.load(efficientnet.weights_path()).compiled()
+    network = efficientnet.load(efficientnet.weights_path())
 
     def see(pictures):
         from PIL import Image

@@ -108,7 +108,7 @@ def fine_tuning(learning, accuracy, most=300):
     torch.manual_seed(0)
     torch.set_num_threads(int(os.environ['OMP_NUM_THREADS']))
     files = np.load(learning)
-    compiled = efficientnet.load(efficientnet.weights_path()).compiled()
+    compiled = efficientnet.load(efficientnet.weights_path())
     network, parameters = torch_network(compiled.stem, compiled.blocks, compiled.head)
     head = torch.nn.Linear(efficientnet.HEAD, 1)
     optimizer = torch.optim.Adam([{'params': parameters, 'lr': 1e-4},

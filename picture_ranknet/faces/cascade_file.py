@@ -18,6 +18,8 @@ import re
 import xml.etree.ElementTree as ElementTree
 import zlib
 
+import numpy as np
+
 from picture_ranknet.faces import old_cascade
 
 MOST_BYTES = 2 ** 24   # of a file; the largest of OpenCV's own has 2.7 million
@@ -180,8 +182,8 @@ def _write_second_look(look, out):
         shape = [_whole(word) for word in _text(layer, 'weights/sizes').split()]
         if len(shape) != 2 or min(shape) < 1 or math.prod(shape) > MOST_WEIGHTS:
             raise ValueError('a layer of its second look has no size')
-        weights = [_whole(word) for word in _words(layer, 'weights/data', math.prod(shape))]
-        if _text(layer, 'weights/dt') != 'c' or not -129 < min(weights) <= max(weights) < 128:
+        weights = _bytes(_words(layer, 'weights/data', math.prod(shape)))
+        if _text(layer, 'weights/dt') != 'c':
             raise ValueError('a layer of its second look has other numbers')
         out.append('<_><weights type_id="opencv-nd-matrix">'
                    f'<sizes>{" ".join(map(str, shape))}</sizes><dt>c</dt><data>\n'
@@ -190,6 +192,16 @@ def _write_second_look(look, out):
             _write_floats(layer, name, shape[0], out)
         out.append('</_>\n')
     out.append(f'</layers></{SECOND_LOOK}>\n')
+
+
+def _bytes(words):
+    try:
+        numbers = np.array(words, np.int64)
+    except (ValueError, OverflowError):
+        numbers = np.array([-2 ** 31])
+    if not -129 < numbers.min() <= numbers.max() < 128:
+        raise ValueError('a layer of its second look has other numbers')
+    return numbers.tolist()
 
 
 def _write_floats(node, name, n, out):

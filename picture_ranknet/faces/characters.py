@@ -114,13 +114,13 @@ def name_tracks(X: np.ndarray, tracks: Sequence, known: Sequence[str], see: Call
 
 def check_weights():
     """Raise :class:`MissingWeights` if the weights are not installed that :func:`fill_in` needs."""
-    from picture_ranknet.models import efficientnet  # here: it imports Chainer
+    from picture_ranknet.models import efficientnet
 
     efficientnet.weights_path()
 
 
 def _open_eye(note):
-    from picture_ranknet.machine import devices  # these here: they import Chainer
+    from picture_ranknet.machine import devices
     from picture_ranknet.models import glance
 
     devices.announce_compilation(note)

@@ -10,14 +10,9 @@ import functools
 import hashlib
 import importlib.util
 import os
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import numpy as np
-
-import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
-import chainer
-import chainer.functions as F
-import chainer.links as L
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.fast import mobile
@@ -52,97 +47,30 @@ class MissingWeights(InputError):
     """The package that holds the weights is not installed."""
 
 
-class Block(chainer.Chain):
+class Folded(NamedTuple):
 
-    """An inverted residual: widen, look at each channel by itself, narrow again."""
+    """A block's layers as pairs ``(W, b)``, ``W`` of shape ``(outputs, inputs, k, k)``.
 
-    def __init__(self, n_in, channels, ksize, stride, expansion):
-        super().__init__()
-        self.stride, self.is_residual = stride, stride == 1 and n_in == channels
-        wide = n_in * expansion
-        with self.init_scope():
-            self.expand = L.Convolution2D(n_in, wide, 1) if expansion > 1 else None
-            self.depthwise = L.Convolution2D(wide, wide, ksize, stride, groups=wide)
-            self.project = L.Convolution2D(wide, channels, 1)
+    Batch normalisation is folded into them.  The depthwise one has one input.
+    """
 
-    def forward(self, x):
-        h = _relu6(self.expand(x)) if self.expand is not None else x
-        h = _relu6(self.depthwise(_pad(h, self.depthwise.ksize, self.stride)))
-        h = self.project(h)
-        return h + x if self.is_residual else h
+    expand: Optional[tuple]
+    depthwise: tuple
+    project: tuple
+    stride: int
+    adds_input: bool
 
 
-class EfficientNetLite0(chainer.Chain):
+class Layers(NamedTuple):
 
-    """The network up to its last convolution; random weights until :func:`load`."""
+    """All layers, likewise."""
 
-    def __init__(self):
-        super().__init__()
-        with self.init_scope():
-            self.stem = L.Convolution2D(3, STEM, 3, 2)
-            self.blocks = chainer.ChainList()
-            n_in = STEM
-            for stage in STAGES:
-                for i in range(stage.repeats):
-                    self.blocks.append(Block(n_in, stage.channels, stage.ksize,
-                                             1 if i else stage.stride, stage.expansion))
-                    n_in = stage.channels
-            self.head = L.Convolution2D(n_in, HEAD, 1)
-
-    def forward(self, x):
-        """What each stage sees.
-
-        Args:
-            x: Pictures as :func:`prepare` makes them, but channel first: shape
-                ``(B, 3, H, W)``.
-
-        Returns:
-            list of chainer.Variable: Maps of 16, 24, 40, 80, 112, 192, 320 and
-            1,280 channels.
-        """
-        h = _relu6(self.stem(_pad(x, 3, 2)))                  # (B, 32, 80, 80)
-        seen = []
-        for block in self.blocks:
-            h = block(h)
-            seen.append(h)
-        return [seen[i] for i in STAGE_ENDS] + [_relu6(self.head(h))]
-
-    def compiled(self) -> mobile.Network:
-        """The same network for the kernels of :mod:`mobile`, which are faster on a CPU."""
-        blocks = [mobile.Block(_pointwise(block.expand), _depthwise(block.depthwise),
-                               _pointwise(block.project), block.stride, block.is_residual)
-                  for block in self.blocks]
-        W, b = self.stem.W.array, self.stem.b.array
-        stem = np.ascontiguousarray(W.transpose(2, 3, 1, 0)), b  # OIHW -> HWIO
-        return mobile.Network(stem, blocks, _pointwise(self.head))
+    stem: tuple
+    blocks: list
+    head: tuple
 
 
 STAGE_ENDS = [int(end) - 1 for end in np.cumsum([stage.repeats for stage in STAGES])]
-
-
-def _relu6(h):
-    return F.clipped_relu(h, 6.)
-
-
-def _pad(h, ksize, stride):
-    """Zeros around, as TensorFlow's ``SAME``: of an odd number, one more below and on the right."""
-    if isinstance(ksize, tuple):
-        ksize = ksize[0]
-    padding = []
-    for side in h.shape[2:]:
-        total = max(0, (-(-side // stride) - 1) * stride + ksize - side)
-        padding.append((total // 2, total - total // 2))
-    return F.pad(h, [(0, 0), (0, 0), *padding], 'constant')
-
-
-def _pointwise(conv):
-    if conv is None:
-        return None
-    return np.ascontiguousarray(conv.W.array[:, :, 0, 0].T), conv.b.array
-
-
-def _depthwise(conv):
-    return np.ascontiguousarray(conv.W.array[:, 0].transpose(1, 2, 0)), conv.b.array
 
 
 def weights_path() -> str:
@@ -177,8 +105,8 @@ def check(expected: str) -> None:
             'train again')
 
 
-def load(path: str) -> EfficientNetLite0:
-    """The trained network.
+def read(path: str) -> Layers:
+    """The trained layers.
 
     Args:
         path: A state dict of the PyTorch model, as ``weights_path()``.
@@ -187,19 +115,60 @@ def load(path: str) -> EfficientNetLite0:
         InputError: If the file is damaged or holds other weights.
     """
     weights = torch_file.read(path)
-    network = EfficientNetLite0()
     try:
-        _fill(network.stem, weights, '_conv_stem', '_bn0')
-        for i, block in enumerate(network.blocks):
-            names = ['depthwise', 'project'] if block.expand is None else [
-                'expand', 'depthwise', 'project']
-            for number, name in enumerate(names, 3 - len(names)):
-                _fill(block[name], weights, f'_blocks.{i}._{name}_conv', f'_blocks.{i}._bn{number}')
-        _fill(network.head, weights, '_conv_head', '_bn1')
+        stem, blocks, n_in = _fold(weights, '_conv_stem', '_bn0', (STEM, 3, 3, 3)), [], STEM
+        for stage in STAGES:
+            for i in range(stage.repeats):
+                at, wide = f'_blocks.{len(blocks)}.', n_in * stage.expansion
+                stride = 1 if i else stage.stride
+                blocks.append(Folded(
+                    _fold(weights, at + '_expand_conv', at + '_bn0', (wide, n_in, 1, 1))
+                    if stage.expansion > 1 else None,
+                    _fold(weights, at + '_depthwise_conv', at + '_bn1',
+                          (wide, 1, stage.ksize, stage.ksize)),
+                    _fold(weights, at + '_project_conv', at + '_bn2',
+                          (stage.channels, wide, 1, 1)),
+                    stride, stride == 1 and n_in == stage.channels))
+                n_in = stage.channels
+        return Layers(stem, blocks, _fold(weights, '_conv_head', '_bn1', (HEAD, n_in, 1, 1)))
     except (KeyError, ValueError) as e:  # of a name
         raise InputError(f'{path}: expected the weights of EfficientNet-Lite0, but {e.args[0]} is '
                          'missing or has another shape') from e
-    return network
+
+
+def _fold(weights, name, bn, shape):
+    """Fold the batch normalisation that follows a convolution into its weights."""
+    W = weights[name + '.weight']
+    gamma, beta, mean, var = (weights[f'{bn}.{part}'].astype(np.float64) for part in (
+        'weight', 'bias', 'running_mean', 'running_var'))
+    if W.shape != shape or not all(a.shape == shape[:1] for a in (gamma, beta, mean, var)):
+        raise ValueError(name)
+    scale = gamma / np.sqrt(var + EPSILON)
+    return ((W * scale[:, None, None, None]).astype(np.float32),
+            (beta - mean * scale).astype(np.float32))
+
+
+def load(path: str) -> mobile.Network:
+    """The trained network for the kernels of :mod:`mobile`; ``path`` as of :func:`read`."""
+    layers = read(path)
+    W, b = layers.stem
+    blocks = [mobile.Block(_pointwise(block.expand), _depthwise(block.depthwise),
+                           _pointwise(block.project), block.stride, block.adds_input)
+              for block in layers.blocks]
+    stem = np.ascontiguousarray(W.transpose(2, 3, 1, 0)), b  # OIHW -> HWIO
+    return mobile.Network(stem, blocks, _pointwise(layers.head))
+
+
+def _pointwise(layer):
+    if layer is None:
+        return None
+    W, b = layer
+    return np.ascontiguousarray(W[:, :, 0, 0].T), b
+
+
+def _depthwise(layer):
+    W, b = layer
+    return np.ascontiguousarray(W[:, 0].transpose(1, 2, 0)), b
 
 
 @functools.lru_cache(1)
@@ -213,17 +182,4 @@ def shared(expected: str) -> mobile.Network:
         MissingWeights, InputError: As :func:`check`.
     """
     check(expected)
-    return load(weights_path()).compiled()
-
-
-def _fill(conv, weights, name, bn):
-    """Fold the batch normalisation that follows a convolution into its weights."""
-    W = weights[name + '.weight']
-    gamma, beta, mean, var = (weights[f'{bn}.{part}'].astype(np.float64) for part in (
-        'weight', 'bias', 'running_mean', 'running_var'))
-    if W.shape != conv.W.shape or not all(a.shape == conv.b.shape for a in (
-            gamma, beta, mean, var)):
-        raise ValueError(name)
-    scale = gamma / np.sqrt(var + EPSILON)
-    conv.W.array[...] = W * scale[:, None, None, None]
-    conv.b.array[...] = beta - mean * scale
+    return load(weights_path())

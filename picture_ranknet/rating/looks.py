@@ -225,7 +225,7 @@ def see(X: np.ndarray, rows: np.ndarray, is_over: Callable[[], bool], find_eye: 
 
 def find_eye(note: Callable[[str], object] = lambda line: None) -> Optional[object]:
     """What sees; ``None``, and it is noted, where the weights of its network are not installed."""
-    from picture_ranknet.models import efficientnet, sight  # here: they import Chainer
+    from picture_ranknet.models import efficientnet, sight
 
     try:
         return sight.get(efficientnet.digest(efficientnet.weights_path()))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.models import efficientnet
+from picture_ranknet.models import efficientnet, efficientnet_chain
 from picture_ranknet.storage import torch_file
 
 needs_weights = pytest.mark.skipif(importlib.util.find_spec(efficientnet.PACKAGE) is None,
@@ -50,7 +50,7 @@ def reference(weights, x):
 
 @pytest.fixture(scope='module')
 def network():
-    return efficientnet.load(efficientnet.weights_path())
+    return efficientnet_chain.load(efficientnet.weights_path())
 
 
 @needs_weights
@@ -59,7 +59,7 @@ def test_what_is_seen_is_that_of_the_unfolded_network(network, size):
     x = np.random.default_rng(0).uniform(-1, 1, (*size, 3)).astype(np.float32)
     expected = reference(torch_file.read(efficientnet.weights_path()), x)
     maps = network(x.transpose(2, 0, 1)[None])
-    compiled = network.compiled()
+    compiled = efficientnet.load(efficientnet.weights_path())
     fast = compiled(x[None], [*efficientnet.STAGE_ENDS, len(compiled.blocks)])
     assert tuple(h.shape[1] for h in maps) == efficientnet.CHANNELS
     for h, other, true in zip(maps, fast, expected):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import usual_faces
-from picture_ranknet.models import efficientnet, glance
+from picture_ranknet.models import efficientnet, efficientnet_chain, glance
 
 needs_weights = pytest.mark.skipif(importlib.util.find_spec(efficientnet.PACKAGE) is None,
                                    reason=f'needs {efficientnet.PACKAGE}')
@@ -36,7 +36,7 @@ def test_pictures_are_told_apart_in_any_batch(pictures, monkeypatch, find_weight
 
 @needs_weights
 def test_the_network_sees_the_means_of_its_last_stage(pictures):
-    network = efficientnet.load(efficientnet.weights_path())
+    network = efficientnet_chain.load(efficientnet.weights_path())
     x = (np.kron(pictures[:1, :, ::20, ::20], np.ones((1, 1, 40, 40))) - 127) / 128
     expected = network(x.astype(np.float32))[-2].array.mean(axis=(2, 3))
     large = np.kron(pictures[:1, :, ::20, ::20], np.ones((1, 1, 40, 40))).astype(np.uint8)
