@@ -64,7 +64,7 @@ def metrics_at(k: int) -> list:
 def measure(name: str, ratings: np.ndarray, scores: np.ndarray, k: int,
             with_intervals: bool) -> list:
     """Rows of ``metrics.csv``: all metrics of scores, shape ``(N,)``, and ratings."""
-    n_draws = max(100, min(1000, DRAWS // len(ratings)))
+    n_draws = max(100, min(400, DRAWS // len(ratings)))
     rows = []
     for metric in metrics_at(k):
         interval = metrics.bootstrap_interval(

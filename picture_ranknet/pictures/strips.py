@@ -105,7 +105,7 @@ def draw_strips(path: str, X: np.ndarray, strips: list[Strip], n: int,
                       anchor='ra')
         top += n_lines * (height + GAP)
     with atomic.replacing(path) as part:
-        canvas.save(part, 'PNG')
+        canvas.save(part, 'PNG', compress_level=1)  # a tenth larger, in half the time
 
 
 def _describe(n, n_all, colours):
