@@ -39,7 +39,7 @@ SAME = .2           # cells whose boxes have this IoU mean the same face,
 INSIDE = .45        # or if this share of the smaller box lies in the larger one
 NEAR = .35          # IoU from which a window of the cascade counts for a face
 VOTES = 10          # a face that is certain has all of them
-SURE = 4.2          # log odds at which half of the votes are for a face
+EVEN = 4.4          # log odds at which half of the votes are for a face; --min_neighbors decides
 NODE = 'second_look'  # in the file of the cascade
 
 
@@ -129,7 +129,7 @@ class SecondLook:
         faces, odds = vote(*boxes_of(out))
         near = [np.count_nonzero(iou(windows, face) > NEAR) if len(windows) else 0
                 for face in faces]
-        odds = odds + np.log1p(near) - SURE
+        odds = odds + np.log1p(near) - EVEN
         order = np.argsort(-odds, kind='stable')
         return faces[order], VOTES * probability(odds[order])
 

@@ -6,7 +6,7 @@ from typing import NamedTuple, Optional
 import numpy as np
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.storage import moves, npy
+from picture_ranknet.storage import npy, replacing
 
 CHANNELS = 3
 MOST_FEATURES = 100000  # of a picture
@@ -43,7 +43,7 @@ def read_pictures(path: str, image_size: tuple = None) -> np.memmap:
             Python objects (which are never unpickled) or pictures of another
             size, or if a change of the set was interrupted.
     """
-    moves.check_none(path)
+    replacing.check_none(path)
     X = npy.open_map(path, _check_pictures, 'pictures')
     if image_size and X.shape[2:] != tuple(image_size):
         height, width = image_size

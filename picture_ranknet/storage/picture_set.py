@@ -1,7 +1,7 @@
 """A set of pictures: ``X.npy``, the table ``X.csv`` beside it, and perhaps its ratings.
 
 Row *i* of each is about the same picture, so they are changed together: after
-a crash either all are old or all are new (:mod:`.moves`).
+a crash either all are old or all are new (:mod:`.replacing`).
 """
 import contextlib
 import os
@@ -12,9 +12,9 @@ from typing import NamedTuple, Optional
 import numpy as np
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.storage import arrays, atomic, moves, ratings_txt, tables
-from picture_ranknet.storage.moves import finish
+from picture_ranknet.storage import arrays, atomic, ratings_txt, replacing, tables
 from picture_ranknet.storage.npy import NpyWriter
+from picture_ranknet.storage.replacing import finish
 
 __all__ = ['COLUMNS', 'FACE', 'NpyWriter', 'PICTURE', 'Preparation', 'drop', 'finish', 'group_id',
            'read_preparation', 'read_table', 'scene_of', 'write']
@@ -84,9 +84,9 @@ def write(path: str, pictures: Iterable[np.ndarray], table: list, ratings: tuple
         for part, target, name in zip(parts, targets, names):
             with atomic.naming(part, name):
                 atomic.complete(part, target)
-        moves.replace_all(path, parts, targets, names)
+        replacing.replace_all(path, parts, targets, names)
     finally:
-        if not os.path.exists(moves.note_path(path)):  # else finish() needs them
+        if not os.path.exists(replacing.note_path(path)):  # else finish() needs them
             for part in parts:
                 with contextlib.suppress(FileNotFoundError):
                     os.remove(part)

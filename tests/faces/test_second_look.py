@@ -156,7 +156,7 @@ def test_windows_of_the_cascade_are_evidence_by_hand(monkeypatch):
     windows = np.array([[2., 2, 20, 20], [4, 2, 20, 20], [42, 20, 20, 20]])  # two on the first
     faces, votes = look.find(np.zeros((32, 64, 3), np.uint8), windows)
     np.testing.assert_allclose(faces, [[2, 2, 20, 20], [42, 2, 20, 20]], atol=1e-5)
-    odds = np.array([4 + np.log(3), 5]) - second_look.SURE
+    odds = np.array([4 + np.log(3), 5]) - second_look.EVEN
     np.testing.assert_allclose(votes, 10 / (1 + np.exp(-odds)), rtol=1e-6)
     faces, votes = look.find(np.zeros((32, 64, 3), np.uint8), np.zeros((0, 4)))
     np.testing.assert_allclose(faces, [[42, 2, 20, 20], [2, 2, 20, 20]], atol=1e-5)

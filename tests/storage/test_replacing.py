@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.storage import arrays, atomic, moves
+from picture_ranknet.storage import arrays, atomic, replacing
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def contents(paths):
 
 
 def test_all_files_are_replaced(parts, tmp_path):
-    moves.replace_all(parts[1][0], *parts, parts[1])
+    replacing.replace_all(parts[1][0], *parts, parts[1])
     assert contents(parts[1]) == ['new', 'new']
     assert sorted(os.listdir(tmp_path)) == ['X.csv', 'X.npy']
 
@@ -44,21 +44,21 @@ def test_a_failure_leaves_all_old_or_a_note_to_finish_by(parts, monkeypatch, n_m
 
     monkeypatch.setattr(os, 'replace', fail)
     with pytest.raises(OSError) as e:
-        moves.replace_all(path, *parts, ['the set', 'the table'])
+        replacing.replace_all(path, *parts, ['the set', 'the table'])
     assert e.value.filename == ['the set', 'the table'][n_moved]
     monkeypatch.undo()
     assert contents(parts[1]) == expected
     if n_moved:
         with pytest.raises(InputError, match='was stopped while it changed this set'):
             arrays.read_pictures(path)
-        moves.finish(path)
+        replacing.finish(path)
         assert contents(parts[1]) == ['new', 'new']
-    moves.check_none(path)
+    replacing.check_none(path)
 
 
 def test_nothing_to_finish(tmp_path):
     np.save(tmp_path / 'X.npy', np.zeros((1, 3, 4, 4), np.uint8))
-    moves.finish(str(tmp_path / 'X.npy'))
+    replacing.finish(str(tmp_path / 'X.npy'))
     assert len(arrays.read_pictures(str(tmp_path / 'X.npy'))) == 1
 
 
@@ -68,4 +68,4 @@ def test_nothing_to_finish(tmp_path):
 def test_a_note_that_is_not_ours_moves_nothing(tmp_path, content):
     (tmp_path / '.X.moves').write_bytes(content)
     with pytest.raises(InputError, match='expected what crop_faces.py wrote'):
-        moves.finish(str(tmp_path / 'X.npy'))
+        replacing.finish(str(tmp_path / 'X.npy'))
