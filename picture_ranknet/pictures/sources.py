@@ -7,6 +7,8 @@ from typing import Optional
 from picture_ranknet.errors import InputError
 from picture_ranknet.pictures import kinds
 
+SIDECAR = '.xmp'  # of a picture; no file that is skipped
+
 
 def find_sources(sources: Sequence[str],
                  leave_out: Iterable[Optional[str]] = ()) -> tuple[list[str], int]:
@@ -21,7 +23,8 @@ def find_sources(sources: Sequence[str],
             at inside a folder: our own outputs.
 
     Returns:
-        tuple: The paths, and the number of other files in the folders.  What
+        tuple: The paths, and the number of other files in the folders, but for
+        sidecars.  What
         cannot be opened (a broken link, a folder that may not be read) is
         among the paths: whoever reads them names it.
 
@@ -45,7 +48,7 @@ def find_sources(sources: Sequence[str],
         for path in _walk(source, hidden, os.path.realpath(source), set()):
             if is_wanted(path):
                 paths.append(path)
-            else:
+            elif not path.lower().endswith(SIDECAR):
                 others += 1
     if not paths:
         raise InputError(f"{', '.join(sources)}: there is no picture and no video in it")

@@ -40,6 +40,14 @@ def found(folder):
     return [os.path.relpath(path, folder).replace(os.sep, '/') for path in paths], others
 
 
+def test_sidecars_of_pictures_are_no_files_that_are_skipped(tmp_path):
+    save_picture(tmp_path / 'a.png')
+    (tmp_path / 'a.png.xmp').write_text('<x/>')
+    (tmp_path / 'B.XMP').write_text('<x/>')
+    (tmp_path / 'notes.txt').write_text('of another kind')
+    assert sources.find_sources([str(tmp_path)]) == ([str(tmp_path / 'a.png')], 1)
+
+
 def test_a_file_is_what_its_content_says(tmp_path):
     save_picture(tmp_path / 'a.jpg')
     (tmp_path / 'a.jpg').rename(tmp_path / 'photo')
