@@ -65,7 +65,7 @@ def main():
     for name in 'no_faces', 'anime_portraits', os.path.join('clips', 'no_face.mp4'):
         link(os.path.join(args.data, name), os.path.join(args.work, os.path.basename(name)))
     train(args.work, FIRST, FACES, NO_FACES, FIRST_OPTIONS)
-    find_portraits(args.work, 'portraits.csv', FIRST)
+    write_boxes(os.path.join(args.work, 'portraits.csv'), find_portraits(args.work, FIRST))
     train(args.work, OUTPUT, [*FACES, 'portraits.csv'], [*NO_FACES, 'portraits.csv'], OPTIONS)
     look_at_pictures(args.data, args.work)
 
@@ -87,8 +87,8 @@ def cut_tiles(data, work, kind):
         write_boxes(os.path.join(work, kind + '.csv'), boxes)
 
 
-def find_portraits(work, table, xml):
-    """Save a table of the largest face that a cascade is sure of in each portrait."""
+def find_portraits(work, xml):
+    """The largest face that a cascade is sure of in each portrait."""
     cascade = cv2.CascadeClassifier(os.path.join(work, xml))
     boxes = []
     for name in sorted(os.listdir(os.path.join(work, 'anime_portraits'))):
@@ -102,24 +102,21 @@ def find_portraits(work, table, xml):
             boxes.append((path, *(round(float(n) * factor, 1)
                                   for n in max(found, key=lambda box: box[2]))))
     print(f'faces in {len(boxes)} portraits')
-    write_boxes(os.path.join(work, table), boxes)
+    return boxes
 
 
 def look_at_pictures(data, work):
     """Train the second look of the cascade that is there."""
     for name in 'scenery', 'cartoon_faces', 'frontal_faces':
         link(os.path.join(data, name), os.path.join(work, name))
-    find_portraits(work, 'portraits_again.csv', OUTPUT)
-    with open(os.path.join(work, 'portraits_again.csv'), newline='', encoding='utf-8') as f:
-        portraits = [(row['source'], *map(float, list(row.values())[1:]))
-                     for row in csv.DictReader(f)]
     frames = [box for box in read_boxes(data, 'cartoon_faces') if int(box[0][-8:-4]) % 4]
     with open(FRAMES, encoding='utf-8') as f:
         names = set(f.read().split())
     are_anime = [os.path.basename(box[0])[:-4] in names for box in frames]
     tables = {
         'anime.csv': [box for box, is_anime in zip(frames, are_anime) if is_anime],
-        'frontal.csv': read_boxes(data, 'frontal_faces'), 'looked.csv': portraits,
+        'frontal.csv': read_boxes(data, 'frontal_faces'),
+        'looked.csv': find_portraits(work, OUTPUT),
         'others.csv': [box for box, is_anime in zip(frames, are_anime) if not is_anime]}
     for table, boxes in tables.items():
         write_boxes(os.path.join(work, table), map(convert, boxes))

@@ -2,7 +2,8 @@
 
     python examples/usual_faces.py X.npy picture_ranknet/models/usual_faces.npy
 
-X.npy holds some hundred faces, each of another character, by ``crop_faces.py``.
+X.npy holds some hundred faces, each of another character, by ``crop_faces.py``;
+the file that is there was made of the anime frames of benchmarks/bench_variety.py.
 The result, float16, shape (2, 1040), is the mean and the deviation of each
 number of :mod:`picture_ranknet.models.glance`.
 """

@@ -23,6 +23,7 @@ from typing import NamedTuple, Optional
 import numpy as np
 
 from picture_ranknet.faces.boxes import iou, share_of_smaller
+from picture_ranknet.faces.cascade_file import SECOND_LOOK
 from picture_ranknet.machine.opencv import cv2
 from picture_ranknet.models import efficientnet
 
@@ -40,7 +41,6 @@ INSIDE = .45        # or if this share of the smaller box lies in the larger one
 NEAR = .35          # IoU from which a window of the cascade counts for a face
 VOTES = 10          # a face that is certain has all of them
 EVEN = 4.4          # log odds at which half of the votes are for a face; --min_neighbors decides
-NODE = 'second_look'  # in the file of the cascade
 
 
 class Layer(NamedTuple):
@@ -163,7 +163,7 @@ class SecondLook:
 
     def to_xml(self) -> str:
         """The head as OpenCV's ``FileStorage`` reads it, to put after ``</cascade>``."""
-        text = [f'<{NODE}>\n  <network>"{self.digest}"</network>\n',
+        text = [f'<{SECOND_LOOK}>\n  <network>"{self.digest}"</network>\n',
                 _vector('deviations', self.deviations), '    <layers>\n']
         for layer in self.layers:
             sizes = ' '.join(map(str, layer.weights.shape))
@@ -172,7 +172,7 @@ class SecondLook:
                 f'  <_><weights type_id="opencv-nd-matrix"><sizes>{sizes}</sizes><dt>c</dt><data>\n'
                 f'{weights}\n    </data></weights>\n'
                 f'{_vector("scales", layer.scales)}{_vector("biases", layer.biases)}  </_>\n')
-        text.append(f'    </layers></{NODE}>\n')
+        text.append(f'    </layers></{SECOND_LOOK}>\n')
         return ''.join(text)
 
     @classmethod
@@ -182,7 +182,7 @@ class SecondLook:
         Raises:
             ValueError: If it is damaged.
         """
-        node = storage.getNode(NODE)
+        node = storage.getNode(SECOND_LOOK)
         if node.empty():
             return None
         deviations, entries = node.getNode('deviations').mat(), node.getNode('layers')

@@ -17,8 +17,9 @@ class Search(NamedTuple):
         min_neighbors: Votes that make a face: of the second look, which has
             ten, or else overlapping findings.
         min_size: Side of the smallest face, in pixels of the frame.
-        long_side: Larger pictures are shrunk to this many pixels, but a long
-            one no further than its short side bears; 0 never shrinks.
+        long_side: Larger pictures are shrunk to this many pixels, or for the
+            second look to 0.8 of them, but a long one no further than its short
+            side bears; 0 never shrinks.
     """
 
     cascade: Optional[str] = None

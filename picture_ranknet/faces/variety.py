@@ -49,7 +49,7 @@ def thin_out(faces: Sequence[Face], reasons: Sequence[str], crops: np.ndarray, m
 
 
 def _look(before, crops, kept, note, progress):
-    from picture_ranknet.machine import devices  # these here: they import Chainer
+    from picture_ranknet.machine import devices
     from picture_ranknet.models import glance
 
     devices.announce_compilation(note)

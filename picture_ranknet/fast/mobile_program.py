@@ -97,7 +97,7 @@ def aligned(size: int) -> np.ndarray:
     return array[start:start + size]
 
 
-def groups(channels: int, more: bool = False) -> list:
+def groups(channels: int, more: bool = False) -> int:
     """Into how many groups output channels are split; with ``more``, so that two threads share."""
     n_vectors = -(-channels // 8)
     n = -(-n_vectors // mk.MOST)

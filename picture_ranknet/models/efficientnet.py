@@ -171,15 +171,19 @@ def _depthwise(layer):
     return np.ascontiguousarray(W[:, 0].transpose(1, 2, 0)), b
 
 
-@functools.lru_cache(1)
-def shared(expected: str) -> mobile.Network:
-    """The trained network, compiled, which all that see by it share.
+def shared(expected: Optional[str] = None) -> mobile.Network:
+    """The trained network, which all that see by it share.
 
     Args:
-        expected: The digest of its weights.
+        expected: The digest of its weights; ``None`` for any.
 
     Raises:
         MissingWeights, InputError: As :func:`check`.
     """
-    check(expected)
-    return load(weights_path())
+    path = weights_path()
+    if expected:
+        check(expected)
+    return _load_once(path)
+
+
+_load_once = functools.lru_cache(1)(load)

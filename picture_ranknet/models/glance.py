@@ -31,7 +31,7 @@ def open_eye(note: Callable[[str], object] = silent) -> Callable[[np.ndarray], n
         shape ``(B, 3, H, W)``, RGB.
     """
     try:
-        network = efficientnet.load(efficientnet.weights_path())
+        network = efficientnet.shared()
     except efficientnet.MissingWeights as e:
         note(f'{e}; until then pictures are compared by gradients and colours only')
         return _describe
@@ -69,7 +69,7 @@ def open_eye_for_faces() -> Callable[[np.ndarray], np.ndarray]:
 
 def open_raw_eye() -> Callable[[np.ndarray], np.ndarray]:
     """As :func:`open_eye_for_faces`, but the numbers as they are."""
-    network = efficientnet.load(efficientnet.weights_path())
+    network = efficientnet.shared()
     stages = [efficientnet.STAGE_ENDS[i] for i in (EARLY, -1)]
 
     def see(pictures):
