@@ -10,7 +10,7 @@ from picture_ranknet.console import messages, options
 from picture_ranknet.console.command import shared_command
 from picture_ranknet.faces import settings
 from picture_ranknet.faces.settings import Rules, Search
-from picture_ranknet.machine import devices, ranks, threads
+from picture_ranknet.machine import ranks, threads
 from picture_ranknet.machine.opencv import check_opencv
 from picture_ranknet.pictures.limits import LARGEST, MAX_PIXELS
 from picture_ranknet.text import count
@@ -143,6 +143,7 @@ def main(argv=None):
     from picture_ranknet.faces import choose_faces, find_faces, gather
     from picture_ranknet.faces.existing import read_to_append
     from picture_ranknet.faces.outputs import Outputs, edit
+    from picture_ranknet.fast import availability
     from picture_ranknet.pictures.sources import find_sources
     from picture_ranknet.storage import picture_set
 
@@ -150,6 +151,7 @@ def main(argv=None):
         picture_set.finish(args.output)
     ranks.tell(None)  # the others wait for it
     threads.use(args.threads)
+    availability.announce_compilation(messages.note)
     outputs = Outputs(args.output, args.crops, args.review if args.edits else args.sheet,
                       args.dropped, args.ratings, args.crop_size, args.characters)
     if args.edits:
@@ -161,8 +163,6 @@ def main(argv=None):
         return
 
     check_opencv()
-    if not args.no_faces:
-        devices.announce_compilation(messages.note)
     outputs.check(args.force, args.append)
     existing = read_to_append(args.output, args.size, args.ratings, args.append)
     paths, n_others = find_sources(args.sources, leave_out=outputs.in_folders())

@@ -152,10 +152,11 @@ def main(argv=None):
     check_files(args)
     if args.explain or not args.is_set:
         check_opencv()
+    from picture_ranknet.fast import availability
     from picture_ranknet.machine import devices  # here, so that --help does not wait for Chainer
 
     device = devices.use_device(args.device, args.threads, messages.note)
-    devices.announce_compilation(messages.note)
+    availability.announce_compilation(messages.note)
     with messages.bars() as bar:
         rank(args, device, bar)
 

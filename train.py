@@ -146,6 +146,7 @@ def learn(args):
     """Train a model as the options say, and write the results."""
     import numpy as np  # these here, so that --help does not wait for them
 
+    from picture_ranknet.fast import availability
     from picture_ranknet.learning import loop, parallel, pretext, rated, report, start, taste
     from picture_ranknet.learning.recipe import Recipe
     from picture_ranknet.machine import devices
@@ -154,7 +155,7 @@ def learn(args):
     note = messages.note
     device = devices.use_device(args.device, args.threads, note)
     communicator = parallel.connect(args.communicator, device)
-    devices.announce_compilation(note)
+    availability.announce_compilation(note)
     np.random.seed(args.seed)  # initial weights follow from it
     network = args.pretrained and brought.open_network(args.pretrained, wanted.asked(
         args.pretrained_size, args.pretrained_mean, args.pretrained_deviation), note)

@@ -15,7 +15,7 @@ import chainer
 
 import crop_faces
 import net
-from picture_ranknet.machine import devices
+from picture_ranknet.fast import availability
 from support import media_samples
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -39,7 +39,7 @@ def root():
 def no_listeners():
     """A command that runs in this process leaves nothing that speaks in a later test."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(devices, 'announce_compilation', lambda note: None)
+        patch.setattr(availability, 'announce_compilation', lambda note: None)
         yield
 
 

@@ -10,7 +10,6 @@ import train
 from learning.test_taste import draw
 from models.test_efficientnet import needs_weights
 from picture_ranknet.errors import InputError
-from picture_ranknet.learning import taste
 from picture_ranknet.models import efficientnet, model_file, sight
 
 pytestmark = needs_weights
@@ -133,29 +132,3 @@ def test_the_model_keeps_scores_of_ratings_that_were_held_out_in_turn():
     assert len(ratings) == 50
     assert .5 < metrics.spearman(ratings, held_out)
     assert not np.allclose(np.sort(held_out), np.sort(scores()[:50]), atol=1e-3)
-
-
-def test_no_group_is_on_both_sides_of_held_out_ratings(monkeypatch):
-    X, ratings = draw(20)
-    groups = [row // 2 for row in range(20)]
-    learnt = []
-
-    def learn(model, X, rows, ratings, features, groups, seed, start, seen):
-        model.groups = {groups[row] for row in rows}
-        learnt.append(model)
-
-    class Predictor:
-        def see_set(self, X, image_scale):
-            return None
-
-    class Model:
-        predictor, image_scale = Predictor(), 1
-
-        def score(self, X, rows, features):
-            assert not self.groups & {groups[row] for row in rows}
-            return rows
-
-    monkeypatch.setattr(taste, 'learn', learn)
-    held_out = taste.score_held_out(Model, X, np.arange(20), ratings, None, groups)
-    np.testing.assert_array_equal(held_out, np.arange(20))
-    assert len(learnt) == taste.FOLDS

@@ -47,7 +47,7 @@ def fill_in(path: str, note: Callable[[str], object] = silent,
     group = columns.index(GROUP) if GROUP in columns else None
     tracks = [row[group] if group is not None and row[group] else number
               for number, row in enumerate(rows)]
-    names = name_tracks(X, tracks, known, _open_eye(note), note, progress)
+    names = name_tracks(X, tracks, known, _open_eye(), note, progress)
     for row, name in zip(rows, names):
         row[place] = name
     tables.write_table(tables.table_path(path), ['row', *columns],
@@ -119,11 +119,9 @@ def check_weights():
     efficientnet.weights_path()
 
 
-def _open_eye(note):
-    from picture_ranknet.machine import devices
+def _open_eye():
     from picture_ranknet.models import glance
 
-    devices.announce_compilation(note)
     return glance.open_eye_for_faces()
 
 

@@ -49,10 +49,8 @@ def thin_out(faces: Sequence[Face], reasons: Sequence[str], crops: np.ndarray, m
 
 
 def _look(before, crops, kept, note, progress):
-    from picture_ranknet.machine import devices
     from picture_ranknet.models import glance
 
-    devices.announce_compilation(note)
     see = glance.open_eye(note)
     seen = np.empty((len(before) + len(kept), glance.SIZE), np.float32)
     done = 0

@@ -6,11 +6,16 @@ same, by Chainer and NumPy, only slower.
 """
 import functools
 import importlib
+import sys
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 
+from picture_ranknet.text import silent
+
 _switched_on = True
+_announce = silent
 
 
 def kernels(name: str = 'kernels'):
@@ -34,6 +39,34 @@ def use(on: bool) -> None:
     _switched_on = on
 
 
+def announce_compilation(note: Callable[[str], None]) -> None:
+    """Call ``note`` with one line when Numba begins to compile, which takes seconds."""
+    global _announce
+    _announce = note
+    if 'numba' in sys.modules:  # else once it is needed: it takes a fifth of a second to import
+        _listen()
+
+
+@functools.cache
+def _listen():
+    try:
+        from numba.core import event
+    except ImportError:
+        return
+
+    class Announcer(event.Listener):
+
+        def on_start(self, _):
+            global _announce
+            announce, _announce = _announce, silent
+            announce('compiling the kernels for this processor; this happens once')
+
+        def on_end(self, _):
+            pass
+
+    event.register('numba:compile', Announcer())
+
+
 @functools.cache
 def _find(name):
     if not _vectors_work():
@@ -53,6 +86,7 @@ def _vectors_work():
         return False
     if numba.config.DISABLE_JIT:
         return False
+    _listen()
     try:
         from picture_ranknet.fast import vectors
         vectors.check()

@@ -50,31 +50,62 @@ def learn(features: Sequence, ratings: np.ndarray, choices: Sequence, groups: Se
         list: Weights of each group, shape ``(D,)``.
     """
     n = len(ratings)
-    order = np.random.default_rng(seed).permutation(n)
-    landmarks = np.sort(order[:MOST_LANDMARKS])
-    compared = np.arange(len(landmarks))[:MOST_COMPARED] if n <= MOST_COMPARED else np.sort(
-        np.random.default_rng(seed).permutation(len(landmarks))[:MOST_COMPARED])
+    if n <= MOST_COMPARED:
+        known = [f(np.arange(n)) for f in features]
+        variances, dual = learn_of_kernels([h @ h.T for h in known], ratings, choices, groups)
+        return [variance * (dual @ h) for variance, h in zip(variances, known)]
+    landmarks = np.sort(np.random.default_rng(seed).permutation(n)[:MOST_LANDMARKS])
+    compared = np.sort(np.random.default_rng(seed).permutation(len(landmarks))[:MOST_COMPARED])
     at_landmarks = [f(landmarks) for f in features]
     kernels = [h[compared] @ h[compared].T for h in at_landmarks]
-    members = (near_twins(sum(kernels)) if groups is None else
-               _members([groups[landmarks[i]] for i in compared]))
-    variances = weigh_groups(kernels, ratings[landmarks[compared]], members, choices)
-    scaled = [np.sqrt(variance) * h for variance, h in zip(variances, at_landmarks)]
-    values, vectors = np.linalg.eigh(sum(h @ h.T for h in scaled))
-    kept = values > 1e-6 * max(values[-1], 1e-9)
-    if not kept.any():  # all pictures are the same
-        return [np.zeros(h.shape[1]) for h in scaled]
-    to_span = vectors[:, kept] / np.sqrt(values[kept])        # (landmarks, r)
+    variances = weigh_groups(kernels, ratings[landmarks[compared]], _left_out_together(
+        kernels, groups and [groups[row] for row in landmarks[compared]]), choices)
+    to_span = _span(sum(v * (h @ h.T) for v, h in zip(variances, at_landmarks)))
     Z = np.empty((n, to_span.shape[1]))
     for start in range(0, n, MOST_AT_ONCE):
         rows = np.arange(start, min(start + MOST_AT_ONCE, n))
-        Z[rows] = sum(np.sqrt(variance) * f(rows) @ h.T for variance, f, h in zip(
-            variances, features, scaled)) @ to_span
-    Z -= Z.mean(axis=0)
+        Z[rows] = sum(v * (f(rows) @ h.T) for v, f, h in zip(
+            variances, features, at_landmarks)) @ to_span
+    dual = to_span @ _solve_centred(Z, ratings)
+    return [variance * (dual @ h) for variance, h in zip(variances, at_landmarks)]
+
+
+def learn_of_kernels(kernels: list, ratings: np.ndarray, choices: Sequence,
+                     groups: Sequence = None) -> tuple:
+    """The same for few pictures, by the products of their features.
+
+    Args:
+        kernels: Of each group of features, shape ``(n, n)``, of mean diagonal 1.
+        ratings, choices, groups: As of :func:`learn`.
+
+    Returns:
+        tuple: How much each group counts, and ``dual``, shape ``(n,)``.  A
+        picture's score is ``dual`` times its products with these pictures, so
+        weighted, plus a constant.
+    """
+    variances = weigh_groups(kernels, ratings, _left_out_together(kernels, groups), choices)
+    K = sum(variance * kernel for variance, kernel in zip(variances, kernels))
+    to_span = _span(K)
+    return variances, to_span @ _solve_centred(K @ to_span, ratings)
+
+
+def _left_out_together(kernels, groups):
+    return near_twins(sum(kernels)) if groups is None else _members(groups)
+
+
+def _span(K):
+    """What makes of products with pictures coordinates in their span, shape ``(n, r)``."""
+    values, vectors = np.linalg.eigh(K)
+    kept = values > 1e-6 * max(values[-1], 1e-9)
+    return vectors[:, kept] / np.sqrt(values[kept])
+
+
+def _solve_centred(Z, ratings):
+    """As :func:`solve`, of any ``Z``."""
+    Z = Z - Z.mean(axis=0)
     values, vectors = np.linalg.eigh(Z.T @ Z)
-    kept = values > 1e-6 * values[-1]
-    dual = to_span @ (vectors[:, kept] @ solve(Z @ vectors[:, kept], ratings))
-    return [np.sqrt(variance) * (h.T @ dual) for variance, h in zip(variances, scaled)]
+    kept = values > 1e-6 * max(values[-1:], default=0)
+    return vectors[:, kept] @ solve(Z @ vectors[:, kept], ratings)
 
 
 def near_twins(K: np.ndarray) -> list:

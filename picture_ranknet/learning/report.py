@@ -9,6 +9,7 @@ import numpy as np
 
 import metrics
 from picture_ranknet.errors import InputError
+from picture_ranknet.machine import threads
 from picture_ranknet.machine.opencv import cv2
 from picture_ranknet.pictures import strips
 from picture_ranknet.storage import arrays, tables
@@ -97,17 +98,19 @@ def write(out: str, train: arrays.RatedPictures, valid: Optional[arrays.RatedPic
     with contextlib.suppress(FileNotFoundError):
         os.remove(strip)  # of another run
     if valid:
-        held_out = measure('valid', valid.ratings[valid.rows], valid_scores, k,
-                           with_intervals=True)
+        scores = np.full(len(valid.X), np.nan)
+        scores[valid.rows] = valid_scores
+        held_out, _ = threads.run(lambda work: work(), [
+            lambda: measure('valid', valid.ratings[valid.rows], valid_scores, k,
+                            with_intervals=True),
+            lambda: strips.draw_ranking(strip, valid.X, valid.rows, scores, valid.ratings,
+                                        STRIP_N)])
         rows += held_out
         shown = {metric.name for metric in metrics_at(k) if metric.is_shown}
         how = 'held out' if is_once else 'held out in turn'
         note(f'{how}, {count(len(valid.rows), "picture")}, with 95 % intervals: ' + ' | '.join(
             f'{row.metric} {row.value:.3f} ({row.low:.3f} to {row.high:.3f})'
             for row in held_out if row.metric in shown))
-        scores = np.full(len(valid.X), np.nan)
-        scores[valid.rows] = valid_scores
-        strips.draw_ranking(strip, valid.X, valid.rows, scores, valid.ratings, STRIP_N)
     tables.write_table(os.path.join(out, 'metrics.csv'), Row._fields, [
         [row.pictures, row.metric, *map(_format, (row.value, row.low, row.high))] for row in rows])
     for warning in warnings_of(rows, len(valid.rows) if valid else 0, is_once, has_steps):

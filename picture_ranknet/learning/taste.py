@@ -113,8 +113,7 @@ def make(image_size: tuple, image_scale: float, n_features: int = 0,
 
 def learn(model: net.RankNet, X: np.ndarray, rows: np.ndarray, ratings: np.ndarray,
           features: np.ndarray = None, groups: Sequence = None, seed: int = 0,
-          start: net.RankNet = None, progress: Callable[[int], object] = silent,
-          seen: np.ndarray = None) -> None:
+          start: net.RankNet = None, progress: Callable[[int], object] = silent) -> None:
     """Train a model of :func:`make` on ratings, exactly.
 
     Args:
@@ -130,43 +129,9 @@ def learn(model: net.RankNet, X: np.ndarray, rows: np.ndarray, ratings: np.ndarr
         start: A model of the same kind, of others' ratings; what is learnt is
             how much it counts, and the difference from it.
         progress: Called with the number of pictures that have been looked at.
-        seen: What the network sees of all pictures, if that is known already.
     """
-    predictor = model.predictor
-    if seen is None:
-        seen = predictor.see_set(X, model.image_scale, None, progress)
-    some = np.sort(np.random.default_rng(seed).permutation(len(X))[:MOST_MEASURED])
-    parts = []
-    stop = 0
-    for name, size in predictor.sizes.items():
-        columns = slice(stop, stop + size)
-        known = features if name == 'features' else seen
-        offset = seen.shape[1] if name == 'features' else 0
-        parts.append(_Part(predictor, known, columns, offset, some, rows, start))
-        stop = columns.stop
-    functions = [part.of_rows for part in parts]
-    choices = BROUGHT if predictor.network else CHOICES if predictor.digest else WITHOUT
-    if predictor.n_features:
-        choices = _with_share(choices, OWN)
-    if start is not None:
-        choices = _with_share(choices, START)
-        scores = start.score(X, features=features if start.predictor.n_features else None)
-        spread = scores[some].std() or 1.
-        base = (scores[rows] - scores[some].mean())[:, None] / spread
-        functions.append(lambda at: base[at])
-    if groups is not None:
-        groups = [groups[row] for row in rows]
-        groups = groups if len(set(groups)) < len(groups) else None
-    weights = linear_ranknet.learn(functions, ratings, choices, groups, seed)
-    bias = 0.
-    for part, w in zip(parts, weights):
-        predictor.l.W.array[0, part.columns] = w / part.size
-        bias -= part.centre @ w / part.size
-    if start is not None:
-        counts = float(weights[-1][0]) / spread
-        predictor.l.W.array += counts * start.predictor.l.W.array
-        bias += counts * float(start.predictor.l.b.array[0])
-    predictor.l.b.array[...] = bias
+    task = _Task(model, X, rows, features, groups, seed, start, progress)
+    task.set(linear_ranknet.learn(task.inputs, ratings, task.choices, task.groups, seed))
 
 
 def score_held_out(make_model: Callable, X: np.ndarray, rows: np.ndarray, ratings: np.ndarray,
@@ -174,9 +139,8 @@ def score_held_out(make_model: Callable, X: np.ndarray, rows: np.ndarray, rating
                    start: net.RankNet = None) -> np.ndarray:
     """Scores of rated pictures by models that have not learnt from them.
 
-    The folds are learnt at the same time, each on a thread.  Each of ``FOLDS``
-    models learns from the other folds; of many ratings, one fold is enough.  No
-    group is split.
+    Each of ``FOLDS`` models learns from the other folds; of many ratings, one
+    fold is enough.  No group is split.
 
     Args:
         make_model: Makes an untrained model of :func:`make`.
@@ -190,19 +154,21 @@ def score_held_out(make_model: Callable, X: np.ndarray, rows: np.ndarray, rating
     order = np.random.default_rng(seed).permutation(len(set(names)))
     fold_of = dict(zip(dict.fromkeys(names), order % FOLDS))
     folds = np.array([fold_of[name] for name in names])
-    usual = make_model()
-    seen = usual.predictor.see_set(X, usual.image_scale)
-
-    def predict(fold):
-        out = folds == fold
-        if not out.any() or len(np.unique(ratings[~out])) < 2:
-            return
-        model = make_model()
-        learn(model, X, rows[~out], ratings[~out], features, groups, seed, start, seen=seen)
+    if len(rows) > FEW:
+        model, out = make_model(), folds == 0
+        learn(model, X, rows[~out], ratings[~out], features, groups, seed, start)
         scores[out] = model.score(X, rows[out], features)
-
-    with threads.single_blas():
-        threads.run(predict, range(FOLDS if len(rows) <= FEW else 1))
+        return scores
+    task = _Task(make_model(), X, rows, features, groups, seed, start)
+    kernels = [h @ h.T for h in (f(np.arange(len(rows))) for f in task.inputs)]
+    for out in (np.flatnonzero(folds == fold) for fold in range(FOLDS)):
+        known = np.setdiff1d(np.arange(len(rows)), out)
+        if len(np.unique(ratings[known])) < 2:
+            continue
+        weights, dual = linear_ranknet.learn_of_kernels(
+            [K[np.ix_(known, known)] for K in kernels], ratings[known], task.choices,
+            task.groups and [task.groups[i] for i in known])
+        scores[out] = sum(w * K[np.ix_(out, known)] for w, K in zip(weights, kernels)) @ dual
     return scores
 
 
@@ -221,6 +187,51 @@ def _with_share(choices, shares):
     return tuple(Choice((*(share * (1 - own) for share in choice.shares), own),
                         choice.prior * prior)
                  for choice in choices for own, prior in shares)
+
+
+class _Task:
+
+    """What is to be learnt, as :mod:`linear_ranknet` takes it; arguments as of :func:`learn`."""
+
+    def __init__(self, model, X, rows, features, groups, seed, start, progress=silent):
+        self._predictor, self._start = model.predictor, start
+        predictor = model.predictor
+        seen = predictor.see_set(X, model.image_scale, None, progress)
+        some = np.sort(np.random.default_rng(seed).permutation(len(X))[:MOST_MEASURED])
+        self._parts = []
+        stop = 0
+        for name, size in predictor.sizes.items():
+            columns = slice(stop, stop + size)
+            known = features if name == 'features' else seen
+            offset = seen.shape[1] if name == 'features' else 0
+            self._parts.append(_Part(predictor, known, columns, offset, some, rows, start))
+            stop = columns.stop
+        self.inputs = [part.of_rows for part in self._parts]
+        self.choices = BROUGHT if predictor.network else CHOICES if predictor.digest else WITHOUT
+        if predictor.n_features:
+            self.choices = _with_share(self.choices, OWN)
+        if start is not None:
+            self.choices = _with_share(self.choices, START)
+            scores = start.score(X, features=features if start.predictor.n_features else None)
+            self._spread = scores[some].std() or 1.
+            base = (scores[rows] - scores[some].mean())[:, None] / self._spread
+            self.inputs.append(lambda at: base[at])
+        self.groups = None if groups is None else [groups[row] for row in rows]
+        if self.groups and len(set(self.groups)) == len(self.groups):
+            self.groups = None
+
+    def set(self, weights):
+        """Give the model the weights of each input."""
+        layer = self._predictor.l
+        bias = 0.
+        for part, w in zip(self._parts, weights):
+            layer.W.array[0, part.columns] = w / part.size
+            bias -= part.centre @ w / part.size
+        if self._start is not None:
+            counts = float(weights[-1][0]) / self._spread
+            layer.W.array += counts * self._start.predictor.l.W.array
+            bias += counts * float(self._start.predictor.l.b.array[0])
+        layer.b.array[...] = bias
 
 
 class _Part:
@@ -250,4 +261,4 @@ class _Part:
 
     def of_rows(self, at):
         h = np.asarray(self.known[self.rows[at], self.here], np.float32)
-        return (self._bend(h) - self.centre) / self.size
+        return (self._bend(h) - self.centre.astype(np.float32)) / np.float32(self.size)

@@ -52,25 +52,3 @@ def _name_here(specifier):
     """The device of this process: of several on a machine, each takes the next GPU."""
     found = re.fullmatch(r'(@cupy:)?([0-9]+)', specifier)
     return f'@cupy:{int(found[2]) + ranks.local_rank()}' if found else specifier
-
-
-def announce_compilation(note: Callable[[str], None]) -> None:
-    """Call ``note`` with one line when Numba begins to compile, which takes seconds."""
-    try:
-        from numba.core import event
-    except ImportError:
-        return
-
-    class Announcer(event.Listener):
-
-        has_spoken = False
-
-        def on_start(self, _):
-            if not self.has_spoken:
-                note('compiling the kernels for this processor; this happens once')
-            self.has_spoken = True
-
-        def on_end(self, _):
-            pass
-
-    event.register('numba:compile', Announcer())

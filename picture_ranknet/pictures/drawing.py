@@ -1,4 +1,6 @@
 """What strips, sheets and explanations share: pictures, letters, colours and measures."""
+import functools
+import importlib.util
 import os
 
 import numpy as np
@@ -30,9 +32,19 @@ def format_value(value: float) -> str:
     return f'{value:.2f}' if value != round(value) else f'{value:.0f}'
 
 
+@functools.cache
 def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
     """DejaVu Sans, which comes with matplotlib, ``size`` pixels high."""
-    import matplotlib
+    path = os.path.join(_matplotlib_data(), 'fonts', 'ttf',
+                        'DejaVuSans-Bold.ttf' if bold else 'DejaVuSans.ttf')
+    return ImageFont.truetype(path, size)
 
-    name = 'DejaVuSans-Bold.ttf' if bold else 'DejaVuSans.ttf'
-    return ImageFont.truetype(os.path.join(matplotlib.get_data_path(), 'fonts', 'ttf', name), size)
+
+def _matplotlib_data():
+    """The folder of matplotlib's data, found without importing it where that is possible."""
+    package = importlib.util.find_spec('matplotlib')
+    folder = os.path.join(os.path.dirname(package.origin), 'mpl-data') if package else ''
+    if not os.path.isdir(folder):  # as some systems package it
+        import matplotlib
+        folder = matplotlib.get_data_path()
+    return folder

@@ -23,6 +23,9 @@ WIDTH = 18      # pictures to a row
 FEWEST = 7      # ... so many places at least, for the titles
 LARGEST = 128   # pixels; larger pictures are shown smaller
 NARROWEST = 80  # pixels; a rank and a score have room below smaller pictures
+BLUE_TO_RED = (  # ColorBrewer's RdYlBu without its darkest ends
+    (69, 117, 180), (116, 173, 209), (171, 217, 233), (224, 243, 248), (255, 255, 191),
+    (254, 224, 144), (253, 174, 97), (244, 109, 67), (215, 48, 39))
 
 
 class Strip(NamedTuple):
@@ -114,8 +117,7 @@ def _describe(n, n_all, colours):
 
 
 def _rating_colours(ratings, low, high):
-    import matplotlib
-
     shares = np.full(len(ratings), .5) if low == high else (ratings - low) / (high - low)
-    rgb = matplotlib.colormaps['RdYlBu_r'](.08 + .84 * shares)[:, :3]
-    return [tuple(colour) for colour in np.rint(255 * rgb).astype(int).tolist()]
+    rgb = [np.interp(shares, np.linspace(0, 1, len(BLUE_TO_RED)), channel)
+           for channel in zip(*BLUE_TO_RED)]
+    return list(map(tuple, np.rint(rgb).astype(int).T.tolist()))

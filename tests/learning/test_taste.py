@@ -103,6 +103,45 @@ def test_what_others_like_is_where_a_person_starts(n):
     assert metrics.spearman(own[110:], model.score(X[110:])) > .85
 
 
+def hold_out(X, rows, ratings, n_features=0, **options):
+    return taste.score_held_out(lambda: taste.make((40, 40), SCALE, n_features), X, rows,
+                                ratings[rows], **options)
+
+
+def test_held_out_pictures_are_scored_by_models_of_the_others():
+    """As if each was left out by hand: of three groups, each is a fold."""
+    X, ratings = draw(30)
+    features = np.random.default_rng(5).normal(size=(30, 2)).astype(np.float32)
+    start = learn(X, np.arange(9), 6 - ratings, 2, features=features)
+    rows = np.arange(2, 30)
+    options = {'features': features, 'groups': [row // 14 for row in range(30)], 'start': start}
+    scores = hold_out(X, rows, ratings, 2, **options)
+    for group in range(3):
+        out = np.flatnonzero(rows // 14 == group)
+        model = learn(X, np.delete(rows, out), ratings, 2, **options)
+        np.testing.assert_allclose(
+            np.diff(scores[out]), np.diff(model.score(X, rows[out], features)),
+            atol=1e-3)
+
+
+def test_no_group_is_on_both_sides_of_held_out_ratings():
+    """Pairs of the same picture: what is said of one would tell the other's rating."""
+    X, _ = draw(40)
+    X = np.repeat(X, 2, axis=0)
+    ratings = np.repeat(np.random.default_rng(3).integers(1, 6, 40), 2).astype(float)
+    rows = np.arange(80)
+    assert metrics.spearman(ratings, hold_out(X, rows, ratings)) > .5
+    assert metrics.spearman(ratings, hold_out(X, rows, ratings, groups=rows // 2)) < .3
+
+
+def test_of_many_ratings_one_fold_is_held_out(monkeypatch):
+    monkeypatch.setattr(taste, 'FEW', 30)
+    X, ratings = draw(60)
+    scores = hold_out(X, np.arange(60), ratings)
+    assert np.isfinite(scores).sum() == 60 // taste.FOLDS
+    assert metrics.spearman(*np.array([ratings, scores])[:, np.isfinite(scores)]) > .7
+
+
 def test_a_model_of_another_kind_is_no_start():
     model = taste.make((40, 40), SCALE)
     with pytest.raises(InputError, match='m.pkl: expected a model of --arch pretrained, got CNN'):
