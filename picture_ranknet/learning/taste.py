@@ -161,14 +161,17 @@ def score_held_out(make_model: Callable, X: np.ndarray, rows: np.ndarray, rating
         return scores
     task = _Task(make_model(), X, rows, features, groups, seed, start)
     kernels = [h @ h.T for h in (f(np.arange(len(rows))) for f in task.inputs)]
-    for out in (np.flatnonzero(folds == fold) for fold in range(FOLDS)):
-        known = np.setdiff1d(np.arange(len(rows)), out)
-        if len(np.unique(ratings[known])) < 2:
-            continue
-        weights, dual = linear_ranknet.learn_of_kernels(
-            [K[np.ix_(known, known)] for K in kernels], ratings[known], task.choices,
-            task.groups and [task.groups[i] for i in known])
-        scores[out] = sum(w * K[np.ix_(out, known)] for w, K in zip(weights, kernels)) @ dual
+
+    def score(fold):
+        out, known = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
+        if len(np.unique(ratings[known])) > 1:
+            weights, dual = linear_ranknet.learn_of_kernels(
+                [K[np.ix_(known, known)] for K in kernels], ratings[known], task.choices,
+                task.groups and [task.groups[i] for i in known])
+            scores[out] = sum(w * K[np.ix_(out, known)] for w, K in zip(weights, kernels)) @ dual
+
+    with threads.single_blas():
+        threads.run(score, range(FOLDS))
     return scores
 
 

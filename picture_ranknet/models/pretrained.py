@@ -10,10 +10,12 @@ import chainer
 import chainer.functions as F
 import chainer.links as L
 
+from picture_ranknet.machine import threads
 from picture_ranknet.models import brought, sight
 from picture_ranknet.storage import feature_cache
 
 WHITE = 255
+AT_ONCE = 16  # pictures whose numbers fit into the processor's cache
 
 
 class Pretrained(chainer.Chain):
@@ -100,10 +102,17 @@ class Pretrained(chainer.Chain):
         """
         seen = self.see_set(X, image_scale, rows, progress)
         scores = np.empty(len(seen), np.float32)
-        with chainer.no_backprop_mode():
-            for start in range(0, len(seen), 256):
-                part = slice(start, start + 256)
-                h = self.device.send(np.asarray(seen[part], np.float32))
-                f = None if features is None else self.device.send(features[part])
+        parts = [slice(start, start + AT_ONCE) for start in range(0, len(seen), AT_ONCE)]
+
+        def score(part):
+            h = self.device.send(np.asarray(seen[part], np.float32))
+            f = None if features is None else self.device.send(features[part])
+            with chainer.no_backprop_mode():
                 scores[part] = chainer.get_device('@numpy').send(self.head(h, f).array)[:, 0]
+
+        if self.xp is np:
+            threads.run(score, parts)
+        else:
+            for part in parts:
+                score(part)
         return scores

@@ -45,17 +45,18 @@ def check_outputs(outputs: Mapping[str, Paths],
         InputError: If two outputs are one file, an output is an input, or one
             cannot be written (:func:`check_output`).
     """
+    identity = functools.cache(_identity)  # of 5,000 inputs and each output
     written = _flatten(outputs)
     for _, path in written:
         check_output(path)
     regular = [(option, path) for option, path in written if not _is_special(path)]
     for (option, path), (other, other_path) in itertools.combinations(regular, 2):
-        if _are_same(path, other_path):
+        if _are_same(path, other_path, identity):
             raise InputError(f'{path}: {_both(option, other)} would write to this file; choose '
                              'another name for one of them')
     for option, path in regular:
         for other, other_path in _flatten(inputs):
-            if _are_same(path, other_path):
+            if _are_same(path, other_path, identity):
                 raise InputError(f'{path}: {option} would overwrite what {other} reads; choose '
                                  'another name')
 
@@ -69,10 +70,19 @@ def _both(option, other):
     return f'{option}, twice,' if option == other else f'{option} and {other}'
 
 
-def _are_same(a, b):
+def _identity(path):
+    """What tells a file from others, ``None`` of one that is not there."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _are_same(a, b, identity=_identity):
     """Whether two paths are one file, be it there or not."""
-    if os.path.exists(a) and os.path.exists(b):
-        return os.path.samefile(a, b)
+    if identity(a) and identity(b):
+        return identity(a) == identity(b)
     (folder, name), (other_folder, other_name) = (
         os.path.split(os.path.realpath(path)) for path in (a, b))
     if name != other_name and not (name.casefold() == other_name.casefold()

@@ -7,6 +7,7 @@ another network, or a damaged one, is ignored and replaced; one that something
 else wrote is left alone.
 """
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Callable
@@ -14,13 +15,14 @@ from typing import Optional
 
 import numpy as np
 
+from picture_ranknet.machine import threads
 from picture_ranknet.storage import arrays, atomic
 
 HEADER = 512             # bytes
 START = b'{"picture-ranknet features": '
 DIGEST = 16              # bytes
 MOST_BYTES = 2 ** 33     # of a file: 200,000 pictures; larger sets are looked at again
-BLOCK = 256              # pictures that are read at once
+BLOCK = 64               # pictures that are read at once
 
 
 def path_of(X: np.ndarray) -> Optional[str]:
@@ -94,13 +96,13 @@ def _may_write(path):
 
 
 def _digests(X, rows):
-    digests = []
-    for start in range(0, len(rows), BLOCK):
-        for picture in arrays.take(X, rows[start:start + BLOCK]):
-            digests.append(hashlib.blake2b(
-                np.ascontiguousarray(picture), digest_size=DIGEST,
-                person=str(picture.dtype.str).encode()).digest())
-    return digests
+    def digests_of(part):
+        return [hashlib.blake2b(np.ascontiguousarray(picture), digest_size=DIGEST,
+                                person=str(picture.dtype.str).encode()).digest()
+                for picture in arrays.take(X, rows[part])]
+
+    parts = [slice(start, start + BLOCK) for start in range(0, len(rows), BLOCK)]
+    return list(itertools.chain(*threads.run(digests_of, parts)))
 
 
 def _header(kind, n, n_columns):
