@@ -142,79 +142,32 @@ def check_files(args):
          'the ratings of --valid': valid_ratings, '--valid_features': args.valid_features})
 
 
-def learn(args):
-    """Train a model as the options say, and write the results."""
-    import numpy as np  # these here, so that --help does not wait for them
-
-    from picture_ranknet.fast import availability
-    from picture_ranknet.learning import loop, parallel, pretext, rated, report, start, taste
-    from picture_ranknet.learning.recipe import Recipe
-    from picture_ranknet.machine import devices
-    from picture_ranknet.models import brought, networks, scoring, wanted
-
-    note = messages.note
-    device = devices.use_device(args.device, args.threads, note)
-    communicator = parallel.connect(args.communicator, device)
-    availability.announce_compilation(note)
-    np.random.seed(args.seed)  # initial weights follow from it
-    network = args.pretrained and brought.open_network(args.pretrained, wanted.asked(
-        args.pretrained_size, args.pretrained_mean, args.pretrained_deviation), note)
-    model = start.load(args.initmodel, args.arch, args.image_scale, args.features,
-                       [args.pretrained] if network else [])
-    train, valid = rated.load_sets(
-        (args.X_train_npy, args.rank_file, args.features), model,
-        args.valid and (*args.valid, args.valid_features), args.valid_ratio, args.seed, note,
-        args.from_xmp, args.valid_by or rated.GROUP)
-    if args.arch == 'pretrained' or model and taste.is_pretrained(model):
-        with messages.progress(len(train.X), 'pictures', 'looking') as bar:
-            model, left_out = taste.train(train, valid, args.X_train_npy, model, args.initmodel,
-                                          args.image_scale, network, args.seed, note, bar.update)
-        rows = write_results(args, model, train, valid, left_out)
-        return messages.say(taste.describe(rows, args.ndcg_k))
-    if not (args.arch or model or args.unrated) and len(train.rows) < taste.ENOUGH:
-        note('--arch pretrained usually ranks unseen pictures better, in seconds')
-    model = model or networks.make(args.arch or 'cnn', train.X.shape[2:],
-                                   args.image_scale or scoring.ARTICLE_SCALE)
-    model.to_device(device)
-    scoring.warn_if_odd_scale(args.X_train_npy, train.X, model.image_scale, note)
-    if args.valid:
-        scoring.warn_if_odd_scale(args.valid[0], valid.X, model.image_scale, note)
-    report.warn_of_confounders(args.X_train_npy, train, note)
-
-    recipe = Recipe(args.n_iter, args.batchsize, args.loss, args.schedule, args.augment,
-                    not args.no_mirror, args.freeze, args.patience, args.seed)
-    if args.unrated and not args.resume:  # a snapshot has what was learnt from them
-        with messages.progress(pretext.N_ITER, 'steps', 'pretraining') as bar:
-            pretext.learn_from_files(args.unrated, model, train,
-                                     valid.rows if args.valid_ratio else [], recipe, communicator,
-                                     note, bar.update)
-    if args.features and not model.predictor.n_features:
-        rated.add_features(model, train)
-    with messages.progress(args.n_iter, 'steps') as bar:
-        log = loop.train(model, train, valid, recipe, args.monitor_step, args.ndcg_k, args.out,
-                         args.resume, communicator, messages.say, note, bar.update)
-    report.warn_if_fallen(log, write_results(args, model, train, valid), note)
-
-
-def write_results(args, model, train, valid, left_out=None):
-    from picture_ranknet.learning import results
-    from picture_ranknet.models import scoring
-    from picture_ranknet.storage import picture_set
-
-    preparation = picture_set.read_preparation(args.X_train_npy, len(train.X))
-    with messages.progress(scoring.n_to_score(train.X), 'pictures', 'scoring') as bar:
-        return results.write(model, train, valid, args.output_pred, args.output_model, args.out,
-                             args.ndcg_k, messages.note, bar.update, preparation, left_out)
-
-
 @shared_command
 def main(argv=None):
     args = parse_args(argv)
     check_files(args)
-    from picture_ranknet.learning import snapshots  # here, so that --help does not wait for Chainer
+    # Imported here, so that --help does not wait for Chainer.
+    from picture_ranknet.fast import availability
+    from picture_ranknet.learning import parallel, rated, snapshots, training
+    from picture_ranknet.learning.recipe import Recipe
+    from picture_ranknet.machine import devices
 
     with snapshots.keeping_others_out(args.out):
-        learn(args)
+        device = devices.use_device(args.device, args.threads, messages.note)
+        communicator = parallel.connect(args.communicator, device)
+        availability.announce_compilation(messages.note)
+        training.run(
+            training.Files(args.X_train_npy, args.rank_file, args.features,
+                           args.valid and (*args.valid, args.valid_features), args.valid_ratio,
+                           args.valid_by or rated.GROUP, args.from_xmp),
+            training.Start(args.arch, args.initmodel, args.pretrained,
+                           (args.pretrained_size, args.pretrained_mean, args.pretrained_deviation),
+                           args.image_scale, args.unrated, args.resume),
+            Recipe(args.n_iter, args.batchsize, args.loss, args.schedule, args.augment,
+                   not args.no_mirror, args.freeze, args.patience, args.seed),
+            training.Outputs(args.output_pred, args.output_model, args.out), args.monitor_step,
+            args.ndcg_k, device=device, communicator=communicator, note=messages.note,
+            say=messages.say, progress=messages.progress)
 
 
 if __name__ == '__main__':

@@ -105,10 +105,11 @@ def test_make_targets_exist(readme, root):
 
 def test_the_lines_for_python_work(root, rated_files, monkeypatch):
     blocks = re.findall(r'```python\n(.*?)```', (root / 'docs/api.md').read_text(), re.S)
-    crop, train = blocks
+    crop, train, step_by_step = blocks
     monkeypatch.chdir(rated_files)
     shutil.copy('X.npy', 'X_test.npy')
     names = {}
-    exec(train.replace('n_iter=300', 'n_iter=3'), names)
+    exec(train, names)
     assert sorted(names['order']) == list(range(30))
+    exec(step_by_step.replace('n_iter=300', 'n_iter=3'), names)
     exec(crop.split('\n\n')[0], names)  # its imports; films are cropped in other tests

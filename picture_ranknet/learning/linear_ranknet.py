@@ -19,6 +19,7 @@ LOGIT = 1.2            # a logistic function of this slope is about a normal one
 WEIGHT = 1.4           # of a picture's pairs, so that their curvature is that of one rating
 MOST_COMPARED = 1000   # ratings that choose between the groups of features
 MOST_LANDMARKS = 2000  # ratings whose span holds the solution
+MOST_RATINGS = 10 ** 5  # ratings that are learnt from; of more, so many are drawn
 MOST_AT_ONCE = 512     # pictures whose features are in memory at once
 ALL_PAIRS = 1500       # pictures up to which all pairs count
 MOST_PAIRS = 2 ** 21   # pairs where not all do, but at least 100 partners a picture
@@ -54,6 +55,10 @@ def learn(features: Sequence, ratings: np.ndarray, choices: Sequence, groups: Se
         known = [f(np.arange(n)) for f in features]
         variances, dual = learn_of_kernels([h @ h.T for h in known], ratings, choices, groups)
         return [variance * (dual @ h) for variance, h in zip(variances, known)]
+    if n > MOST_RATINGS:
+        some = np.sort(np.random.default_rng(seed).permutation(n)[:MOST_RATINGS])
+        return learn([lambda rows, f=f: f(some[rows]) for f in features], ratings[some], choices,
+                     groups and [groups[row] for row in some], seed)
     landmarks = np.sort(np.random.default_rng(seed).permutation(n)[:MOST_LANDMARKS])
     compared = np.sort(np.random.default_rng(seed).permutation(len(landmarks))[:MOST_COMPARED])
     at_landmarks = [f(landmarks) for f in features]
@@ -61,7 +66,7 @@ def learn(features: Sequence, ratings: np.ndarray, choices: Sequence, groups: Se
     variances = weigh_groups(kernels, ratings[landmarks[compared]], _left_out_together(
         kernels, groups and [groups[row] for row in landmarks[compared]]), choices)
     to_span = _span(sum(v * (h @ h.T) for v, h in zip(variances, at_landmarks)))
-    Z = np.empty((n, to_span.shape[1]))
+    Z = np.empty((n, to_span.shape[1]), np.float32)
     for start in range(0, n, MOST_AT_ONCE):
         rows = np.arange(start, min(start + MOST_AT_ONCE, n))
         Z[rows] = sum(v * (f(rows) @ h.T) for v, f, h in zip(
@@ -102,9 +107,10 @@ def _span(K):
 
 def _solve_centred(Z, ratings):
     """As :func:`solve`, of any ``Z``."""
-    Z = Z - Z.mean(axis=0)
-    values, vectors = np.linalg.eigh(Z.T @ Z)
+    Z = Z - Z.mean(axis=0, dtype=np.float64).astype(Z.dtype)
+    values, vectors = np.linalg.eigh((Z.T @ Z).astype(np.float64))
     kept = values > 1e-6 * max(values[-1:], default=0)
+    vectors = vectors.astype(Z.dtype)
     return vectors[:, kept] @ solve(Z @ vectors[:, kept], ratings)
 
 
@@ -237,7 +243,8 @@ def solve(Z: np.ndarray, ratings: np.ndarray, tolerance: float = 1e-3,
     w = ahead = np.zeros(Z.shape[1])
     momentum = 1.
     for _ in range(most):
-        gradient = WEIGHT * (Z.T @ loss_gradient((Z @ ahead).astype(np.float32), ratings)) + ahead
+        scores = (Z @ ahead.astype(Z.dtype)).astype(np.float32)
+        gradient = WEIGHT * (Z.T @ loss_gradient(scores, ratings).astype(Z.dtype)) + ahead
         new = ahead - gradient / curvature
         step = new - w
         if gradient @ step > 0:
@@ -245,6 +252,6 @@ def solve(Z: np.ndarray, ratings: np.ndarray, tolerance: float = 1e-3,
         following = (1 + np.sqrt(1 + 4 * momentum ** 2)) / 2
         ahead = new + (momentum - 1) / following * step
         w, momentum = new, following
-        if np.abs(Z @ step).max() < tolerance:
+        if np.abs(Z @ step.astype(Z.dtype)).max() < tolerance:
             break
     return w

@@ -1,0 +1,181 @@
+"""A whole training run: reads the files, trains a model, writes it and what it scores."""
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Optional
+
+import numpy as np
+
+import net
+from picture_ranknet.learning import loop, monitor, pretext, rated, report, start, taste
+from picture_ranknet.learning.recipe import Recipe
+from picture_ranknet.machine import ranks
+from picture_ranknet.models import brought, model_file, networks, scoring, wanted
+from picture_ranknet.storage import picture_set, ratings_txt
+from picture_ranknet.storage.arrays import RatedPictures
+
+
+class Files(NamedTuple):
+    """What is read.
+
+    Attributes:
+        pictures, ratings, features: Files of the pictures to learn from;
+            ``features`` may be ``None``.
+        valid: The same three of pictures to validate with, or ``None``.
+        valid_ratio: Or the share of the rated pictures to hold out.
+        valid_by: The column of the table whose groups are not split.
+        from_xmp: Whether to take ratings from XMP sidecars as well.
+    """
+
+    pictures: str
+    ratings: str
+    features: Optional[str] = None
+    valid: Optional[tuple] = None
+    valid_ratio: Optional[float] = None
+    valid_by: str = rated.GROUP
+    from_xmp: bool = False
+
+
+class Start(NamedTuple):
+    """What training starts from.
+
+    Attributes:
+        arch: ``'cnn'``, ``'deep'``, ``'pretrained'``, or ``None`` for that of
+            the model, else ``'cnn'``.
+        model: A file of a trained model, or ``None``.
+        network: A file of a network to look at pictures with, and what is said
+            about its pictures: side, means and deviations of their colours.
+        image_scale: What pixel values are multiplied by; ``None`` for that of
+            the model, else 1/255.
+        unrated: Files of pictures to learn from first what all look like.
+        snapshot: A file to go on from.
+    """
+
+    arch: Optional[str] = None
+    model: Optional[str] = None
+    network: Optional[str] = None
+    network_input: Sequence = (None, None, None)
+    image_scale: Optional[float] = None
+    unrated: Sequence[str] = ()
+    snapshot: Optional[str] = None
+
+
+class Outputs(NamedTuple):
+    """Where the scores of the pictures, the model and the report (a folder) go."""
+
+    scores: str
+    model: str
+    report: str
+
+
+def run(files: Files, begin: Start, recipe: Recipe, outputs: Outputs, monitor_step: int = 100,
+        k: int = 100, *, device, communicator=None, note: Callable[[str], object],
+        say: Callable[[str], object],
+        progress: Callable[[int, str, str], AbstractContextManager]) -> net.RankNet:
+    """Train a model and write the results.
+
+    Args:
+        files, begin, recipe, outputs: What to learn from, and how.
+        monitor_step: Steps between two lines of output.
+        k: NDCG counts the first ``k`` positions.
+        device: A Chainer device.
+        communicator: Of :func:`.parallel.connect`; ``None`` in one process.
+        note: Called with each line for the user.
+        say: Called with each line of the result.
+        progress: Called with a number of steps, what they are and what is done;
+            the context's ``update(n)`` is called with how many are done.
+
+    Raises:
+        InputError: If a file is missing or wrong, or they do not fit together.
+    """
+    np.random.seed(recipe.seed)  # initial weights follow from it
+    network = begin.network and brought.open_network(
+        begin.network, wanted.asked(*begin.network_input), note)
+    model = start.load(begin.model, begin.arch, begin.image_scale, files.features,
+                       [begin.network] if network else [])
+    train, valid = rated.load_sets(
+        (files.pictures, files.ratings, files.features), model, files.valid, files.valid_ratio,
+        recipe.seed, note, files.from_xmp, files.valid_by)
+
+    def finish(left_out=None):
+        preparation = picture_set.read_preparation(files.pictures, len(train.X))
+        with progress(scoring.n_to_score(train.X), 'pictures', 'scoring') as bar:
+            return write(model, train, valid, outputs, k, note, bar.update, preparation, left_out)
+
+    if begin.arch == 'pretrained' or model and taste.is_pretrained(model):
+        with progress(len(train.X), 'pictures', 'looking') as bar:
+            model, left_out = taste.train(train, valid, files.pictures, model, begin.model,
+                                          begin.image_scale, network, recipe.seed, note, bar.update)
+        say(taste.describe(finish(left_out), k))
+        return model
+    model = _make(model, begin, files, train, valid, note)
+    model.to_device(device)
+    if begin.unrated and not begin.snapshot:  # a snapshot has what was learnt from them
+        with progress(pretext.N_ITER, 'steps', 'pretraining') as bar:
+            pretext.learn_from_files(begin.unrated, model, train,
+                                     valid.rows if files.valid_ratio else [], recipe, communicator,
+                                     note, bar.update)
+    if files.features and not model.predictor.n_features:
+        rated.add_features(model, train)
+    with progress(recipe.n_iter, 'steps', 'training') as bar:
+        log = loop.train(model, train, valid, recipe, monitor_step, k, outputs.report,
+                         begin.snapshot, communicator, say, note, bar.update)
+    report.warn_if_fallen(log, finish(), note)
+    return model
+
+
+def _make(model: Optional[net.RankNet], begin: Start, files: Files, train: RatedPictures,
+          valid: Optional[RatedPictures], note: Callable) -> net.RankNet:
+    """The model to train step by step, and warnings about what it will see."""
+    if not (begin.arch or model or begin.unrated) and len(train.rows) < taste.ENOUGH:
+        note('--arch pretrained usually ranks unseen pictures better, in seconds')
+    model = model or networks.make(begin.arch or 'cnn', train.X.shape[2:],
+                                   begin.image_scale or scoring.ARTICLE_SCALE)
+    scoring.warn_if_odd_scale(files.pictures, train.X, model.image_scale, note)
+    if files.valid:
+        scoring.warn_if_odd_scale(files.valid[0], valid.X, model.image_scale, note)
+    report.warn_of_confounders(files.pictures, train, note)
+    return model
+
+
+def write(model: net.RankNet, train: RatedPictures, valid: Optional[RatedPictures],
+          outputs: Outputs, k: int, note: Callable[[str], object],
+          progress: Callable[[int], object] = None, preparation=None, left_out=None) -> list:
+    """Score all pictures with a trained model; write scores, model and report.
+
+    Of processes that work together, all must call this; the first one writes.
+
+    Args:
+        model: On its device.
+        train, valid: ``valid`` may be ``None``.
+        outputs: Where to; the scores are those of all pictures of ``train``.
+        k: NDCG counts the first ``k`` positions.
+        note: Called with each line for the user.
+        progress: Called with the number of pictures after each batch.
+        preparation (picture_set.Preparation): How the pictures were cut, which
+            the model remembers; ``None`` if nobody knows.
+        left_out (numpy.ndarray): Scores of ``train.rows`` by models that had not
+            learnt from them; ``nan`` where there are none.
+
+    Returns:
+        list of report.Row: The final metrics; empty in all processes but the first.
+
+    Raises:
+        InputError: If a score is not finite.
+    """
+    scores = monitor.score_pictures(model, train, progress=progress)
+    held_out = monitor.score_pictures(model, valid, valid.rows) if valid else None
+    if not ranks.is_first():
+        return []
+    scoring.warn_if_collapsed(scores, note)
+    ratings_txt.write_scores(outputs.scores, scores)
+    unseen = valid
+    if left_out is not None:
+        is_known = np.isfinite(left_out)
+        unseen, held_out = train._replace(rows=train.rows[is_known]), left_out[is_known]
+    ratings = unseen.ratings[unseen.rows] if unseen else np.empty(0)
+    model_file.remember(model, preparation, () if held_out is None else held_out, ratings)
+    model_file.save(outputs.model, model)
+    if len(np.unique(ratings)) < 2:  # nothing to rank
+        unseen = None
+    return report.write(outputs.report, train, unseen, scores[train.rows], held_out, k, note,
+                        left_out is None, model.predictor.has_steps)
