@@ -97,7 +97,7 @@ class SecondLook:
         if n != OUTPUTS:
             raise ValueError(f'layers that do not end in {OUTPUTS} numbers')
         self.layers, self.deviations, self.digest = list(layers), deviations, digest
-        self._network = None
+        self.network = None
         first, *self._later = [(layer.matrix(), layer.biases) for layer in layers]
         parts = np.split(first[0] / deviations[:, None], np.cumsum(CHANNELS)[:-1])
         self._first, self._bias = dict(zip(BLOCKS, parts)), first[1]
@@ -109,7 +109,7 @@ class SecondLook:
             InputError: If the weights are others than those it was trained with.
         """
         try:
-            self._network = efficientnet.shared(self.digest)
+            self.network = efficientnet.shared(self.digest)
         except efficientnet.MissingWeights as e:
             return str(e)
 
@@ -125,7 +125,7 @@ class SecondLook:
             The faces, ``float64``, shape ``(n, 4)``, and how many of ``VOTES``
             votes each has, ``(n,)``, the surest first.
         """
-        out = self.read(self._network(prepare(img), BLOCKS, alone=True))[0]
+        out = self.read(self.network(prepare(img), BLOCKS, alone=True))[0]
         faces, odds = vote(*boxes_of(out))
         near = [np.count_nonzero(iou(windows, face) > NEAR) if len(windows) else 0
                 for face in faces]

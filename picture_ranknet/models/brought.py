@@ -212,19 +212,19 @@ def _join(path, outputs, n, is_last):
     return np.concatenate(seen, axis=1)
 
 
-_opened = {}  # sights by what models remember
+opened = {}  # the networks of this process: sights by what models remember
 
 
 def get(digest: str, network: tuple) -> Sight:
     """The sight of a network that has been opened."""
-    return _opened[digest, tuple(network[1])]
+    return opened[digest, tuple(network[1])]
 
 
 def open_network(path: str, asked: Wanted = None,
                  note: Callable[[str], object] = silent) -> Sight:
     """Open a network, so that models can use it; see :class:`Sight`."""
     eye = Sight(path, asked, note)
-    return _opened.setdefault((eye.digest, eye.network.wanted), eye)
+    return opened.setdefault((eye.digest, eye.network.wanted), eye)
 
 
 def find(expected: str, network: tuple, model_path: str, paths: Sequence = ()) -> None:
@@ -241,7 +241,7 @@ def find(expected: str, network: tuple, model_path: str, paths: Sequence = ()) -
         InputError: If none of these is it.
     """
     network = Network(*network)
-    if (expected, network.wanted) not in _opened:
+    if (expected, network.wanted) not in opened:
         beside = os.path.join(os.path.dirname(model_path), network.name)
         tried = [*paths, *(path for path in dict.fromkeys([beside, network.name])
                            if os.path.isfile(path))]

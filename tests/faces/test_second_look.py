@@ -151,7 +151,7 @@ def test_windows_of_the_cascade_are_evidence_by_hand(monkeypatch):
     out[0, 1, 1] = 4, 0, 0, np.log(20 / 48)    # a face of 20 pixels around 12, 12
     out[0, 1, 6] = 5, 0, 0, np.log(20 / 48)    # ... around 52, 12
     look = draw_look(5)
-    monkeypatch.setattr(look, '_network', lambda x, keep, alone: None)
+    monkeypatch.setattr(look, 'network', lambda x, keep, alone: None)
     monkeypatch.setattr(look, 'read', lambda maps: out)
     windows = np.array([[2., 2, 20, 20], [4, 2, 20, 20], [42, 20, 20, 20]])  # two on the first
     faces, votes = look.find(np.zeros((32, 64, 3), np.uint8), windows)

@@ -1,3 +1,5 @@
+import glob
+import itertools
 import os
 import subprocess
 import sys
@@ -75,37 +77,49 @@ def test_processes_share_the_cores(monkeypatch, n_processes, expected):
     assert threads.count() == 5
 
 
-def test_products_of_numpy_take_as_many(monkeypatch):
-    import numpy  # noqa: F401
+@pytest.fixture
+def blas_threads():
+    """Asks the OpenBLAS in NumPy's wheels how many threads it has."""
+    import ctypes
 
-    given = []
-    monkeypatch.setattr(threads, '_set_blas', lambda: given.append)
+    import numpy as np
+
+    folder = np.__path__[0]
+    for place in f'{folder}.libs', f'{folder}/.dylibs':
+        for path in glob.glob(f'{place}/*openblas*'):
+            library = ctypes.CDLL(path)
+            for prefix, suffix in itertools.product(('scipy_openblas', 'openblas'), ('64_', '')):
+                name = f'{prefix}_get_num_threads{suffix}'
+                if hasattr(library, name):
+                    return getattr(library, name)
+    pytest.skip('NumPy here has no OpenBLAS of its own')
+
+
+def test_products_of_numpy_take_as_many(blas_threads):
     threads.use(2)
+    assert blas_threads() == 2
+    with threads.single_blas():
+        assert blas_threads() == 1
+    assert blas_threads() == 2
     threads.limit_blas(1)
-    assert given == [2, 1]
-    monkeypatch.setattr(threads, '_set_blas', lambda: None)  # another library than OpenBLAS
-    threads.use(3)
+    assert blas_threads() == 1
+
+
+def test_before_numpy_is_loaded_openblas_is_told_by_its_variable(monkeypatch):
     monkeypatch.delitem(sys.modules, 'numpy')
     monkeypatch.setenv('OPENBLAS_NUM_THREADS', '64')
     threads.use(3)
     assert os.environ['OPENBLAS_NUM_THREADS'] == '3'
 
 
-def test_the_library_behind_numpy_is_told():
-    import ctypes
-
-    import numpy as np
-
-    threads.use(None)
-    tell = threads._set_blas()
-    if tell is None:
-        pytest.skip('NumPy here has no OpenBLAS of its own')
-    folder = np.__path__[0]
-    path, = [os.path.join(place, name) for place in (f'{folder}.libs', f'{folder}/.dylibs')
-             if os.path.isdir(place) for name in os.listdir(place) if 'openblas' in name]
-    get = getattr(ctypes.CDLL(path), tell.__name__.replace('_set_', '_get_'))
-    threads.limit_blas(1)
-    assert get() == 1
+def test_another_library_than_openblas_is_left_alone(root):
+    subprocess.run([sys.executable, '-c', """
+import glob
+glob.glob = lambda pattern: []
+import numpy
+from picture_ranknet.machine import threads
+threads.use(1)
+"""], check=True, cwd=root)
 
 
 def test_use_overrides_the_environment(monkeypatch):

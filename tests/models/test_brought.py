@@ -113,7 +113,7 @@ def test_what_is_no_such_network_is_said(tmp_path, make, words):
 
 def test_a_model_remembers_its_network_and_refuses_another(tmp_path, monkeypatch, grey_and_red):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(brought, '_opened', {})
+    monkeypatch.setattr(brought, 'opened', {})
     eye = brought.open_network(convolution('c.onnx', mean='0 0 0', std='1 1 1'))
     X = grey_and_red.repeat(2, 2).repeat(2, 3)
     model = taste.make((16, 16), 1 / 255, network=eye)
@@ -121,26 +121,26 @@ def test_a_model_remembers_its_network_and_refuses_another(tmp_path, monkeypatch
     scores = model.score(X)
     assert scores[1] > scores[0]
     model_file.save('model.pkl', model)
-    brought._opened.clear()
+    brought.opened.clear()
     np.testing.assert_array_equal(model_file.load('model.pkl').score(X), scores)
 
     (tmp_path / 'else').mkdir()
     (tmp_path / 'c.onnx').rename('else/c.onnx')
-    brought._opened.clear()
+    brought.opened.clear()
     assert 'was trained with the network c.onnx' in error_of(model_file.load, 'model.pkl')
     model_file.load('model.pkl', ['else/c.onnx'])
-    brought._opened.clear()
+    brought.opened.clear()
     convolution('c.onnx', mean='0 0 0.5', std='1 1 1')
     assert 'got c.onnx, which is another' in error_of(model_file.load, 'model.pkl')
 
 
 def test_train_and_predict_with_a_network_of_ones_own(run_here, rated_files, monkeypatch):
-    monkeypatch.setattr(brought, '_opened', {})
+    monkeypatch.setattr(brought, 'opened', {})
     convolution('c.onnx', ['n', 3, 'h', 'w'])
     done = run_here('train.py', 'X.npy', 'ratings.txt', '--pretrained', 'c.onnx',
                     '--pretrained_size', 20)
     assert done.returncode == 0 and 'does not say how pixels are scaled' in done.stderr
-    brought._opened.clear()
+    brought.opened.clear()
     done = run_here('predict.py', 'model.pkl', 'X.npy', '--ratings', 'ratings.txt', '-o', 'p.txt')
     assert done.returncode == 0, done.stderr
     assert float(done.stdout.split('pair accuracy: ')[1].split()[0]) > .95

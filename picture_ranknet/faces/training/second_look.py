@@ -223,7 +223,16 @@ def _sample(picture, network, look, rng):
 
 
 def vary(picture: Picture, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Turn, zoom, mirror and light a picture at random, mostly around one of its faces.
+    """Turn, zoom, mirror and light a picture at random, and hide parts of faces.
+
+    Arguments and result are those of :func:`place`.
+    """
+    img, faces, ignored = place(picture, rng)
+    return _light(_hide(img, faces, rng), rng), faces, ignored
+
+
+def place(picture: Picture, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Turn, zoom and mirror a picture at random, mostly around one of its faces.
 
     Returns:
         BGR, ``uint8``, shape ``(SIDE, SIDE, 3)``; the faces and the boxes of
@@ -258,7 +267,7 @@ def vary(picture: Picture, rng: np.random.Generator) -> tuple[np.ndarray, np.nda
                          borderMode=border, borderValue=[255 * float(rng.random() < .5)] * 3)
     faces, ignored = (_move(boxes, matrix, shift, zoom)
                       for boxes in (picture.faces, picture.ignored))
-    return _light(_hide(img, faces, rng), rng), faces, ignored
+    return img, faces, ignored
 
 
 def _move(boxes, matrix, shift, zoom):
