@@ -22,6 +22,11 @@ def silent(*_) -> None:
     """What ``note=`` and ``progress=`` of a room are unless a caller wants to hear."""
 
 
+def no_bar(unit: str, desc: str) -> Callable[[int, int], object]:
+    """What ``bar=`` of a room is unless a caller wants to see how far it is."""
+    return silent
+
+
 def adding_up(progress: Callable[[int, int], object], total: int) -> Callable[[int], object]:
     """Of a ``progress=`` that wants how much is done in all, one that takes what was done now."""
     done = 0
