@@ -17,20 +17,20 @@ def build_parser():
     add = parser.add_argument
     add('sources', nargs='*', metavar='source', help='videos, pictures and folders of them')
     add('--output', '-o', default='X.npy', metavar='NPY', type=options.file_ending('.npy'),
-        help='the crops; a table of where each one comes from goes beside it, as X.csv')
+        help='the crops; a table of their sources is written beside it, as X.csv')
     add('--size', type=options.positive_int, default=settings.SIZE, metavar='PIXELS',
-        help='side of a crop')
+        help='side length of a crop')
     add('--force', action='store_true',
-        help='overwrite outputs; ratings of an overwritten X.npy no longer fit its rows')
-    add('--resume', action='store_true', help='go on with an interrupted run')
+        help='overwrite outputs; ratings of an overwritten X.npy no longer match its rows')
+    add('--resume', action='store_true', help='continue an interrupted run')
     add('--threads', type=options.positive_int, metavar='N',
-        help='threads that search (default: OMP_NUM_THREADS, or one per core)')
+        help='number of detection threads (default: OMP_NUM_THREADS, or one per core)')
     add('--max_pixels', type=options.int_from(1, LARGEST), default=MAX_PIXELS, metavar='N',
-        help='skip files with more pixels per frame: a small file can unpack to fill the memory')
-    add_search_arguments(parser.add_argument_group('find'))
-    add_choice_arguments(parser.add_argument_group('choose'))
-    add_output_arguments(parser.add_argument_group('show'))
-    add_set_arguments(parser.add_argument_group('change a set that exists'))
+        help='skip files with more pixels per frame: a small file can decode to fill the memory')
+    add_search_arguments(parser.add_argument_group('detection'))
+    add_choice_arguments(parser.add_argument_group('selection'))
+    add_output_arguments(parser.add_argument_group('further outputs'))
+    add_set_arguments(parser.add_argument_group('changing an existing set'))
     return parser
 
 
@@ -39,49 +39,49 @@ def add_search_arguments(group):
     defaults = Search()
     sampling = group.add_mutually_exclusive_group()
     sampling.add_argument('--fps', type=options.positive_float, default=settings.FPS, metavar='F',
-                          help='search F frames of each second of a video')
+                          help='search F frames per second of video')
     sampling.add_argument('--every', type=options.positive_int, metavar='N',
                           help='search every N-th frame of a video instead of --fps')
     add('--no_faces', action='store_true',
-        help='take whole pictures, resized, as for covers and illustrations')
+        help='use whole pictures, resized, instead of faces, as for covers and illustrations')
     add('--margin', type=options.natural_float, default=0, metavar='M',
-        help="room on each side of a face, as a fraction of the face's side; 0.25 shows the hair")
+        help='padding on each side of a face, as a fraction of its side; 0.25 includes the hair')
     add('--cascade', metavar='XML',
         help=f'OpenCV cascade, .xml or .xml.gz (default: {settings.DEFAULT_CASCADE}, included)')
     add('--long_side', type=options.natural_int, default=defaults.long_side, metavar='PIXELS',
-        help='shrink larger pictures to this long side, long pages and panoramas less; more finds '
-             'smaller faces and takes longer; 0 never shrinks')
+        help='shrink pictures whose long side exceeds this before detection, long pages and '
+             'panoramas less; higher finds smaller faces and takes longer; 0: never shrink')
     add('--scale_factor', type=options.above_one, default=defaults.scale_factor, metavar='S',
-        help='step from one size of faces to the next; nearer to 1 finds more and takes longer')
+        help='scale step between face sizes; closer to 1 finds more and takes longer')
     add('--min_neighbors', type=options.natural_int, metavar='N', default=defaults.min_neighbors,
-        help='how many of ten votes make a face; fewer gives more faces, and more false ones '
-             '(with other cascades: how many overlapping findings)')
+        help='how many of ten votes make a face; lower gives more faces and more false positives; '
+             "with a third-party --cascade: OpenCV's minNeighbors, overlapping detections")
     add('--min_size', type=options.positive_int, default=defaults.min_size, metavar='PIXELS',
-        help='side of the smallest face')
+        help='side length of the smallest face to detect')
 
 
 def add_choice_arguments(group):
     add = group.add_argument
     defaults = Rules()
     add('--duplicate_bits', type=options.natural_int, metavar='B', default=defaults.duplicate_bits,
-        help='pictures are the same if their hashes differ in at most B of 144 bits, or twice as '
-             'many within a track; the best one is kept')
-    add('--keep_duplicates', action='store_true', help='keep pictures that are the same, too')
+        help='two pictures are duplicates if their hashes differ in at most B of 144 bits, or '
+             'twice as many within a track; the best one is kept')
+    add('--keep_duplicates', action='store_true', help='keep duplicates, too')
     add('--per_track', type=options.positive_int, metavar='N',
-        help='keep the N best pictures of a face that is followed through a scene (default: all)')
+        help='keep the N best pictures of a face tracked through a scene (default: all)')
     add('--most', type=options.positive_int, metavar='N',
-        help='of all that would be kept, keep the N that differ most, the clearest first, as '
-             'EfficientNet-Lite0 sees them, if it is installed; with --append, pictures that are '
-             'there stay and count')
+        help='of all that would be kept, keep the N most diverse, clearest first, by '
+             'EfficientNet-Lite0 features if it is installed; with --append, existing pictures '
+             'stay and count')
     add('--max_enlargement', type=options.positive_float, metavar='FACTOR',
-        help='drop faces that --size enlarges by more than this (default: '
+        help='drop faces that --size would enlarge by more than this (default: '
              f'{settings.MAX_ENLARGEMENT}; with --no_faces, no limit)')
     add('--min_sharpness', type=options.natural_float, metavar='LEVELS',
-        help='drop crops that are less sharp than this, see the column sharpness of X.csv '
+        help='drop crops less sharp than this; see the column sharpness of X.csv '
              f'(default: {defaults.min_sharpness}; with --no_faces, 0)')
     add('--min_confidence', type=options.natural_float, metavar='VOTES',
         default=defaults.min_confidence,
-        help='drop what has fewer of ten votes for a face, see the column confidence of X.csv')
+        help='drop faces with fewer votes, of ten; see the column confidence of X.csv')
 
 
 def add_output_arguments(group):
@@ -89,26 +89,26 @@ def add_output_arguments(group):
     add('--sheet', metavar='PNG', type=options.file_ending('.png'),
         help='draw all crops with their row numbers')
     add('--crops', metavar='DIR',
-        help='save each crop as a PNG file, too: DIR/00017.png is row 17; without sources, those '
-             'of the set that is there')
+        help='also save each crop as a PNG file: DIR/00017.png is row 17; without sources, those '
+             'of the existing set')
     add('--crop_size', type=options.natural_int, metavar='PIXELS',
-        help='side of these files, cut from the sources again; 0: as large as there; --margin 0.4 '
-             'shows the whole head (default: --size)')
-    add('--dropped', metavar='DIR', help='draw what is dropped, a sheet for each reason')
+        help='side length of these files, cut from the sources again; 0: original resolution, for '
+             'the whole head with --margin 0.4 (default: --size)')
+    add('--dropped', metavar='DIR', help='draw what is dropped, one sheet per reason')
 
 
 def add_set_arguments(group):
     add = group.add_argument
-    add('--append', action='store_true', help='add to the set; its rows stay as they are')
+    add('--append', action='store_true', help='add to the set; existing rows stay unchanged')
     add('--drop', type=options.row_numbers, metavar='ROWS', help='remove rows, such as 3,17,20-24')
     add('--review', metavar='PNG', type=options.file_ending('.png'),
-        help='draw the set with row numbers, to see what to --drop')
+        help='draw the set with row numbers, to decide what to --drop')
     add('--characters', action='store_true',
-        help='say who is who: give faces that EfficientNet-Lite0 finds alike a number in the '
-             'column character of X.csv, for --valid_by of train.py; what you write there stays; '
-             'without sources, in the set that is there')
+        help='cluster faces by EfficientNet-Lite0 features and number the clusters in the column '
+             'character of X.csv, for --valid_by of train.py; what you write there stays; without '
+             'sources, in the existing set')
     add('--ratings', metavar='TXT',
-        help='ratings of the set, kept in step: --append adds lines of nan, --drop removes lines')
+        help='ratings of the set to keep in step: --append adds nan lines, --drop removes lines')
 
 
 def parse_args(argv):

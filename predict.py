@@ -23,37 +23,37 @@ def build_parser():
     add('--output', '-o', metavar='TXT', default='pred.txt',
         help='scores, one per line: of each picture, or of the best face of each file, nan if none')
     add('--csv', metavar='CSV', type=options.file_ending('.csv'),
-        help='a table of rank, score and source, best first (default for files: beside --output)')
-    add_scoring_arguments(parser.add_argument_group('how to score'))
-    add_set_arguments(parser.add_argument_group('with X.npy'))
-    add_file_arguments(parser.add_argument_group('with pictures, videos and folders'))
-    add_use_arguments(parser.add_argument_group('what to do with the files'))
+        help='table of rank, score and source, best first (default for files: beside --output)')
+    add_scoring_arguments(parser.add_argument_group('scoring'))
+    add_set_arguments(parser.add_argument_group('for X.npy'))
+    add_file_arguments(parser.add_argument_group('for pictures, videos and folders'))
+    add_use_arguments(parser.add_argument_group('using the ranking'))
     return parser
 
 
 def add_scoring_arguments(group):
     add = group.add_argument
     add('--ensemble', metavar='PKL', nargs='+', default=[],
-        help='more models; a score is the mean of the scores that all of them give')
+        help='more models; a score is the mean over all models')
     add('--pretrained', metavar='ONNX', nargs='+', default=[],
-        help='networks of train.py --pretrained, if they are not beside the models')
+        help='networks used with train.py --pretrained, if they are not beside the models')
     add('--mirror', action='store_true',
-        help='score each picture and its mirror image, and take the mean')
+        help='average the scores of each picture and its mirror image')
     add('--image_scale', metavar='F', type=options.positive_float,
-        help="what pixel values are multiplied by (default: as in training; if unknown, 1/255)")
+        help='factor applied to pixel values (default: as in training; if unknown, 1/255)')
     add('--batchsize', '-b', metavar='N', type=options.positive_int, default=64,
-        help='pictures to score at a time')
+        help='pictures per batch')
     options.add_device_arguments(group)
 
 
 def add_set_arguments(group):
     add = group.add_argument
     add('--features', metavar='NPY',
-        help='further numbers about each picture, N x D, if the model was trained with them')
+        help='additional features of each picture, N x D, if the model was trained with them')
     add('--ratings', metavar='TXT',
-        help='your own ratings of the pictures: prints how well the scores agree with them')
+        help='your own ratings of the pictures; print how well the scores agree with them')
     add('--ndcg_k', metavar='K', type=options.positive_int, default=100,
-        help='positions that NDCG counts')
+        help='top positions that count for NDCG@K')
     add('--strip', metavar='PNG', type=options.file_ending('.png'),
         help='draw the pictures from best to worst')
     add('--strip_n', metavar='N', type=options.positive_int, default=200,
@@ -67,31 +67,33 @@ def add_set_arguments(group):
 def add_file_arguments(group):
     cut = group.add_mutually_exclusive_group()
     cut.add_argument('--whole', action='store_true',
-                     help='if the model does not say so: it was trained on whole pictures')
+                     help='the model was trained on whole pictures; only needed if the model does '
+                          'not say so')
     cut.add_argument('--margin', type=options.natural_float, metavar='M',
-                     help='if the model does not say so: it was trained on faces with this '
-                          '--margin of crop_faces.py')
+                     help='the model was trained on faces cropped with this --margin of '
+                          'crop_faces.py; only needed if the model does not say so')
 
 
 def add_use_arguments(group):
     add = group.add_argument
     add('--gallery', metavar='DIR', help='make a web page of all pictures, best first')
     add('--keep', type=options.ratio, metavar='P',
-        help='print the score from which on you would give 4 stars or more to this share of the '
-             'pictures, such as 0.8')
+        help='print the score threshold above which you would give 4 stars or more to this '
+             'fraction of the pictures, such as 0.8')
     add('--xmp', action='store_true',
-        help='write stars into XMP sidecars (name.jpg.xmp); those that a person gave stay')
+        help='write stars to XMP sidecars (name.jpg.xmp); ratings given by a person are kept')
     add('--sort_into', metavar='DIR',
-        help='link the files into the folders 1-star to 5-star of DIR, which must be new or empty')
+        help='link the files into folders 1-star to 5-star in DIR, which must be new or empty')
     add('--by_rank', action='store_true',
-        help='with --sort_into: no folders by stars, but names by rank, such as 0001_name.jpg')
+        help='with --sort_into: name files by rank, such as 0001_name.jpg, instead of sorting them '
+             'into star folders')
     group.set_defaults(way='link')
     ways = group.add_mutually_exclusive_group()
     for way in 'copy', 'move':
         ways.add_argument(f'--{way}', dest='way', action='store_const', const=way,
                           default=argparse.SUPPRESS, help=f'with --sort_into: {way} the files')
     add('--undo_move', metavar='DIR', action=UndoMove,
-        help='move the files in DIR back to where --move took them from, and end')
+        help='move the files in DIR back to where --move took them from, and exit')
 
 
 class UndoMove(argparse.Action):

@@ -23,25 +23,25 @@ def build_parser():
     parser.add_argument('--pairs', action='store_true',
                         help='compare two pictures at a time instead')
     parser.add_argument('--model', metavar='PKL',
-                        help='a trained model that helps to choose what to rate next')
+                        help='a trained model that helps choose what to rate next')
     parser.add_argument('--clicks', metavar='CSV',
-                        help='do not open the page: compute ratings from how often pictures were '
-                             'clicked, a table of picture, impressions, clicks and, if known, '
-                             'position')
+                        help='do not open the page: compute ratings from click statistics, a table '
+                             'with columns picture, impressions, clicks and, if known, position')
     parser.add_argument('--from_xmp', action='store_true',
-                        help='first take the stars of digiKam, darktable or Lightroom, in XMP '
-                             'sidecars (name.jpg.xmp) or in the pictures, for those not rated yet')
+                        help='first import the star ratings of digiKam, darktable or Lightroom for '
+                             'pictures not rated yet, from XMP sidecars (name.jpg.xmp) or the '
+                             'pictures themselves')
     parser.add_argument('--force', action='store_true',
-                        help='let --clicks replace a file of ratings')
+                        help='let --clicks overwrite an existing ratings file')
     parser.add_argument('--port', type=options.int_from(0, 65535), default=0, metavar='N',
                         help='port of the page; 0 takes a free one')
     parser.add_argument('--share', nargs='?', const='', metavar='ADDRESS',
-                        help='serve the page to the local network, too, to rate on a phone; '
-                             "ADDRESS is this machine's, if it has several")
+                        help='also serve the page on the local network, to rate on a phone; '
+                             "ADDRESS: this machine's address, if it has several")
     parser.add_argument('--no_browser', action='store_true',
                         help='only print the address of the page')
     parser.add_argument('--seed', type=options.seed, default=0, metavar='N',
-                        help='seed of the order of the pictures')
+                        help='random seed of the picture order')
     return parser
 
 

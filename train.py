@@ -22,13 +22,13 @@ def build_parser():
         help='scores of the training pictures, one per line')
     add('--output_model', '-om', default='model.pkl', metavar='PKL', help='the trained model')
     add('--from_xmp', action='store_true',
-        help='take the stars of digiKam, darktable or Lightroom, too, in XMP sidecars '
-             '(name.jpg.xmp) or in the pictures; ratings of rank_file, if it exists, go first')
-    add('--features', metavar='NPY', help='further numbers about each picture, N x D')
+        help='also use the star ratings of digiKam, darktable or Lightroom, from XMP sidecars '
+             '(name.jpg.xmp) or the pictures themselves; rank_file, if it exists, takes precedence')
+    add('--features', metavar='NPY', help='additional features of each picture, N x D')
     add('--out', '-o', default='result', metavar='DIR', help='folder for log, plots, snapshot')
-    add_learning_arguments(parser.add_argument_group('how to learn'))
-    add_start_arguments(parser.add_argument_group('what to start from'))
-    add_validation_arguments(parser.add_argument_group('what to see'))
+    add_learning_arguments(parser.add_argument_group('training'))
+    add_start_arguments(parser.add_argument_group('initialization'))
+    add_validation_arguments(parser.add_argument_group('validation and output'))
     return parser
 
 
@@ -36,70 +36,71 @@ def add_learning_arguments(group):
     add = group.add_argument
     add('--arch', choices=['cnn', 'deep', 'pretrained'],
         help="the network (default: cnn, the article's, or that of --initmodel); pretrained: a "
-             'linear layer on EfficientNet-Lite0, solved exactly in seconds, so options about '
-             'steps do not apply')
+             'linear layer on EfficientNet-Lite0 features, solved exactly in seconds; options '
+             'about steps do not apply')
     add('--pretrained', metavar='ONNX',
-        help='--arch pretrained with a network of your own instead, such as the picture part of '
-             'CLIP, SigLIP or DINOv2, or a tagger; needs onnxruntime')
+        help='--arch pretrained with another network instead, such as the image encoder of CLIP, '
+             'SigLIP or DINOv2, or a tagger; needs onnxruntime')
     add('--pretrained_size', metavar='N', type=options.positive_int,
-        help='side of its pictures in pixels (default: as its file says, or 224)')
-    for name, text in ('mean', 'subtracted from'), ('deviation', 'divided by'):
+        help='side of its input in pixels (default: as its file says, or 224)')
+    for name, text in ('mean', 'subtracted from'), ('deviation', 'dividing'):
         add(f'--pretrained_{name}', metavar='F', nargs=3, type=float,
-            help=f'of red, green and blue, from 0 to 1: {text} its pixels (default: as its file '
-                 "says, or ImageNet's)")
+            help=f'{name} of red, green and blue, from 0 to 1, {text} its pixels (default: as its '
+                 "file says, or ImageNet's)")
     add('--image_scale', type=options.positive_float, metavar='F',
-        help='what pixel values are multiplied by (default: 1/255, or as in --initmodel)')
+        help='factor applied to pixel values (default: 1/255, or as in --initmodel)')
     add('--n_iter', type=options.positive_int, default=1000, metavar='N', help='training steps')
     add('--batchsize', '-b', type=options.int_from(2, 1000), default=32, metavar='N',
-        help='pictures per step, which learns from all their pairs; 2 is one pair, as in the '
+        help='pictures per batch; a step learns from all their pairs; 2 is one pair, as in the '
              'article')
     add('--loss', choices=['ranknet', 'magnitude'], default='ranknet',
-        help="the article's, or one that also learns how far apart ratings are: for many ratings "
-             'in fine steps')
+        help="ranknet: the article's; magnitude: also learns how far apart ratings are, for many "
+             'ratings on a fine scale')
     add('--schedule', choices=['linear', 'constant'], default='linear',
-        help='whether the learning rate falls to 0 or stays')
+        help='learning rate: decays linearly to 0, or stays constant')
     add('--augment', type=options.strength, default='1', metavar='STRENGTH',
-        help='how much pictures are varied, 0 to 5; 0: not at all')
+        help='strength of data augmentation, 0 to 5; 0: none')
     add('--no_mirror', action='store_true', help='do not mirror pictures')
     add('--seed', type=options.seed, default=0, metavar='N',
-        help='seed of everything random: the same on the same machine gives the same model')
+        help='random seed; the same seed on the same machine gives the same model')
     options.add_device_arguments(group)
     add('--communicator', default='naive',
         choices=['naive', 'flat', 'non_cuda_aware', 'pure_nccl'],
-        help='how the processes of mpiexec exchange gradients, by the names of ChainerMN; naive is '
-             'for the CPU')
+        help='ChainerMN communicator through which the processes of mpiexec exchange gradients; '
+             'naive is for the CPU')
 
 
 def add_start_arguments(group):
     start = group.add_mutually_exclusive_group()
     start.add_argument('--initmodel', metavar='MODEL',
-                       help="a trained model: another person's, or of another series")
+                       help="a trained model to start from: another person's, or another series'")
     start.add_argument('--unrated', metavar='NPY', nargs='+',
-                       help='more pictures of this kind; first learn what they all look like')
+                       help='more pictures of this kind, for self-supervised pretraining')
     group.add_argument('--freeze', action='store_true',
                        help='with --initmodel or --unrated: train only the last two layers')
     group.add_argument('--resume', '-r', metavar='SNAPSHOT',
-                       help='go on from a snapshot that an interrupted run has left in --out')
+                       help='continue from a snapshot that an interrupted run left in --out')
 
 
 def add_validation_arguments(group):
     add = group.add_argument
     add('--monitor_step', type=options.positive_int, default=100, metavar='N',
-        help='steps between two lines of output')
+        help='training steps between lines of output')
     add('--ndcg_k', type=options.positive_int, default=100, metavar='K',
-        help='positions that NDCG counts')
+        help='top positions that count for NDCG@K')
     add('--valid_features', metavar='NPY', help='features of the pictures of --valid')
     add('--patience', type=options.positive_int, metavar='N',
-        help='stop after N lines of output without a better one')
+        help='early stopping: stop after N lines of output without improvement')
     held_out = group.add_mutually_exclusive_group()
     held_out.add_argument('--valid', nargs=2, metavar=('X_NPY', 'RATINGS'),
-                          help='rated pictures to validate with')
+                          help='pictures and their ratings to validate on')
     held_out.add_argument('--valid_ratio', type=options.ratio, metavar='R',
-                          help='instead: the share of the rated pictures, between 0 and 1, that is '
-                               'held out to validate with')
+                          help='instead: the fraction of the rated pictures, between 0 and 1, to '
+                               'hold out for validation')
     add('--valid_by', metavar='COLUMN',
-        help='column of the table beside the pictures, such as character: --valid_ratio holds out '
-             'all pictures of a character, or none (default: group, a face followed in a scene)')
+        help='column of the table beside the pictures to group by, such as character: '
+             '--valid_ratio holds out all pictures of a character or none (default: group, a face '
+             'tracked through a scene)')
 
 
 REPORT = 'log', 'loss.png', 'ranking.png', 'metrics.csv', 'held_out.png'  # files in --out

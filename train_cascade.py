@@ -24,45 +24,46 @@ from picture_ranknet.faces.training.settings import ENOUGH, Augmentation, Goal, 
 def build_parser():
     parser = options.parser('train_cascade.py', 'Train an LBP cascade for OpenCV.')
     add = parser.add_argument
-    goal, plan = Goal(), Plan()
+    plan = Plan()
+    goal = plan.goal
     add('output', metavar='XML', type=options.file_ending('.xml'),
-        help='the cascade; it is written after each stage, and can be used')
+        help='the cascade; written, and usable, after each stage')
     add('--faces', nargs='+', default=[], metavar='PATH',
         help='pictures of one face each, folders of them, or a table (.csv) of pictures and boxes: '
              'source,x,y,w,h, as crop_faces.py writes it')
     add('--no_faces', nargs='+', required=True, metavar='PATH',
         help='pictures and videos without faces, folders of them, or a table of boxes around all '
-             'faces, which are left out')
+             'faces, which are excluded')
     add('--size', type=options.size_from(9, 64), default='24x24', metavar='WxH',
-        help='the window: the smallest face it finds, in pixels')
+        help='detection window, and the smallest face it finds, in pixels')
     add('--stages', type=options.positive_int, default=plan.stages, metavar='N',
-        help='stages, at most')
+        help='maximum number of stages')
     add('--hit_rate', type=options.ratio, default=goal.hit_rate, metavar='R',
-        help='share of the faces that passes a stage, at least')
+        help='minimum hit rate per stage: the fraction of faces that pass')
     add('--false_alarm', type=options.ratio, default=goal.false_alarm, metavar='R',
-        help='share of other windows that passes a stage, at most')
+        help='maximum false alarm rate per stage: the fraction of other windows that pass')
     add('--weak', type=options.positive_int, default=goal.most, metavar='N',
-        help='weak classifiers in a stage, at most')
+        help='maximum number of weak classifiers per stage')
     add('--features', type=options.ratio, default=goal.share, metavar='R',
-        help='share of the features that each weak classifier chooses from')
+        help='fraction of the features that each weak classifier chooses from')
     add('--pictures', nargs='+', default=[], metavar='TABLE',
-        help='learn the second look, too, from whole pictures: tables (.csv) of boxes around all '
-             'faces in them, source,x,y,w,h; without --faces, that of an output that is there')
+        help='also train the second look, on whole pictures: tables (.csv) of boxes around all '
+             'faces in them, source,x,y,w,h; without --faces, for an existing output')
     add('--batches', type=options.positive_int, default=6000, metavar='N',
-        help='batches to train the second look with')
+        help='number of batches to train the second look on')
     add('--positives', type=options.positive_int, default=plan.positives, metavar='N',
-        help='faces to train a stage with, varied from those given')
+        help='faces per stage, augmented from those given')
     add('--negatives', type=options.int_from(ENOUGH), default=plan.negatives, metavar='N',
-        help='other windows to train a stage with')
+        help='negatives per stage: other windows')
     add('--search', type=options.positive_float, default=plan.search, metavar='N',
-        help='windows to search for them before each stage, at most')
-    add_variation_arguments(parser.add_argument_group('how faces are varied'))
+        help='maximum number of windows to search for negatives before each stage')
+    add_variation_arguments(parser.add_argument_group('augmentation of faces'))
     add('--fps', type=options.positive_float, default=plan.fps, metavar='F',
-        help='take F frames of each second of a video')
+        help='use F frames per second of video')
     add('--seed', type=options.seed, default=0, metavar='N',
-        help='the same gives the same cascade')
+        help='random seed; the same seed gives the same cascade')
     add('--resume', action='store_true',
-        help='go on with the stages that are in the output already')
+        help='continue with the stages already in the output')
     add('--force', action='store_true', help='overwrite the output')
     return parser
 
@@ -71,11 +72,11 @@ def add_variation_arguments(group):
     add = group.add_argument
     defaults = Augmentation()
     add('--turn', type=options.natural_float, default=defaults.turn, metavar='DEGREES',
-        help='turn by up to this')
+        help='rotate by up to this')
     add('--shift', type=options.natural_float, default=defaults.shift, metavar='R',
         help='shift by up to this fraction of the side')
     add('--scale', type=options.natural_float, default=defaults.scale, metavar='R',
-        help='shrink and enlarge by up to this fraction')
+        help='scale up or down by up to this fraction')
     add('--light', type=options.natural_float, default=defaults.light, metavar='R',
         help='vary contrast and brightness by up to this fraction')
     add('--no_mirror', action='store_true', help='do not mirror')

@@ -34,8 +34,13 @@ class Choice(NamedTuple):
     prior: float
 
 
+def products(features: Sequence, n: int) -> list:
+    """The products of the features of ``n`` rows with each other, ``(n, n)`` for each group."""
+    return [h @ h.T for h in (f(np.arange(n)) for f in features)]
+
+
 def learn(features: Sequence, ratings: np.ndarray, choices: Sequence, groups: Sequence = None,
-          seed: int = 0) -> list:
+          seed: int = 0, kernels: list = None) -> list:
     """Learn linear weights of each group of features.
 
     Args:
@@ -46,15 +51,17 @@ def learn(features: Sequence, ratings: np.ndarray, choices: Sequence, groups: Se
         groups: Which pictures show the same: they are left out together.
             ``None``: those whose features are much alike.
         seed: Of the ratings that are drawn where there are too many.
+        kernels: The :func:`products`, if they are known, of up to
+            ``MOST_COMPARED`` ratings.
 
     Returns:
         list: Weights of each group, shape ``(D,)``.
     """
     n = len(ratings)
     if n <= MOST_COMPARED:
-        known = [f(np.arange(n)) for f in features]
-        variances, dual = learn_of_kernels([h @ h.T for h in known], ratings, choices, groups)
-        return [variance * (dual @ h) for variance, h in zip(variances, known)]
+        variances, dual = learn_of_kernels(kernels or products(features, n), ratings, choices,
+                                           groups)
+        return [variance * (dual @ f(np.arange(n))) for variance, f in zip(variances, features)]
     if n > MOST_RATINGS:
         some = np.sort(np.random.default_rng(seed).permutation(n)[:MOST_RATINGS])
         return learn([lambda rows, f=f: f(some[rows]) for f in features], ratings[some], choices,

@@ -15,7 +15,7 @@ from picture_ranknet.pictures import strips
 from picture_ranknet.storage import arrays, tables
 from picture_ranknet.text import count
 
-STRIP_N = 200        # held-out pictures drawn, the best
+STRIP_N = 100        # held-out pictures drawn, the best
 FEWEST = 20          # held-out pictures; intervals from fewer are too short
 UNSURE = .1          # half the width of the interval of a pair accuracy that says little
 OVERFIT = .15        # by how much pair accuracy in training exceeds that of held-out pictures

@@ -123,7 +123,7 @@ def test_what_is_rated_otherwise_than_expected_comes_first(open_page):
 
 def test_near_duplicates_are_rated_together(open_page):
     page, session = open_page(twins=[(3, 17), (9, 17)])
-    while session._taste is None:
+    while not len(session.looked_at()):
         page.wait_for_timeout(50)
     open_list(page)
     page.select_option('#filter', 'twins')
