@@ -1,4 +1,5 @@
 """A whole training run: reads the files, trains a model, writes it and what it scores."""
+import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Optional
@@ -6,12 +7,14 @@ from typing import NamedTuple, Optional
 import numpy as np
 
 import net
-from picture_ranknet.learning import loop, monitor, pretext, rated, report, start, taste
+from picture_ranknet.learning import loop, monitor, pretext, rated, report, snapshots, start, taste
 from picture_ranknet.learning.recipe import Recipe
 from picture_ranknet.machine import ranks
 from picture_ranknet.models import brought, model_file, networks, scoring, wanted
-from picture_ranknet.storage import picture_set, ratings_txt
+from picture_ranknet.storage import atomic, picture_set, ratings_txt, tables
 from picture_ranknet.storage.arrays import RatedPictures
+
+REPORT = 'log', 'loss.png', 'ranking.png', 'metrics.csv', 'held_out.png'
 
 
 class Files(NamedTuple):
@@ -87,6 +90,31 @@ def run(files: Files, begin: Start, recipe: Recipe, outputs: Outputs, monitor_st
     Raises:
         InputError: If a file is missing or wrong, or they do not fit together.
     """
+    check_files(files, begin, outputs)
+    with snapshots.keeping_others_out(outputs.report):
+        return _run(files, begin, recipe, outputs, monitor_step, k, device, communicator, note,
+                    say, progress)
+
+
+def check_files(files: Files, begin: Start, outputs: Outputs) -> None:
+    """Refuse outputs that are inputs, or the same file, before anything is read.
+
+    Raises:
+        InputError: If they are; the message names the options of ``train.py``.
+    """
+    report_files = [os.path.join(outputs.report, name)
+                    for name in REPORT if os.path.isdir(outputs.report)]
+    valid_pictures, valid_ratings, valid_features = files.valid or (None, None, None)
+    atomic.check_outputs(
+        {'--output_pred': outputs.scores, '--output_model': outputs.model, '--out': report_files},
+        {'X_train_npy': files.pictures, 'its table': tables.table_path(files.pictures),
+         'rank_file': files.ratings, '--features': files.features, '--initmodel': begin.model,
+         '--unrated': begin.unrated, '--resume': begin.snapshot, '--pretrained': begin.network,
+         '--valid': valid_pictures, 'the ratings of --valid': valid_ratings,
+         '--valid_features': valid_features})
+
+
+def _run(files, begin, recipe, outputs, monitor_step, k, device, communicator, note, say, progress):
     np.random.seed(recipe.seed)  # initial weights follow from it
     network = begin.network and brought.open_network(
         begin.network, wanted.asked(*begin.network_input), note)
