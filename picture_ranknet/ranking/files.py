@@ -1,4 +1,4 @@
-"""Scores files with trained models: prepares what is new, scores, says where each picture is."""
+"""Scores files with trained models: prepares new ones, scores them, and locates each picture."""
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ from picture_ranknet.text import adding_up, count, silent
 
 
 class Outputs(NamedTuple):
-    """What is written.
+    """Paths of the outputs.
 
     Attributes:
         scores: A score for each file.
@@ -36,7 +36,7 @@ class Outputs(NamedTuple):
         """The outputs beside the scores: ``pred.csv`` and ``pred.library`` for ``pred.txt``.
 
         Raises:
-            InputError: If the table is not said, and a set has one of this name.
+            InputError: If no table is given, and a set has one of this name.
         """
         root = os.path.splitext(scores)[0]
         if not table and os.path.exists(root + '.npy'):
@@ -54,7 +54,7 @@ class Scored(NamedTuple):
             ``nan`` where there is none.
         items: Their pictures, best first.
         X: The pictures of the library, shape ``(N, 3, H, W)``.
-        missing: How many files have no score, and why; empty if all have one.
+        missing: In words, how many files have no score, and why; may be empty.
     """
 
     files: Files
@@ -72,24 +72,24 @@ def rank(model_paths: Sequence[str], sources: Sequence[str], scores_path: str,
          note: Callable[[str], object] = silent, say: Callable[[str], object] = silent,
          preparing: Callable[[int, int], object] = silent,
          scored: Callable[[int, int], object] = silent) -> tuple:
-    """Score pictures, videos and folders of them, and write and say how they rank.
+    """Score pictures, videos and folders of them; write and report their ranking.
 
     Args:
-        model_paths: The score is the mean of theirs.
+        model_paths: The score is the mean over these models.
         sources: Files and folders.
         scores_path, table_path: See :meth:`Outputs.beside`.
-        device, image_scale, network_paths: Of
+        device, image_scale, network_paths: As for
             :func:`~picture_ranknet.ranking.models.load_models`.
-        whole, margin: Of :func:`~picture_ranknet.ranking.library.preparation_of`.
-        leave_out: Files and folders that are not to be scored, besides the
-            models and the outputs.
-        batchsize, mirror, preparing, scored: Of :func:`score_files`.
-        share, needing_stars: Of :mod:`~picture_ranknet.ranking.marks`.
+        whole, margin: As for :func:`~picture_ranknet.ranking.library.preparation_of`.
+        leave_out: Files and folders not to score, besides the models and the
+            outputs.
+        batchsize, mirror, preparing, scored: As for :func:`score_files`.
+        share, needing_stars: See :mod:`~picture_ranknet.ranking.marks`.
         note: Called with a line for the user.
         say: Called with each line of the result.
 
     Returns:
-        tuple: A :class:`Scored`, and the person's scale, if the model knows it.
+        tuple: A :class:`Scored`, and the person's scale, if the model has it.
 
     Raises:
         InputError: If there is nothing to score, or a model does not fit.
@@ -116,15 +116,15 @@ def rank(model_paths: Sequence[str], sources: Sequence[str], scores_path: str,
 def check_alone() -> None:
     """Raise :class:`InputError` in one of several processes of ``mpiexec``."""
     if ranks.size() > 1:
-        raise InputError('predict.py: prepares files with all cores of one process; leave out '
-                         'mpiexec')
+        raise InputError('predict.py: prepares files in one process on all cores; start it '
+                         'without mpiexec')
 
 
 def find(sources: Sequence[str], leave_out: Sequence[Optional[str]] = ()) -> tuple:
     """List the files to score, each once.
 
     Args:
-        sources, leave_out: As of :func:`~picture_ranknet.pictures.sources.find_sources`.
+        sources, leave_out: As for :func:`~picture_ranknet.pictures.sources.find_sources`.
 
     Returns:
         tuple: The paths, and the number of other files in the folders.
@@ -142,12 +142,12 @@ def score_files(paths: Sequence[str], loaded: Sequence, folder: str, preparation
 
     Args:
         paths: The files, as :func:`find` lists them.
-        loaded: Models; the score is the mean of theirs; for square pictures of one size.
+        loaded: Models for square pictures of one size; the score is their mean.
         folder: The library, see :class:`~picture_ranknet.ranking.library.Library`.
-        preparation: How the models' pictures were cut.
-        batchsize, mirror: As of :func:`~picture_ranknet.models.inference.score`.
+        preparation: How the models' pictures were cropped.
+        batchsize, mirror: As for :func:`~picture_ranknet.models.inference.score`.
         note: Called with a line for the user.
-        preparing, scored: Called with how much is done and how much there is.
+        preparing, scored: Called with the amount done and the total.
 
     Raises:
         InputError: If there is nothing to score.
@@ -159,7 +159,7 @@ def score_files(paths: Sequence[str], loaded: Sequence, folder: str, preparation
         if not any(files.rows):
             raise InputError(f'nothing to score: {missing}')
         X = arrays.read_pictures(library.pictures_path)
-        scores = scoring.score_set(  # of all: what it sees is kept
+        scores = scoring.score_set(  # of the whole library: features are cached
             scoring.Ensemble(loaded), X, library.pictures_path, None, batchsize, mirror,
             adding_up(scored, len(X) * len(loaded)))
         ranked = items.of_files(files, library.pictures_path, scores)
@@ -172,12 +172,12 @@ def write(outputs: Outputs, ranked: Scored, scale: Optional[Scale] = None,
     """Write the scores of files, and the table of their pictures.
 
     Args:
-        outputs: Where to.
-        ranked: Of :func:`score_files`.
-        scale: The person's, for stars and probabilities in the table.
+        outputs: Where to write.
+        ranked: From :func:`score_files`.
+        scale: The person's scale, for stars and probabilities in the table.
         share: What to keep, see :func:`~picture_ranknet.ranking.marks.find_threshold`.
         note: Called with a line if all scores are the same.
-        say: Called with a line on what is kept.
+        say: Called with a line about what is kept.
     """
     scores = np.array([item.score for item in ranked.items])
     scoring.warn_if_collapsed(scores, note)
@@ -188,11 +188,11 @@ def write(outputs: Outputs, ranked: Scored, scale: Optional[Scale] = None,
 
 
 def describe(outputs: Outputs, ranked: Scored, preparation: Preparation, seconds: float) -> list:
-    """Lines on what was scored.
+    """Lines about what was scored.
 
     Args:
         outputs: Where it was written.
-        ranked: Of :func:`score_files`.
+        ranked: From :func:`score_files`.
         preparation: Whether the pictures are faces.
         seconds: How long it took.
     """
