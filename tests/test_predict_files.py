@@ -229,7 +229,7 @@ def test_stars_go_into_sidecars_but_never_over_a_persons(run, folder):
                    encoding='utf-8')
     before = own.read_bytes()
     done = run('predict.py', 'model.pkl', 'in', '--xmp')
-    assert '6 sidecars written, 1 rated by a person left as they are' in done.stdout
+    assert '6 sidecars written, 1 rated by a person left unchanged' in done.stdout
     assert own.read_bytes() == before
     stars = {row['source'].lstrip("'"): int(row['stars']) for row in table(folder / 'pred.csv')}
     assert sidecars.read(str(folder / 'in' / '10.png.xmp')) == (stars['in/10.png'], True)

@@ -61,7 +61,7 @@ def _check_pictures(path, shape, dtype):
     if dtype.hasobject:
         raise wrong('Python objects', 'save numbers: numpy.stack(pictures)')
     if len(shape) == 3:
-        raise wrong(came, 'a single picture needs a first axis of length 1, gray ones need 3 '
+        raise wrong(came, 'a single picture needs a first axis of length 1, grey ones need 3 '
                           'channels')
     if len(shape) != 4:
         raise wrong(came, 'crop_faces.py makes such a file')
