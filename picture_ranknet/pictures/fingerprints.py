@@ -1,4 +1,4 @@
-"""Perceptual hashes and colours of pictures, to find the same one again."""
+"""Perceptual hashes and colours of pictures, to recognise duplicates."""
 from collections.abc import Iterable
 
 import numpy as np
@@ -6,14 +6,14 @@ import numpy as np
 from picture_ranknet.machine.opencv import cv2
 from picture_ranknet.pictures.hashing import HASH_SIZE, perceptual_hash
 
-COLOURS = 4        # colours are compared at COLOURS x COLOURS places
-SAME_COLOUR = 30   # mean difference in grey levels above which colours are not the same
+COLOURS = 4        # colours are compared on a grid of COLOURS x COLOURS
+SAME_COLOUR = 30   # mean difference, in levels of 255, up to which colours are the same
 BITS_OF = np.array([bin(number).count('1') for number in range(2 ** 16)], np.uint8)
 
 
 class Fingerprints:
 
-    """Fingerprints of pictures, by their rows.
+    """Fingerprints of pictures, by row.
 
     Args:
         pictures: Each CHW, RGB, ``uint8``.
@@ -30,11 +30,11 @@ class Fingerprints:
         self.colours = np.float32(colours).reshape(-1, 3 * COLOURS * COLOURS)  # (N, 48)
 
     def distance(self, row: int, others: np.ndarray) -> np.ndarray:
-        """In how many bits the hash of ``row`` differs from those of other rows."""
+        """Hamming distances between the hash of ``row`` and those of other rows."""
         return BITS_OF[self.hashes[others] ^ self.hashes[row]].sum(axis=1)
 
     def twins_of(self, row: int, others: np.ndarray, bits: int) -> np.ndarray:
-        """Those of the other rows that show the same as ``row``: at most ``bits`` bits apart."""
+        """The other rows that are duplicates of ``row``: at most ``bits`` bits apart."""
         alike = others[self.distance(row, others) <= bits]
         difference = np.abs(self.colours[alike] - self.colours[row]).mean(axis=1)
         return alike[difference <= SAME_COLOUR]

@@ -1,11 +1,11 @@
-"""Perceptual hashes, by which the same picture is found again."""
+"""Perceptual hashes, to recognise the same picture."""
 import numpy as np
 from PIL import Image
 
 from picture_ranknet.machine.opencv import cv2
 
-HASH_SIZE = 12    # a hash has so many bits, squared
-OVERSAMPLING = 4  # times as many pixels to a side as bits
+HASH_SIZE = 12    # a hash has HASH_SIZE x HASH_SIZE bits
+OVERSAMPLING = 4  # pixels per bit, on each side
 
 
 def perceptual_hash(img: np.ndarray, size: int = HASH_SIZE) -> np.ndarray:
@@ -15,7 +15,7 @@ def perceptual_hash(img: np.ndarray, size: int = HASH_SIZE) -> np.ndarray:
 
     Args:
         img (numpy.ndarray): HWC, RGB, ``uint8``.
-        size (int): Frequencies to each side.
+        size (int): Frequencies per axis.
 
     Returns:
         numpy.ndarray: bool, shape ``(size * size,)``.
@@ -27,6 +27,6 @@ def perceptual_hash(img: np.ndarray, size: int = HASH_SIZE) -> np.ndarray:
     grey = Image.fromarray(np.ascontiguousarray(img)).convert('L').resize(
         (side, side), Image.Resampling.LANCZOS)
     low = cv2.dct(np.asarray(grey, np.float64))[:size, :size]
-    low[0] *= 2 ** .5     # a plain cosine transform, in which the mean of the picture
-    low[:, 0] *= 2 ** .5  # counts for more than in OpenCV's orthonormal one
+    low[0] *= 2 ** .5     # an unnormalised DCT, in which the mean of the picture
+    low[:, 0] *= 2 ** .5  # has more weight than in OpenCV's orthonormal one
     return (low > np.median(low)).ravel()
