@@ -74,8 +74,8 @@ def find_faces(paths: list[str], folder: str, *, search: Optional[Search] = None
                fps: float = FPS, every: Optional[int] = None, skip_still: bool = True,
                max_pixels: int = limits.MAX_PIXELS, resume: bool = False,
                n_files: Optional[float] = None,
-               note: Callable[[str], None] = lambda line: None,
-               progress: Callable[[int, int], None] = lambda done, total: None) -> Found:
+               note: Callable[[str], None] = silent,
+               progress: Callable[[int, int], None] = silent) -> Found:
     """Find the faces in videos and pictures, and store their crops on disk.
 
     Args:
@@ -196,7 +196,7 @@ def crop_box(img: np.ndarray, box: tuple, size: int, margin: float = 0) -> np.nd
     return crop[:, :, ::-1].transpose(2, 0, 1)  # HWC -> CHW, BGR -> RGB
 
 
-def gather(found: Found, note: Callable[[str], None] = lambda line: None) -> Optional[Found]:
+def gather(found: Found, note: Callable[[str], None] = silent) -> Optional[Found]:
     """Put together what all processes have found, so that the first can choose from it.
 
     All processes must call this; alone, a process has everything already.
