@@ -25,7 +25,7 @@ from picture_ranknet.machine import ranks
 from picture_ranknet.machine.opencv import cv2
 from picture_ranknet.pictures import frames, limits, sources
 from picture_ranknet.pictures.cuts import with_margin
-from picture_ranknet.pictures.fingerprints import Fingerprints
+from picture_ranknet.pictures.near_duplicates import NearDuplicates
 from picture_ranknet.pictures.sharpness import measure_sharpness
 from picture_ranknet.storage import arrays, picture_set
 from picture_ranknet.storage.picture_set import FACE, PICTURE, Preparation
@@ -277,9 +277,9 @@ def choose_faces(found: Found, rules: Optional[Rules] = None,
     rules = rules or Rules()
     with found.clock('choosing'):
         tracks = link(faces)
-        fingerprints = Fingerprints(itertools.chain(
+        near_duplicates = NearDuplicates(itertools.chain(
             existing.pictures(), arrays.walk(found.store.crops())))
-        reasons = choose(faces, tracks, fingerprints, rules, len(existing.X))
+        reasons = choose(faces, tracks, near_duplicates, rules, len(existing.X))
         if rules.most:
             reasons = thin_out(faces, reasons, found.store.crops(), rules.most, existing.X, note,
                                progress)
