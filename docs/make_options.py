@@ -8,7 +8,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 COMMANDS = 'crop_faces', 'rate', 'train', 'predict', 'train_cascade'
 HEAD = """# Options
 
-Written from the parsers by `python docs/make_options.py`; `python train.py --help` shows the same.
+Generated from the parsers by `python docs/make_options.py`; `--help` of a command shows the same.
 """
 
 

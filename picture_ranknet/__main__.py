@@ -4,6 +4,7 @@
 """
 import importlib
 import sys
+from typing import Optional
 
 COMMANDS = {
     'crop': ('crop_faces', 'crop the faces in videos and pictures'),
@@ -14,12 +15,12 @@ COMMANDS = {
 USAGE = f'usage: picture-ranknet {{{",".join(COMMANDS)}}} ...'
 
 
-def main(argv: list = None) -> None:
+def main(argv: Optional[list[str]] = None) -> None:
     """Run one command.
 
     Args:
-        argv (list of str): Its name, then its options; ``None`` takes them
-            from the command line.
+        argv: Its name, then its options; ``None`` takes them from the command
+            line.
     """
     name, *options = (sys.argv[1:] if argv is None else argv) or ['']
     if name in ('-h', '--help'):

@@ -1,4 +1,4 @@
-"""What messages of all rooms share: how numbers and commands read, and who hears nothing."""
+"""Helpers for the messages of all rooms: numbers, commands, and callables that ignore them."""
 import os
 import shlex
 import subprocess
@@ -14,12 +14,12 @@ CONTROLS = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160
 
 
 def one_line(message: str) -> str:
-    """A message without what the name of a file may do to a terminal: new lines, colours."""
+    """A message with control characters escaped, such as new lines or colours in a file name."""
     return message.translate(CONTROLS)
 
 
 def silent(*_) -> None:
-    """What ``note=`` and ``progress=`` of a room are unless a caller wants to hear."""
+    """The default ``note=`` and ``progress=`` of a room: does nothing."""
 
 
 def no_bar(unit: str, desc: str) -> Callable[[int, int], object]:
@@ -28,7 +28,7 @@ def no_bar(unit: str, desc: str) -> Callable[[int, int], object]:
 
 
 def adding_up(progress: Callable[[int, int], object], total: int) -> Callable[[int], object]:
-    """Of a ``progress=`` that wants how much is done in all, one that takes what was done now."""
+    """Wrap a ``progress=`` that takes a running total in one that takes increments."""
     done = 0
 
     def add(n):
@@ -39,5 +39,5 @@ def adding_up(progress: Callable[[int, int], object], total: int) -> Callable[[i
 
 
 def quote_command(*words: str) -> str:
-    """A command as one pastes it into a terminal."""
+    """A command, quoted for pasting into a terminal."""
     return subprocess.list2cmdline(words) if os.name == 'nt' else shlex.join(words)

@@ -466,7 +466,7 @@ def test_pictures_and_table_are_moved_together_or_not_at_all(crop, tmp_path, mon
     monkeypatch.setattr(os, 'replace', fail)
     _, err, status = crop('a.png', 'b.png', '--no_faces', '--keep_duplicates', '--force')
     assert status == 1 and err.startswith(
-        'crop_faces.py: error: X.npy: No space left on device; make room')
+        'crop_faces.py: error: X.npy: No space left on device; free some space')
     assert before == ((tmp_path / 'X.npy').read_bytes(), (tmp_path / 'X.csv').read_bytes())
 
 

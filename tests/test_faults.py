@@ -95,7 +95,7 @@ def test_a_full_disk_is_reported_with_a_remedy(run, disk, tmp_path):
     before = sorted(os.listdir(disk))
     done = run('crop_faces.py', '../a.png', '--no_faces', '--size', '500', cwd=disk)
     assert error_of(done).endswith(
-        'No space left on device; make room on that disk, or choose another one')
+        'No space left on device; free some space on that disk, or use another one')
     assert before == [name for name in sorted(os.listdir(disk)) if name != 'X.part']
 
 
@@ -140,7 +140,7 @@ def test_a_full_standard_output_is_reported(folder, root):
         done = subprocess.run([sys.executable, str(root / PREDICT[0]), *PREDICT[1:]], cwd=folder,
                               stdout=full, stderr=subprocess.PIPE, text=True)
     assert error_of(done).startswith(
-        'predict.py: error: standard output: No space left on device; make room')
+        'predict.py: error: standard output: No space left on device; free some space')
 
 
 # Memory

@@ -148,9 +148,9 @@ def test_a_library_for_another_model_is_made_anew(run, folder, model):
     model_file.save(folder / 'model.pkl', model)
     done = run('predict.py', 'model.pkl', 'in')
     assert done.returncode == 1
-    assert 'model.pkl: does not say how its pictures were cut' in done.stderr
+    assert 'model.pkl: does not say how its pictures were cropped' in done.stderr
     done = run('predict.py', 'model.pkl', 'in', '--margin', 0)
-    assert 'was prepared for a model of other pictures' in done.stderr
+    assert 'was prepared for a different kind of model' in done.stderr
     done = run('predict.py', 'model.pkl', 'in', '--whole')
     assert done.stdout.startswith('7 pictures in 7 files, 7 of them new')
 
@@ -229,7 +229,7 @@ def test_stars_go_into_sidecars_but_never_over_a_persons(run, folder):
                    encoding='utf-8')
     before = own.read_bytes()
     done = run('predict.py', 'model.pkl', 'in', '--xmp')
-    assert '6 sidecars written, 1 rated by a person left as they are' in done.stdout
+    assert '6 sidecars written, 1 rated by a person left unchanged' in done.stdout
     assert own.read_bytes() == before
     stars = {row['source'].lstrip("'"): int(row['stars']) for row in table(folder / 'pred.csv')}
     assert sidecars.read(str(folder / 'in' / '10.png.xmp')) == (stars['in/10.png'], True)
@@ -264,7 +264,7 @@ def test_a_set_whose_sources_are_there_has_a_gallery_too(run, folder):
     assert list(table(folder / 't.csv')[0])[:5] == ['rank', 'score', 'stars', 'probability', 'row']
     shutil.rmtree(folder / 'in')
     done = run('predict.py', 'model.pkl', 'X.npy', '--gallery', 'out')
-    assert done.returncode == 1 and 'names none that is there' in done.stderr
+    assert done.returncode == 1 and 'names none that exists' in done.stderr
 
 
 def test_train_lets_the_model_remember(run, folder, ratings):

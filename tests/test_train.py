@@ -198,7 +198,7 @@ def interrupted(rated_files, root):
 
 def test_an_interrupted_run_goes_on_as_if_it_had_never_stopped(interrupted, run, rated_files):
     err = interrupted('stdout', 2, '--monitor_step', '5')  # then there is a snapshot
-    found = re.search(r'interrupted at step \d+; to go on, use the same command with '
+    found = re.search(r'interrupted at step \d+; to continue, use the same command with '
                       r'--resume (result/snapshot_iter_(\d+))\n$', err)
     step = int(found[2])
     # More steps are the same run where the learning rate stays.
@@ -219,9 +219,9 @@ def test_an_interruption_before_the_first_snapshot_names_none(interrupted, rated
 def test_a_snapshot_of_another_run_is_refused(run, rated_files):
     run('train.py', 'X.npy', 'ratings.txt', *SHORT)
     for options, words in (
-            (['--n_iter', 9, '--seed', 1], 'is of a run with other --seed'),
-            (['--n_iter', 9, '--valid_ratio', .2], 'is of a run with other pictures'),
-            (['--n_iter', 4], 'is of step 6 already; choose a larger --n_iter than 4')):
+            (['--n_iter', 9, '--seed', 1], 'is from a run with other --seed'),
+            (['--n_iter', 9, '--valid_ratio', .2], 'is from a run with other pictures'),
+            (['--n_iter', 4], 'is already at step 6; choose a larger --n_iter than 4')):
         done = run('train.py', 'X.npy', 'ratings.txt', *SHORT, *options,
                    '-r', 'result/snapshot_iter_6')
         assert done.returncode == 1 and done.stdout == ''
@@ -240,7 +240,7 @@ def test_after_the_last_step_the_results_are_written_again(run, rated_files):
     run('train.py', 'X.npy', 'ratings.txt', *SHORT, '-om', 'first', '-op', 'first.txt')
     done = run('train.py', 'X.npy', 'ratings.txt', *SHORT, '-r', 'result/snapshot_iter_6')
     assert (done.returncode, done.stdout) == (0, '')
-    assert 'is of the last step, only the results are written' in done.stderr
+    assert 'is from the last step, only the results are written' in done.stderr
     assert weights(rated_files / 'model.pkl') == weights(rated_files / 'first')
     assert (rated_files / 'pred.txt').read_bytes() == (rated_files / 'first.txt').read_bytes()
 
@@ -389,7 +389,7 @@ def test_pictures_that_are_held_out_are_not_looked_at(learn, rated_files, pictur
     np.save(rated_files / 'more.npy', pictures[:5] // 2)
     np.save(rated_files / 'F.npy', np.arange(30.)[:, None])
     err = learn('--unrated', 'more.npy', '--valid_ratio', .2, '--features', 'F.npy')
-    assert 'of what 29 pictures look like is learnt' in err  # 24 and 5
+    assert 'of the variance of gradients and colours explained, 29 pictures' in err  # 24 and 5
 
 
 def test_a_model_to_start_from_may_get_features(run, rated_files):
@@ -442,7 +442,7 @@ def test_validation_leaves_its_metrics_and_a_strip(run, rated_files):
     done = run('train.py', 'X.npy', 'ratings.txt', *SHORT, '--valid_ratio', .2,
                '--loss', 'magnitude')
     assert 'held out, 6 pictures, with 95 % intervals: NDCG@100 ' in done.stderr
-    assert 'warning: the held-out pictures are too few to tell' in done.stderr
+    assert 'warning: too few held-out pictures to tell' in done.stderr
     assert {'metrics.csv', 'held_out.png'} <= set(os.listdir(rated_files / 'result'))
 
 

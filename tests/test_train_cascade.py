@@ -206,7 +206,7 @@ def test_pictures_are_not_blamed_for_too_few_negatives(train_here):
 @pytest.mark.parametrize('faces, no_faces, words', [
     (['none'], ['others'], 'none: there is no such file or folder'),
     (['faces'], ['none.csv'], 'none.csv: No such file or directory'),
-    (['faces'], ['empty'], 'empty: there is no picture and no video in it'),
+    (['faces'], ['empty'], 'empty: there are no pictures or videos in it'),
 ])
 def test_what_is_not_there_is_said(train_here, pictures, faces, no_faces, words):
     (pictures / 'empty').mkdir()

@@ -68,7 +68,7 @@ def test_without_such_each_is_held_out_in_turn(capsys):
     run_train()
     out, err = capsys.readouterr()
     assert out.startswith('NDCG@100 | train: ') and ' | valid: ' in out
-    assert 'held out in turn, 50 pictures, with 95 % intervals' in err
+    assert 'cross-validation, 50 pictures, with 95 % intervals' in err
     assert 'overfitting' not in err
     with open('result/metrics.csv', newline='', encoding='utf-8') as f:
         assert {row['pictures'] for row in csv.DictReader(f)} == {'train', 'valid'}

@@ -13,12 +13,12 @@ from picture_ranknet.errors import InputError
 from picture_ranknet.machine import ranks, threads
 from picture_ranknet.text import one_line
 
-# Not every system knows every one of these.
+# Not every system defines all of these.
 REMEDIES = {getattr(errno, name, None): remedy for name, remedy in (
-    ('ENOSPC', '; make room on that disk, or choose another one'),
-    ('EDQUOT', '; your disk quota is used up, make room'),
+    ('ENOSPC', '; free some space on that disk, or use another one'),
+    ('EDQUOT', '; your disk quota is used up; delete some files'),
     ('EFBIG', '; files of this size are not allowed here, see ulimit -f'),
-    ('EROFS', '; choose another disk'))}
+    ('EROFS', '; use another disk'))}
 
 
 def command(main: Callable, is_shared: bool = False) -> Callable:
@@ -29,13 +29,13 @@ def command(main: Callable, is_shared: bool = False) -> Callable:
     Wrong usage ends with 2, by ``argparse``.  A bug keeps its traceback.
 
     Args:
-        main: The command; its result is ignored.
-        is_shared: Whether it can work in several processes of ``mpiexec``;
-            one that fails ends all.
+        main: The command; its return value is ignored.
+        is_shared: Whether it can run in several processes of ``mpiexec``; if
+            one fails, all end.
     """
     @functools.wraps(main)
     def run(argv=None):
-        with contextlib.suppress(AttributeError):  # for names that the terminal cannot show
+        with contextlib.suppress(AttributeError):  # for file names that the terminal cannot show
             sys.stdout.reconfigure(errors='replace')
         received = []
         try:
@@ -51,7 +51,7 @@ def command(main: Callable, is_shared: bool = False) -> Callable:
                     raise KeyboardInterrupt
         except InputError as e:
             _fail(str(e), 1)
-        except BrokenPipeError:  # the reader of our output has gone, as in `... | head`
+        except BrokenPipeError:  # the reader of our output has closed it, as in `... | head`
             _flush_output()
             with ranks.last_word(1):
                 pass
@@ -71,7 +71,7 @@ def command(main: Callable, is_shared: bool = False) -> Callable:
         except Exception:
             if ranks.size() == 1:
                 raise
-            with ranks.last_word(1):  # the others would wait for ever
+            with ranks.last_word(1):  # the others would wait forever
                 traceback.print_exc()
     return run
 
@@ -105,7 +105,7 @@ def _ending_like_ctrl_c(received):
 
 
 def _describe(error):
-    """One line about an error of the operating system: where, what, and what to do."""
+    """One line about an operating system error: where, what, and what to do."""
     can_print = _flush_output()
     where = error.filename
     if not where and not can_print:
@@ -115,7 +115,7 @@ def _describe(error):
 
 
 def _flush_output():
-    """Print what is left of the output; if that fails, drop it and return False."""
+    """Flush the output; if that fails, discard it and return False."""
     try:
         print(end='', flush=True)
     except OSError:
@@ -126,13 +126,13 @@ def _flush_output():
 
 @contextlib.contextmanager
 def _without_scipy():
-    """Let Chainer take SciPy for missing, where something else has installed it.
+    """Hide SciPy from Chainer, where something else has installed it.
 
     No command uses it, and importing it is 0.25 s of the 0.55 s that Chainer takes.
     """
     is_hidden = 'scipy' not in sys.modules
     if is_hidden:
-        sys.modules['scipy'] = None  # as Python has it for what must not be imported
+        sys.modules['scipy'] = None  # makes an import of it fail
     try:
         yield
     finally:

@@ -2,10 +2,14 @@
 import contextlib
 import itertools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Optional
 
 from picture_ranknet.machine import ranks
 from picture_ranknet.text import one_line
+
+if TYPE_CHECKING:
+    import tqdm
 
 _kept = []
 
@@ -13,7 +17,7 @@ _kept = []
 def note(message: str) -> None:
     """Print a line that is not part of a command's result.
 
-    In all processes but the first it is kept for :func:`pass_notes_on`.
+    All processes but the first keep it for :func:`pass_notes_on`.
     """
     message = one_line(message)
     if not ranks.is_first():
@@ -31,7 +35,7 @@ def pass_notes_on() -> None:
     _kept.clear()
 
 
-def progress(total: int, unit: str, desc: str = None):
+def progress(total: int, unit: str, desc: Optional[str] = None) -> 'tqdm.tqdm':
     """A progress bar on a terminal, and nothing where standard error is redirected.
 
     Args:
@@ -40,15 +44,15 @@ def progress(total: int, unit: str, desc: str = None):
         desc: What is being done, such as ``'scoring'``.
 
     Returns:
-        tqdm.tqdm: To be used in a ``with`` statement; ``update(n)`` adds ``n``.
+        For a ``with`` statement; ``update(n)`` adds ``n``.
     """
     import tqdm  # here, so that `--help` does not wait for it
 
     return tqdm.tqdm(total=total, unit=' ' + unit, desc=desc, leave=False, disable=None)
 
 
-def follow(bar) -> Callable[[int, int], None]:
-    """A ``progress=`` for a room, called with how much is done and how much there is in all."""
+def follow(bar: 'tqdm.tqdm') -> Callable[[int, int], None]:
+    """A ``progress=`` callable for a room; it takes the steps done so far and the total."""
     def progress(done, total):
         bar.total = total
         bar.update(done - bar.n)
@@ -56,12 +60,12 @@ def follow(bar) -> Callable[[int, int], None]:
 
 
 @contextlib.contextmanager
-def bars():
-    """Progress bars of a room that does several things, each shown from its first step on.
+def bars() -> Iterator[Callable[[str, str], Callable[[int, int], None]]]:
+    """Progress bars for a room with several tasks; each appears at its first step.
 
     Yields:
         A function of ``unit`` and ``desc``, see :func:`progress`; it returns a
-        ``progress=`` as :func:`follow` does.
+        ``progress=`` callable, as :func:`follow` does.
     """
     with contextlib.ExitStack() as stack:
         def bar_of(unit, desc):

@@ -1,4 +1,4 @@
-"""Option parsers, and ``argparse`` types that check a value and say what is expected."""
+"""Option parsers, and ``argparse`` types that validate a value and say what is expected."""
 import argparse
 import bisect
 import collections.abc
@@ -136,10 +136,10 @@ def file_ending(extension: str) -> Callable[[str], str]:
 def add_device_arguments(parser: argparse.ArgumentParser) -> None:
     """Add ``--device``, its older name ``--gpu``, and ``--threads``."""
     parser.add_argument('--threads', type=positive_int, metavar='N',
-                        help='threads that compute (default: OMP_NUM_THREADS, or one per core)')
+                        help='compute threads (default: OMP_NUM_THREADS, or one per core)')
     group = parser.add_mutually_exclusive_group()
     group.add_argument('--device', '-d', default='-1', metavar='DEVICE',
                        help='Chainer device: -1 or @numpy for the CPU, 0 or @cupy:0 for a GPU')
     group.add_argument('--gpu', '-g', dest='device', type=int, nargs='?', const=0,
                        default=argparse.SUPPRESS, metavar='ID',
-                       help='the same, by the name it has in older Chainer programs')
+                       help='the same as --device, as in older Chainer programs')

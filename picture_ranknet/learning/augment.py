@@ -1,33 +1,33 @@
-"""Random changes to pictures that do not change how a person would rate them."""
+"""Data augmentation: random changes that do not change how a person would rate a picture."""
 import numpy as np
 
 from picture_ranknet.machine.opencv import cv2
 
-TURN = 5         # degrees, to either side
+TURN = 5         # degrees, in either direction
 SHIFT = .05      # as a fraction of the sides
 SCALE = .08      # enlarged or shrunk by up to this fraction
-CONTRAST = .15   # of each picture, changed by up to this fraction
+CONTRAST = .15   # changed by up to this fraction
 BRIGHTNESS = .3  # up to this many standard deviations of a picture's values
-COLOUR = .1      # contrast of each channel, by up to this part
-DRAWN_TO_MIRROR, DRAWN_TO_VARY = 1, 9  # random numbers for each picture
+COLOUR = .1      # contrast of each channel, changed by up to this fraction
+DRAWN_TO_MIRROR, DRAWN_TO_VARY = 1, 9  # random numbers per picture
 
 
 def vary(x: np.ndarray, rng: np.random.Generator, strength: float = 1, mirror: bool = True,
          before: int = 0) -> None:
-    """Turn, shift, scale and mirror pictures at random; vary their light and colours.
+    """Rotate, shift, scale and mirror pictures at random; jitter brightness, contrast and colour.
 
-    Beyond its border a picture is continued by reflection.  Changes of light
-    are relative to mean and standard deviation of a picture, so the range of
-    its values does not matter.
+    Pictures are extended by reflection at their borders.  Colour jitter is
+    relative to a picture's mean and standard deviation, so its range of values
+    does not matter.
 
     Args:
-        x: Pictures, shape ``(B, 3, H, W)``, float32, that lie in memory
-            channel last.  They are changed in place.
+        x: Pictures, shape ``(B, 3, H, W)``, float32, in channels-last memory
+            layout.  They are changed in place.
         rng: Source of random numbers.
         strength: From 0 to 5; 1 suits crops of faces, 0 at most mirrors.
-        mirror: Whether half of the pictures are mirrored.
-        before: How many pictures of the batch are before these, in other
-            processes: the random numbers for them are drawn and dropped.
+        mirror: Whether to mirror half of the pictures.
+        before: How many pictures of the batch precede these, in other
+            processes: random numbers for them are drawn and discarded.
     """
     n_drawn = (DRAWN_TO_MIRROR if mirror else 0) + (DRAWN_TO_VARY if strength else 0)
     rng.random(before * n_drawn)

@@ -1,8 +1,8 @@
-"""Batches of random pictures, each read while the one before is learnt from.
+"""Batches of random pictures, each read while the network trains on the previous one.
 
-A batch follows from the seed and the number of its step alone, so a resumed
-run goes on as if it had never stopped.  Of processes that work together, each
-reads its part of the pictures, and the ratings of all.
+A batch depends only on the seed and its step number, so a resumed run continues
+as if it had never stopped.  Each of several processes reads its part of the
+pictures, and all ratings.
 """
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, Optional
@@ -18,7 +18,7 @@ from picture_ranknet.storage.arrays import RatedPictures
 
 class Batch(NamedTuple):
 
-    """Pictures ``x``, ready for the network, ratings ``t`` and features ``f``, if there are any."""
+    """Pictures ``x``, ready for the network, ratings ``t`` and features ``f``, if any."""
 
     x: np.ndarray
     t: np.ndarray
@@ -26,9 +26,9 @@ class Batch(NamedTuple):
 
 
 def draw(rows: np.ndarray, batchsize: int, seed: int, step: int) -> tuple:
-    """The rows of a step, counted from 1, all different; and a generator for what else is random.
+    """Distinct rows for a step, counted from 1, and a generator for further random numbers.
 
-    Of fewer than ``batchsize`` rows, a batch has all.
+    With fewer than ``batchsize`` rows, a batch has them all.
     """
     rng = np.random.default_rng([seed, step - 1])
     n = min(batchsize, len(rows))
@@ -39,9 +39,9 @@ def batches(pictures: RatedPictures, recipe: Recipe, scale: Callable, first: int
     """The batches of the steps from ``first`` to the last.
 
     Args:
-        pictures: Those to learn from.
+        pictures: Those to train on.
         recipe: How to train.
-        scale: Makes input for the network of pictures: :meth:`net.RankNet.scale`.
+        scale: Turns pictures into network input: :meth:`net.RankNet.scale`.
         first: The first step.
 
     Yields:

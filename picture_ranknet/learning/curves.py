@@ -1,4 +1,4 @@
-"""Training curves: ``loss.png`` and ``ranking.png``.  Blue is training, red is held out."""
+"""Training curves: ``loss.png`` and ``ranking.png``.  Blue is training, red held out."""
 import os
 
 from picture_ranknet.storage import atomic
@@ -20,7 +20,7 @@ def draw(out: str, log: list, k: int, best_step: int = 0) -> None:
     Args:
         out: The folder.
         log: The entries of ``result/log``, in order.
-        k: Of NDCG@k.
+        k: The k of NDCG@k.
         best_step: Marked by a line, if above 0.
     """
     for name, curves, label in (('loss.png', LOSS, 'loss of a pair'),

@@ -1,6 +1,6 @@
-"""Training the head of a model alone, on what its frozen trunk sees of the pictures.
+"""Training only the head of a model, on the features from its frozen trunk.
 
-The trunk looks at each picture once, so this is fast.
+The trunk computes them once per picture, so this is fast.
 """
 from collections.abc import Callable, Iterator
 from typing import Optional
@@ -15,12 +15,12 @@ from picture_ranknet.models import inference
 from picture_ranknet.storage.arrays import RatedPictures
 from picture_ranknet.text import count
 
-MOST_BYTES = 2 * 10 ** 9  # of what the trunk sees of the pictures to learn from
+MOST_BYTES = 2 * 10 ** 9  # of the trunk's features of the training pictures
 
 
 class Head:
 
-    """A model as its head sees it: what the trunk has seen takes the place of pictures."""
+    """The head of a model: takes the trunk's features in place of pictures."""
 
     def __init__(self, model: net.RankNet):
         self.predictor = model.predictor
@@ -34,7 +34,7 @@ class Head:
 
 
 def freeze(model: net.RankNet) -> None:
-    """Let no optimizer change the trunk; call it after the optimizer's ``setup``."""
+    """Freeze the trunk; call this after the optimizer's ``setup``."""
     model.predictor.disable_update()
     for name in 'l1', 'l2', 'features':
         if hasattr(model.predictor, name):
@@ -42,7 +42,7 @@ def freeze(model: net.RankNet) -> None:
 
 
 def look(model: net.RankNet, pictures: RatedPictures) -> RatedPictures:
-    """The rated pictures alone, as the trunk sees them."""
+    """The trunk's features of the rated pictures, in place of the pictures."""
     X, ratings, rows, features = pictures
     return RatedPictures(inference.look(model, X, rows), ratings[rows], np.arange(len(rows)),
                          None if features is None else features[rows])
@@ -50,20 +50,20 @@ def look(model: net.RankNet, pictures: RatedPictures) -> RatedPictures:
 
 def look_to_learn(model: net.RankNet, pictures: RatedPictures, recipe: Recipe,
                   note: Callable[[str], object]) -> tuple:
-    """What the trunk sees of pictures to learn from, and of their mirror images.
+    """The trunk's features of the training pictures and of their mirror images.
 
-    If that would take more than ``MOST_BYTES``, the seed draws as many
-    pictures as fit.
+    If they would take more than ``MOST_BYTES``, as many pictures as fit are
+    drawn at random.
 
     Returns:
-        tuple: Pictures as :func:`look` has them, and an array of their mirror
-        images, in the same order; ``None`` unless the recipe mirrors.
+        tuple: The result of :func:`look`, and an array of the features of the
+        mirror images, in the same order; ``None`` unless the recipe mirrors.
     """
     views = 2 if recipe.mirror else 1
     most = MOST_BYTES // (inference.look(model, pictures.X, pictures.rows[:1]).nbytes * views)
     if len(pictures.rows) > most:
         note(f'--freeze: learns from {most:,} of the {count(len(pictures.rows), "picture")}, drawn '
-             f'at random: what the frozen layers see of more would not fit into '
+             f'at random: the outputs of the frozen layers for more would not fit into '
              f'{MOST_BYTES / 1e9:.0f} GB')
         pictures = sample(pictures, most, recipe.seed)
     seen = look(model, pictures)
@@ -75,7 +75,7 @@ def look_to_learn(model: net.RankNet, pictures: RatedPictures, recipe: Recipe,
 
 def batches_of(seen: RatedPictures, mirrored: Optional[np.ndarray], recipe: Recipe,
                scale: Callable, first: int = 1) -> Iterator:
-    """As :func:`batches.batches`, of what :func:`look_to_learn` returns."""
+    """As :func:`batches.batches`, from the result of :func:`look_to_learn`."""
     def read(step):
         rows, rng = batches.draw(seen.rows, recipe.batchsize, recipe.seed, step)
         part = ranks.part(len(rows))

@@ -1,34 +1,34 @@
-"""RankNet over features that stay as they are: its loss of all pairs, minimised exactly.
+"""Linear RankNet over fixed features: the loss of all pairs, minimised exactly.
 
 Where only a linear layer is learnt, RankNet's loss is convex and needs no
-random steps.  The features come in groups.  How much each group counts, and how
-strongly the layer is regularised, is learnt from the ratings: by how well each
-is predicted when it is left out together with its near-twins, which a Gaussian
-process says in closed form (Rasmussen and Williams, *Gaussian Processes for
-Machine Learning*, 2006, section 5.4.2).  Choices that predict about equally well
-are averaged, and few ratings leave the result near a prior.
+stochastic steps.  The features come in groups.  The weight of each group and
+the strength of regularization are learnt from the ratings by leave-one-out
+cross-validation, where near-duplicates are left out together; for a Gaussian
+process the predictions have a closed form (Rasmussen and Williams, *Gaussian
+Processes for Machine Learning*, 2006, section 5.4.2).  Choices that predict
+about equally well are averaged, and few ratings leave the result near a prior.
 """
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-STRENGTHS = 10. ** np.arange(-1.5, 2.1, .25)  # variance of the noise over that of the scores
+STRENGTHS = 10. ** np.arange(-1.5, 2.1, .25)  # noise variance over the variance of the scores
 USUAL_STRENGTH, SPREAD = 3., 1.  # their prior is log-normal
-LOGIT = 1.2            # a logistic function of this slope is about a normal one
+LOGIT = 1.2            # a logistic function with this slope is close to the normal CDF
 WEIGHT = 1.4           # of a picture's pairs, so that their curvature is that of one rating
-MOST_COMPARED = 1000   # ratings that choose between the groups of features
+MOST_COMPARED = 1000   # ratings used to choose between the groups of features
 MOST_LANDMARKS = 2000  # ratings whose span holds the solution
-MOST_RATINGS = 10 ** 5  # ratings that are learnt from; of more, so many are drawn
+MOST_RATINGS = 10 ** 5  # ratings to learn from; a larger set is subsampled
 MOST_AT_ONCE = 512     # pictures whose features are in memory at once
-ALL_PAIRS = 1500       # pictures up to which all pairs count
-MOST_PAIRS = 2 ** 21   # pairs where not all do, but at least 100 partners a picture
-TWIN = .2              # of the mean squared distance; pictures that are nearer are near-twins
+ALL_PAIRS = 1500       # pictures up to which all pairs are used
+MOST_PAIRS = 2 ** 21   # pairs used otherwise, but at least 100 partners per picture
+NEAR = .2              # of the mean squared distance; closer pictures are near-duplicates
 
 
 class Choice(NamedTuple):
 
-    """Shares of the groups of features, and how likely they are before a rating is seen."""
+    """Weights of the groups of features, which sum to 1, and their prior probability."""
 
     shares: tuple
     prior: float
@@ -47,12 +47,12 @@ def learn(features: Sequence, ratings: np.ndarray, choices: Sequence, groups: Se
         features: A function for each group, which returns the features of some
             rows, shape ``(len(rows), D)``, mean 0 and mean squared norm 1.
         ratings: Shape ``(n,)``, at least two different ones.
-        choices: Among which to weigh; see :class:`Choice`.
-        groups: Which pictures show the same: they are left out together.
-            ``None``: those whose features are much alike.
-        seed: Of the ratings that are drawn where there are too many.
-        kernels: The :func:`products`, if they are known, of up to
-            ``MOST_COMPARED`` ratings.
+        choices: The choices to average over; see :class:`Choice`.
+        groups: A label for each picture; pictures with the same label are left
+            out together.  ``None``: those with very similar features are.
+        seed: For subsampling where there are too many ratings.
+        kernels: The :func:`products` of up to ``MOST_COMPARED`` ratings, if
+            they are known.
 
     Returns:
         list: Weights of each group, shape ``(D,)``.
@@ -84,16 +84,17 @@ def learn(features: Sequence, ratings: np.ndarray, choices: Sequence, groups: Se
 
 def learn_of_kernels(kernels: list, ratings: np.ndarray, choices: Sequence,
                      groups: Sequence = None) -> tuple:
-    """The same for few pictures, by the products of their features.
+    """The same for few pictures, in the dual: from kernel matrices.
 
     Args:
-        kernels: Of each group of features, shape ``(n, n)``, of mean diagonal 1.
-        ratings, choices, groups: As of :func:`learn`.
+        kernels: A kernel matrix for each group of features, shape ``(n, n)``,
+            mean diagonal 1.
+        ratings, choices, groups: As for :func:`learn`.
 
     Returns:
-        tuple: How much each group counts, and ``dual``, shape ``(n,)``.  A
-        picture's score is ``dual`` times its products with these pictures, so
-        weighted, plus a constant.
+        tuple: The variance of each group, and ``dual``, shape ``(n,)``.  A
+        picture's score is ``dual`` times its kernel with these pictures, summed
+        over the groups with their variances, plus a constant.
     """
     variances = weigh_groups(kernels, ratings, _left_out_together(kernels, groups), choices)
     K = sum(variance * kernel for variance, kernel in zip(variances, kernels))
@@ -102,18 +103,18 @@ def learn_of_kernels(kernels: list, ratings: np.ndarray, choices: Sequence,
 
 
 def _left_out_together(kernels, groups):
-    return near_twins(sum(kernels)) if groups is None else _members(groups)
+    return near_duplicates(sum(kernels)) if groups is None else _members(groups)
 
 
 def _span(K):
-    """What makes of products with pictures coordinates in their span, shape ``(n, r)``."""
+    """The map from kernel values with the pictures to coordinates in their span, ``(n, r)``."""
     values, vectors = np.linalg.eigh(K)
     kept = values > 1e-6 * max(values[-1], 1e-9)
     return vectors[:, kept] / np.sqrt(values[kept])
 
 
 def _solve_centred(Z, ratings):
-    """As :func:`solve`, of any ``Z``."""
+    """As :func:`solve`, for any ``Z``."""
     Z = Z - Z.mean(axis=0, dtype=np.float64).astype(Z.dtype)
     values, vectors = np.linalg.eigh((Z.T @ Z).astype(np.float64))
     kept = values > 1e-6 * max(values[-1:], default=0)
@@ -121,11 +122,11 @@ def _solve_centred(Z, ratings):
     return vectors[:, kept] @ solve(Z @ vectors[:, kept], ratings)
 
 
-def near_twins(K: np.ndarray) -> list:
-    """Rows of pictures that are much alike by a kernel, shape ``(n, n)``, or chains of such."""
+def near_duplicates(K: np.ndarray) -> list:
+    """Clusters (single linkage) of near-duplicates by a kernel matrix, shape ``(n, n)``."""
     square = np.diag(K)
     distance = square[:, None] + square - 2 * K
-    near = distance <= TWIN * distance.mean()
+    near = distance <= NEAR * distance.mean()
     np.fill_diagonal(near, True)
     labels = np.arange(len(K))
     while True:
@@ -143,7 +144,7 @@ def _members(labels):
 
 
 def leave_out(K: np.ndarray, y: np.ndarray, members: list) -> np.ndarray:
-    """How badly each strength explains ratings that are left out, with their near-twins.
+    """Leave-one-out error for each strength; near-duplicates are left out together.
 
     Args:
         K (numpy.ndarray): Kernel of the rated pictures, shape ``(n, n)``, mean
@@ -152,9 +153,9 @@ def leave_out(K: np.ndarray, y: np.ndarray, members: list) -> np.ndarray:
         members (list of numpy.ndarray): Rows to leave out together.
 
     Returns:
-        numpy.ndarray: For each of ``STRENGTHS`` the negative log-likelihood.
+        numpy.ndarray: The negative log-likelihood for each of ``STRENGTHS``.
     """
-    values, vectors = np.linalg.eigh(K + 1)  # 1: the mean rating is not known, either
+    values, vectors = np.linalg.eigh(K + 1)  # 1: the mean rating is unknown, too
     values = np.maximum(values, 0)
     seen = vectors.T @ y
     alone = np.array([rows[0] for rows in members if len(rows) == 1], int)
@@ -166,7 +167,7 @@ def leave_out(K: np.ndarray, y: np.ndarray, members: list) -> np.ndarray:
         dual = vectors @ (inverse * seen)
         variance = 1 / (squares @ inverse)[alone]
         square, log_variance = np.sum(dual[alone] ** 2 * variance), np.sum(np.log(variance))
-        for rows in together:  # as one rating, however many show the same
+        for rows in together:  # each group counts as one rating
             covariance = np.linalg.inv((vectors[rows] * inverse) @ vectors[rows].T)
             variance = np.diag(covariance)
             square += np.mean((covariance @ dual[rows]) ** 2 / variance)
@@ -177,17 +178,17 @@ def leave_out(K: np.ndarray, y: np.ndarray, members: list) -> np.ndarray:
 
 def weigh_groups(kernels: list, ratings: np.ndarray, members: list,
                  choices: Sequence) -> np.ndarray:
-    """How much each group of features counts, in units of the noise.
+    """The prior variance of each group of features, in units of the noise.
 
     Args:
-        kernels (list of numpy.ndarray): Of each group, shape ``(n, n)``, of
-            mean diagonal 1.
+        kernels (list of numpy.ndarray): A kernel matrix for each group, shape
+            ``(n, n)``, mean diagonal 1.
         ratings (numpy.ndarray): Shape ``(n,)``.
         members (list of numpy.ndarray): Rows that are left out together.
-        choices (list of Choice): Among which to weigh.
+        choices (list of Choice): The choices to average over.
 
     Returns:
-        numpy.ndarray: Prior variance of the scores by each group.
+        numpy.ndarray: Prior variance of the scores for each group.
     """
     y = ratings - ratings.mean()
     costs = np.array([
@@ -201,9 +202,9 @@ def weigh_groups(kernels: list, ratings: np.ndarray, members: list,
 
 
 def loss_gradient(scores: np.ndarray, ratings: np.ndarray) -> np.ndarray:
-    """Gradient by the scores of the sum over pictures of RankNet's mean loss of their pairs.
+    """Gradient with respect to the scores of RankNet's loss: each picture's mean over its pairs.
 
-    With more than ``ALL_PAIRS`` pictures, each is paired with some hundreds of others.
+    With more than ``ALL_PAIRS`` pictures, each is paired with a few hundred others.
     """
     n = len(scores)
     if n <= ALL_PAIRS:
@@ -230,16 +231,16 @@ def solve(Z: np.ndarray, ratings: np.ndarray, tolerance: float = 1e-3,
           most: int = 300) -> np.ndarray:
     """Minimise RankNet's loss of scores ``Z w``, plus ``|w|^2 / 2``.
 
-    A pair's loss is nowhere more curved than 1/4, so a quadratic bound with
-    that curvature everywhere can be minimised again and again (Böhning and
-    Lindsay, *Monotonicity of quadratic-approximation algorithms*, 1988), with
-    Nesterov's momentum, which starts again where the loss would rise.
+    The curvature of a pair's loss is at most 1/4, so a quadratic upper bound
+    with that curvature is minimised repeatedly (Böhning and Lindsay,
+    *Monotonicity of quadratic-approximation algorithms*, 1988), with Nesterov
+    momentum, which is reset where the loss would rise.
 
     Args:
         Z (numpy.ndarray): Shape ``(n, r)``; columns are orthogonal and have mean 0.
         ratings (numpy.ndarray): Shape ``(n,)``.
         tolerance (float): Largest change of a score in the last step.
-        most (int): Steps.
+        most (int): Maximum number of steps.
 
     Returns:
         numpy.ndarray: ``w``, shape ``(r,)``.

@@ -33,14 +33,14 @@ def train(model: net.RankNet, train: RatedPictures, valid: Optional[RatedPicture
     Args:
         model: On its device; with ``valid`` it is left with the weights that
             validated best, else with those of the last step.
-        train: Pictures to learn from.
-        valid: Pictures to validate with; may be ``None``.
+        train: Pictures to train on.
+        valid: Pictures to validate on; may be ``None``.
         recipe: How to train.
         monitor_step: Steps from one line of output to the next.
-        ndcg_k: NDCG counts the first ``ndcg_k`` positions.
+        ndcg_k: Top positions that count for NDCG.
         out: The folder.
-        snapshot: Go on from this file; ``None`` starts a new run.
-        communicator: ChainerMN's, of :func:`parallel.connect`.
+        snapshot: Continue from this file; ``None`` starts a new run.
+        communicator: ChainerMN's, from :func:`parallel.connect`.
         say: Called with each line of output.
         note: Called with each other line for the user.
         progress: Called with the number of steps done since the last call.
@@ -51,7 +51,7 @@ def train(model: net.RankNet, train: RatedPictures, valid: Optional[RatedPicture
     Raises:
         InputError: If the network diverges, the snapshot does not fit, or
             there are more processes than pictures in a batch.
-        KeyboardInterrupt: With a message that says how to go on.
+        KeyboardInterrupt: With a message that says how to continue.
     """
     parallel.check_batch(min(recipe.batchsize, len(train.rows)))
     optimizer = parallel.share_gradients(fused_adam.Adam(ALPHA).setup(model), communicator)
@@ -61,7 +61,7 @@ def train(model: net.RankNet, train: RatedPictures, valid: Optional[RatedPicture
     if snapshot:
         snapshots.load(snapshot, run)
         if run.step > recipe.n_iter:
-            raise InputError(f'{snapshot}: is of step {run.step} already; choose a larger --n_iter '
+            raise InputError(f'{snapshot}: is already at step {run.step}; choose a larger --n_iter '
                              f'than {recipe.n_iter}')
     unit = recipe.unit(train.ratings[train.rows])
     valid = monitor.draw_sample(valid, recipe.seed, 'valid', note)
@@ -72,7 +72,7 @@ def train(model: net.RankNet, train: RatedPictures, valid: Optional[RatedPicture
     measure = monitor.Monitor(model, scorer, monitor.draw_sample(train, recipe.seed, 'train', note),
                               valid, ndcg_k, unit)
     if run.step == recipe.n_iter or _has_waited(run, recipe):
-        note(f'{snapshot}: is of the last step, only the results are written; for more steps, '
+        note(f'{snapshot}: is from the last step, only the results are written; for more steps, '
              'choose a larger --n_iter or --patience')
         recipe = recipe._replace(n_iter=run.step)
 
@@ -97,12 +97,12 @@ def train(model: net.RankNet, train: RatedPictures, valid: Optional[RatedPicture
             run.log.append({**measured, 'epoch': n_seen // len(train.rows), 'iteration': step,
                             'elapsed_time': run.elapsed})
             last_snapshot = _write(out, run, ndcg_k)
-            if ranks.is_first():  # not before: an interruption names the last one
+            if ranks.is_first():  # only now: the message of an interruption names the last one
                 snapshots.remove_others(last_snapshot)
             if _has_waited(run, recipe):
                 break
     except KeyboardInterrupt:
-        how = (f'to go on, use the same command with --resume {last_snapshot}' if last_snapshot
+        how = (f'to continue, use the same command with --resume {last_snapshot}' if last_snapshot
                else 'there is no snapshot yet')
         raise KeyboardInterrupt(f'interrupted at step {run.step}; {how}') from None
     run.best.restore()
@@ -115,12 +115,12 @@ def learn(model: net.RankNet, optimizer, pictures: RatedPictures, recipe: Recipe
 
     Args:
         model: On its device; ``optimizer`` is set up for it.
-        pictures: Those to learn from.
+        pictures: Those to train on.
         recipe: How to train.
         first: The number of the first step, from 1.
         scorer: Scores a batch: the model, or a :class:`freezing.Head` of it.
-        read: Makes batches: :func:`batches.batches` or its like.
-        unit: Of the loss, see :meth:`net.RankNet.loss_of_scores`.
+        read: Makes batches: :func:`batches.batches` or similar.
+        unit: Unit of the loss, see :meth:`net.RankNet.loss_of_scores`.
 
     Yields:
         tuple: After each step its number and its loss, an array.
@@ -157,7 +157,7 @@ def _has_waited(run, recipe):
 
 
 def _write(out, run, k):
-    """Write log, curves and snapshot, in the first process; the snapshot's path is for all."""
+    """Write log, curves and snapshot in the first process; return the snapshot's path in all."""
     path = None
     if ranks.is_first():
         os.makedirs(out, exist_ok=True)

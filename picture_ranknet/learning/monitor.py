@@ -1,4 +1,4 @@
-"""What is measured every so many steps: how well the pictures are ranked, and the best weights."""
+"""Validation during training: measures how well pictures are ranked, and keeps the best weights."""
 from collections.abc import Callable
 from typing import Optional
 
@@ -17,7 +17,7 @@ from picture_ranknet.storage.arrays import RatedPictures
 from picture_ranknet.text import count
 
 SAMPLE = 5000      # pictures that a line of output measures, at most
-MOST_PAIRED = 1000  # held-out pictures of whose pairs the loss is taken, at most
+MOST_PAIRED = 1000  # held-out pictures for the loss of all their pairs, at most
 
 
 def score_pictures(model, pictures: RatedPictures, rows: np.ndarray = None,
@@ -26,7 +26,7 @@ def score_pictures(model, pictures: RatedPictures, rows: np.ndarray = None,
 
     Args:
         model: A :class:`net.RankNet`, or a :class:`freezing.Head`.
-        pictures: Their ratings do not matter.
+        pictures: The pictures; their ratings are not used.
         rows: Which pictures; ``None`` for all.
         progress: Called with the number of pictures after each batch.
 
@@ -42,17 +42,18 @@ def score_pictures(model, pictures: RatedPictures, rows: np.ndarray = None,
                              is_shared=True)
     if not np.isfinite(scores).all():
         raise InputError('the network has diverged: a score is not finite; choose --image_scale so '
-                         'that pixels lie between 0 and 1')
+                         'that pixel values lie between 0 and 1')
     return scores
 
 
 def draw_sample(pictures: Optional[RatedPictures], seed: int, name: str,
                 note: Callable[[str], object]) -> Optional[RatedPictures]:
-    """The rated pictures to measure: all, or ``SAMPLE`` of more, the same at each line."""
+    """The rated pictures to measure: all, or a fixed random sample of ``SAMPLE``."""
     if not pictures or len(pictures.rows) <= SAMPLE:
         return pictures
     note(f'{name}: lines of output measure {SAMPLE:,} of the '
-         f'{count(len(pictures.rows), "picture")}, drawn at random; the final metrics are of all')
+         f'{count(len(pictures.rows), "picture")}, drawn at random; the final metrics use all of '
+             'them')
     return sample(pictures, SAMPLE, seed)
 
 
@@ -61,11 +62,11 @@ class Monitor:
     """Scores training and held-out pictures and measures how well they are ranked.
 
     Args:
-        model (net.RankNet): What is being trained.
-        scorer: What scores the pictures: the model, or a :class:`freezing.Head` of it.
+        model (net.RankNet): The model being trained.
+        scorer: Scores the pictures: the model, or a :class:`freezing.Head` of it.
         train, valid: ``valid`` may be ``None``.
-        k: NDCG counts the first ``k`` positions.
-        unit: Of the loss, see :meth:`net.RankNet.loss_of_scores`.
+        k: Top positions that count for NDCG@k.
+        unit: Unit of the loss, see :meth:`net.RankNet.loss_of_scores`.
     """
 
     def __init__(self, model: net.RankNet, scorer, train: RatedPictures,
@@ -79,7 +80,7 @@ class Monitor:
         self.unit = unit
 
     def __call__(self) -> dict:
-        """NDCG and pair accuracy of each set, and of held-out pictures the loss, by their names."""
+        """NDCG and pair accuracy of each set, and the loss of held-out pictures, by name."""
         measured = {}
         for name, pictures in self.sets.items():
             ratings = pictures.ratings[pictures.rows]
@@ -107,9 +108,9 @@ class Best:
     """The weights that validated best so far.
 
     Attributes:
-        step (int): After which step; 0 before the first validation.
+        step (int): The step after which they were kept; 0 before the first validation.
         accuracy (float): Their pair accuracy.
-        waited (int): How many validations since then were no better.
+        waited (int): Validations since then without improvement.
     """
 
     def __init__(self, model: chainer.Chain):
@@ -120,7 +121,7 @@ class Best:
         self._weights = {}
 
     def offer(self, step: int, accuracy: float) -> None:
-        """Keep the weights as they are now, if they are better than those kept."""
+        """Keep the current weights, if they are better than those kept."""
         if accuracy > self.accuracy:
             self.step, self.accuracy, self.waited = step, accuracy, 0
             self._weights = self._copy_weights()
@@ -128,7 +129,7 @@ class Best:
             self.waited += 1
 
     def restore(self) -> None:
-        """Give the model its best weights back, if it was ever validated."""
+        """Restore the model's best weights, if it was ever validated."""
         if self.step:
             chainer.serializers.NpzDeserializer(self._weights).load(self.model)
 

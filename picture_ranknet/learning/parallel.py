@@ -1,9 +1,9 @@
-"""Training on several processes by ChainerMN, with the steps of a single one.
+"""Training in several processes with ChainerMN, with the same steps as in one.
 
 Each process scores its part of the batch.  Then all processes exchange their
-scores (:func:`gather`), compute the same loss of all pairs, and go back with
-the gradient of their own part.  A step learns what it would learn in a single
-process, except for rounding.
+scores (:func:`gather`), compute the same loss of all pairs, and backpropagate
+the gradient of their own part.  A step equals that of a single process, except
+for rounding.
 """
 import numpy as np
 
@@ -17,7 +17,7 @@ COMMUNICATORS = 'naive', 'flat', 'non_cuda_aware', 'pure_nccl'  # ChainerMN's na
 
 
 def connect(name: str, device):
-    """ChainerMN's communicator between the processes; ``None`` if this one is alone.
+    """ChainerMN's communicator between the processes; ``None`` for a single process.
 
     Args:
         name: One of ``COMMUNICATORS``.
@@ -30,11 +30,11 @@ def connect(name: str, device):
         return None
     if device.xp is np and name != 'naive':
         raise InputError(f'--communicator {name}: is for GPUs; use naive, or choose a --device')
-    import chainermn  # here, since it wants mpi4py
+    import chainermn  # here, since it needs mpi4py
 
     try:
         return chainermn.create_communicator(name, ranks.world())
-    except Exception as e:  # of CuPy's and NCCL's many kinds
+    except Exception as e:  # CuPy and NCCL raise many kinds
         raise InputError(
             f'--communicator {name}: {str(e).splitlines()[0] or type(e).__name__}') from e
 
@@ -42,16 +42,16 @@ def connect(name: str, device):
 def check_batch(batchsize: int) -> None:
     """Raise :class:`InputError` if a batch has fewer pictures than there are processes."""
     if batchsize < ranks.size():
-        raise InputError(f'{ranks.size()} processes: expected a picture of each batch for every '
-                         f'one, but a batch has {batchsize}; start fewer of them, or see '
+        raise InputError(f'{ranks.size()} processes: expected at least one picture of a batch for '
+                         f'each, but a batch has {batchsize}; start fewer processes, or raise '
                          '--batchsize')
 
 
 def share_gradients(optimizer: chainer.Optimizer, communicator) -> chainer.Optimizer:
-    """Let an optimizer use the mean of the gradients of all processes.
+    """Let an optimizer use the mean gradient of all processes.
 
-    All begin with the weights of the first.  Without a communicator the
-    optimizer is returned as it is.
+    All start with the weights of the first.  Without a communicator the
+    optimizer is returned unchanged.
     """
     if communicator is None:
         return optimizer
@@ -59,12 +59,12 @@ def share_gradients(optimizer: chainer.Optimizer, communicator) -> chainer.Optim
 
     communicator.bcast_data(optimizer.target)
     optimizer = chainermn.create_multi_node_optimizer(optimizer, communicator)
-    optimizer.is_changed(optimizer.target)  # notes what is there: else its first step would be none
+    optimizer.is_changed(optimizer.target)  # register the weights, or the first step is lost
     return optimizer
 
 
 def gather(x: chainer.Variable) -> chainer.Variable:
-    """Join the rows of all processes, for a loss that is the same in each.
+    """Concatenate the rows of all processes, for a loss that is the same in each.
 
     Args:
         x (chainer.Variable): The rows of this process.
@@ -80,8 +80,8 @@ class Gather(chainer.FunctionNode):
     """See :func:`gather`.
 
     The gradient of this process's rows is multiplied by the number of
-    processes: the sum over the processes is wanted, and ChainerMN's optimizers
-    take the mean.
+    processes: the loss needs the sum over the processes, and ChainerMN's
+    optimizers take the mean.
     """
 
     def forward(self, inputs):
@@ -96,6 +96,6 @@ class Gather(chainer.FunctionNode):
 
 
 def _place(n):
-    """The place of this process's ``n`` rows among those of all."""
+    """The position of this process's ``n`` rows among those of all."""
     stops = np.cumsum(ranks.collect(n)).tolist()
     return slice(stops[ranks.rank()] - n, stops[ranks.rank()])

@@ -1,6 +1,6 @@
 """Self-supervised pretraining: a network learns to describe pictures before it ranks any.
 
-From a randomly varied picture, a predictor's trunk and hidden layer learn to
+From an augmented picture, a predictor's trunk and hidden layer learn to
 predict its histograms of oriented gradients and its colours.  That needs no
 ratings, so unrated crops can be used too.  Dalal and Triggs, *Histograms of
 Oriented Gradients for Human Detection*, CVPR 2005; as a target of pretraining:
@@ -29,22 +29,22 @@ from picture_ranknet.text import count, silent
 
 N_ITER = 1000
 BATCHSIZE = 32
-ALPHA = .001     # Adam's; falls to 0
+ALPHA = .001     # Adam's learning rate; decays to 0
 COMPONENTS = 256
-MIDDLE = np.float32(.5)  # of the values of pictures, as the predictor sees them
-MOST_MEASURED = 2000  # pictures of which the components are taken
+MIDDLE = np.float32(.5)  # of the range of pixel values that the predictor gets
+MOST_MEASURED = 2000  # pictures from which the principal components are computed
 
 
 class Describer(chainer.Chain):
 
-    """A predictor with a description as its output, in place of a score.
+    """A predictor that outputs a description instead of a score.
 
     Learning is faster with pictures of mean 0, so ``MIDDLE`` is subtracted;
     :meth:`fold` moves that into the first bias afterwards.
 
     Args:
         predictor (models.predictor.Predictor): Its trunk and hidden layer learn.
-        size (int): Numbers of a description.
+        size (int): Dimension of a description.
     """
 
     def __init__(self, predictor, size):
@@ -64,15 +64,14 @@ class Describer(chainer.Chain):
 
 class Task:
 
-    """Batches of random pictures of several sets, varied, with their descriptions.
+    """Batches of random, augmented pictures of several sets, with their descriptions.
 
-    Of processes that work together, each reads its part of a batch.
+    Each of several processes reads its part of a batch.
 
     Args:
         model (net.RankNet): Scales the pictures.
-        sets: Pairs of pictures, shape ``(N, 3, H, W)``, and the rows of those
-            to take.
-        seed: Batches follow from it.
+        sets: Pairs of pictures, shape ``(N, 3, H, W)``, and the rows to use.
+        seed: Determines the batches.
         strength, mirror: See :func:`augment.vary`.
     """
 
@@ -94,7 +93,7 @@ class Task:
         self.components = V[:COMPONENTS].T / max(np.sqrt(variances.mean()), 1e-6)
 
     def read(self, number: int) -> tuple:
-        """Pictures for the predictor and their components, of mean 0 and mean variance 1."""
+        """Input for the predictor, and principal components of mean 0 and mean variance 1."""
         rng = np.random.default_rng([self.seed, number])
         numbers = self._draw(rng, BATCHSIZE)
         part = ranks.part(len(numbers))
@@ -124,18 +123,18 @@ class Task:
 
 def learn(model, task: Task, n_iter: int = N_ITER, progress: Callable[[int], object] = None,
           communicator=None) -> list:
-    """Let a model's predictor learn to describe pictures; its last layer does not change.
+    """Train a model's predictor to describe pictures; its last layer does not change.
 
     Args:
         model (net.RankNet): On its device.
         task: What it learns from.
         n_iter: Steps of Adam.
         progress: Called with 1 after each.
-        communicator: ChainerMN's, of :func:`parallel.connect`.
+        communicator: ChainerMN's, from :func:`parallel.connect`.
 
     Returns:
         list of float: The loss at each step; predicting the mean description
-        costs 1.
+        gives a loss of 1.
     """
     describer = Describer(model.predictor, task.components.shape[1])
     describer.to_device(model.device)
@@ -162,14 +161,15 @@ def learn_from_files(paths: Sequence[str], model, train: arrays.RatedPictures,
                      held_out: Sequence[int], recipe: Recipe, communicator=None,
                      note: Callable[[str], object] = silent,
                      progress: Callable[[int], object] = None) -> None:
-    """Let a model learn what the pictures of some files, and those of ``train``, look like.
+    """Pretrain a model on the pictures of some files and those of ``train``.
 
     Args:
         paths: Pictures, ``.npy``.
         model (net.RankNet): On its device.
-        train: Its pictures are learnt from, rated or not, but for the rows ``held_out``.
-        recipe: Says seed, strength of augmentation and mirroring.
-        communicator: ChainerMN's, of :func:`parallel.connect`.
+        train: Its pictures, rated or not, are used except for the rows ``held_out``.
+        held_out: Rows of ``train`` to leave out.
+        recipe: Gives seed, strength of augmentation and mirroring.
+        communicator: ChainerMN's, from :func:`parallel.connect`.
         note: Called with each line for the user.
         progress: Called with 1 after each of ``N_ITER`` steps.
     """
@@ -182,5 +182,5 @@ def learn_from_files(paths: Sequence[str], model, train: arrays.RatedPictures,
         sets.append((X, np.arange(len(X))))
     task = Task(model, sets, recipe.seed, recipe.augment, recipe.mirror)
     losses = learn(model, task, N_ITER, progress, communicator)
-    note(f'pretraining: {1 - np.mean(losses[-50:]):.0%} of what '
-         f'{count(int(task.ends[-1]), "picture")} look like is learnt')
+    note(f'pretraining: {1 - np.mean(losses[-50:]):.0%} of the variance of gradients and colours '
+         f'explained, {count(int(task.ends[-1]), "picture")}')

@@ -12,14 +12,14 @@ class Recipe(NamedTuple):
 
     """The options of a training run.
 
-    ``batchsize`` pictures make a step, which learns from all their pairs.
+    A step learns from all pairs of a batch of ``batchsize`` pictures.
     ``loss`` is ``'ranknet'``, or ``'magnitude'`` to learn also how far apart
     ratings are (:meth:`net.RankNet.loss_of_scores`).  With the ``schedule``
-    ``'linear'`` the learning rate falls to 0 at step ``n_iter``.  ``augment``
-    and ``mirror`` vary the pictures (:func:`augment.vary`).  With ``freeze``
-    only the head learns, and pictures are mirrored but not otherwise varied.
-    ``patience``: stop after so many lines of output that were no better than
-    the best.  Batches, variations and samples follow from ``seed``.
+    ``'linear'`` the learning rate decays to 0 at step ``n_iter``.  ``augment``
+    and ``mirror`` control data augmentation (:func:`augment.vary`).  With
+    ``freeze`` only the head learns, and pictures are mirrored but not otherwise
+    varied.  ``patience``: stop after this many lines of output without
+    improvement.  Batches, augmentation and samples follow from ``seed``.
     """
 
     n_iter: int = 1000

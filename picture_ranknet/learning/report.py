@@ -1,4 +1,4 @@
-"""After training: the final metrics, with intervals, and warnings about what may be wrong."""
+"""After training: the final metrics, with confidence intervals, and warnings."""
 import contextlib
 import math
 import os
@@ -15,16 +15,16 @@ from picture_ranknet.pictures import strips
 from picture_ranknet.storage import arrays, tables
 from picture_ranknet.text import count
 
-STRIP_N = 100        # held-out pictures drawn, the best
-FEWEST = 20          # held-out pictures; intervals from fewer are too short
-UNSURE = .1          # half the width of the interval of a pair accuracy that says little
-OVERFIT = .15        # by how much pair accuracy in training exceeds that of held-out pictures
-FALLEN = .02         # by how much pair accuracy at the end is below that of the best step
-CONFOUNDED = .3      # Spearman's correlation of ratings with what should not matter
+STRIP_N = 100        # best held-out pictures drawn
+FEWEST = 20          # held-out pictures; intervals from fewer are too narrow
+UNSURE = .1          # half the width of the interval of an uninformative pair accuracy
+OVERFIT = .15        # by how much training pair accuracy exceeds that of held-out pictures
+FALLEN = .02         # by how much the final pair accuracy is below that of the best step
+CONFOUNDED = .3      # Spearman's correlation of ratings with a nuisance variable
 SIGNIFICANT = 3.3    # standard errors; chance exceeds that once in a thousand times
 MOST_BLURRED = 2000  # pictures whose sharpness is measured
 DRAWS = 2000000      # pictures drawn for a confidence interval, all draws together
-MOST_DRAWN = 20000   # ... and in one draw, where the metric allows for that
+MOST_DRAWN = 20000   # ... and in one draw, where the metric allows it
 
 
 class Metric(NamedTuple):
@@ -33,7 +33,7 @@ class Metric(NamedTuple):
 
     ``is_mean``: a mean over pictures or pairs, or a correlation, for whose
     interval smaller draws suffice (:func:`metrics.bootstrap_interval`);
-    ``is_shown``: not only written to ``metrics.csv``.
+    ``is_shown``: also shown to the user, not only written to ``metrics.csv``.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Row(NamedTuple):
 
 
 def metrics_at(k: int) -> list:
-    """The metrics of the report; NDCG counts the first ``k`` positions."""
+    """The metrics of the report, among them NDCG@k."""
     def ndcg(ratings, scores):
         return metrics.ndcg(ratings, scores, k)
 
@@ -67,7 +67,7 @@ def metrics_at(k: int) -> list:
 
 def measure(name: str, ratings: np.ndarray, scores: np.ndarray, k: int,
             with_intervals: bool) -> list:
-    """Rows of ``metrics.csv``: all metrics of scores, shape ``(N,)``, and ratings."""
+    """Rows of ``metrics.csv``: all metrics of ratings and scores, each of shape ``(N,)``."""
     n_draws = max(100, min(400, DRAWS // len(ratings)))
     rows = []
     for metric in metrics_at(k):
@@ -81,16 +81,16 @@ def measure(name: str, ratings: np.ndarray, scores: np.ndarray, k: int,
 def write(out: str, train: arrays.RatedPictures, valid: Optional[arrays.RatedPictures],
           train_scores: np.ndarray, valid_scores: Optional[np.ndarray], k: int,
           note: Callable[[str], object], is_once: bool = True, has_steps: bool = True) -> list:
-    """Write ``metrics.csv`` and, with held-out pictures, ``held_out.png``; note what they say.
+    """Write ``metrics.csv`` and, with held-out pictures, ``held_out.png``; note the results.
 
     Args:
         out: The folder.
         train, valid: ``valid`` may be ``None``.
         train_scores, valid_scores: The scores of their rows.
-        k: NDCG counts the first ``k`` positions.
+        k: Top positions that count for NDCG@k.
         note: Called with each line for the user.
-        is_once: Whether the pictures of ``valid`` were held out once; else in
-            turn, from models that learnt from the others.
+        is_once: Whether the pictures of ``valid`` were held out once; else the
+            scores are from cross-validation.
         has_steps: Whether training goes step by step; see :func:`warnings_of`.
 
     Returns:
@@ -99,7 +99,7 @@ def write(out: str, train: arrays.RatedPictures, valid: Optional[arrays.RatedPic
     rows = measure('train', train.ratings[train.rows], train_scores, k, with_intervals=False)
     strip = os.path.join(out, 'held_out.png')
     with contextlib.suppress(FileNotFoundError):
-        os.remove(strip)  # of another run
+        os.remove(strip)  # left by another run
     if valid:
         scores = np.full(len(valid.X), np.nan)
         scores[valid.rows] = valid_scores
@@ -110,7 +110,7 @@ def write(out: str, train: arrays.RatedPictures, valid: Optional[arrays.RatedPic
                                         STRIP_N)])
         rows += held_out
         shown = {metric.name for metric in metrics_at(k) if metric.is_shown}
-        how = 'held out' if is_once else 'held out in turn'
+        how = 'held out' if is_once else 'cross-validation'
         note(f'{how}, {count(len(valid.rows), "picture")}, with 95 % intervals: ' + ' | '.join(
             f'{row.metric} {row.value:.3f} ({row.low:.3f} to {row.high:.3f})'
             for row in held_out if row.metric in shown))
@@ -130,7 +130,7 @@ def warnings_of(rows: list, n_valid: int, is_once: bool = True,
     """Warnings that follow from the final metrics; ``n_valid`` pictures were held out.
 
     A model that is solved exactly (not ``has_steps``) ranks its training
-    pictures nearly right by design, so that says nothing about it.
+    pictures almost perfectly by design, so that is no sign of overfitting.
     """
     by_name = {(row.pictures, row.metric): row for row in rows}
     train = by_name['train', 'pair accuracy']
@@ -138,7 +138,7 @@ def warnings_of(rows: list, n_valid: int, is_once: bool = True,
     if not valid:
         return
     if n_valid < FEWEST or not valid.high - valid.low <= 2 * UNSURE:  # not: nan
-        yield ('the held-out pictures are too few to tell how good the ranking is; '
+        yield ('too few held-out pictures to tell how good the ranking is; '
                + ('hold out more, or rate more' if is_once else 'rate more'))
     if has_steps and train.value - valid.value > OVERFIT:
         yield (f'the network is overfitting: {train.value:.0%} of the training pairs are in the '
@@ -147,15 +147,14 @@ def warnings_of(rows: list, n_valid: int, is_once: bool = True,
 
 
 def warn_if_fallen(log: list, rows: list, note: Callable[[str], object]) -> None:
-    """Note it if the held-out pictures were ranked better before the end.
+    """Warn if the held-out pictures were ranked better before the end.
 
     Pair accuracies vary by chance, and the best of many is a lucky one, so a
-    fall within the interval of the best one says nothing.
+    drop within the interval of the best one is not significant.
 
     Args:
         log (list of dict): What was measured at each line of output.
-        rows (list of Row): The final metrics; there may be none, in a process that is not
-            the first.
+        rows (list of Row): The final metrics; empty in all processes but the first.
         note: Called with the warning.
     """
     entries = [entry for entry in log if 'valid/pair_accuracy' in entry]
@@ -175,12 +174,12 @@ def warn_if_fallen(log: list, rows: list, note: Callable[[str], object]) -> None
 
 def warn_of_confounders(X_path: str, pictures: arrays.RatedPictures,
                         note: Callable[[str], object]) -> None:
-    """Note it if ratings correlate with the size of the crops, or with their sharpness.
+    """Warn if ratings correlate with the size of the crops, or with their sharpness.
 
     Args:
         X_path: The file of the pictures; sizes are read from the table beside
             it, if there is one.
-        pictures: Those to learn from.
+        pictures: The training pictures.
         note: Called with each warning.
     """
     ratings = pictures.ratings[pictures.rows]
@@ -198,14 +197,14 @@ def warn_of_confounders(X_path: str, pictures: arrays.RatedPictures,
 
 def _warn_if_correlated(ratings, values, name, note):
     rho = metrics.spearman(ratings, values)
-    # For unrelated values, 1 / sqrt(N - 1) is the standard error.
+    # For independent values, the standard error is 1 / sqrt(N - 1).
     if abs(rho) >= max(CONFOUNDED, SIGNIFICANT / math.sqrt(len(ratings) - 1)):
         note(f'warning: ratings correlate with {name} (Spearman {rho:.2f}): the network may learn '
              'that instead of your taste')
 
 
 def read_sizes(X_path: str, n: int) -> Optional[np.ndarray]:
-    """Areas of the crops in pixels of their frames, shape ``(n,)``; ``None`` if not known."""
+    """Areas of the crops in pixels of their frames, shape ``(n,)``; ``None`` if unknown."""
     path = tables.table_path(X_path)
     if not os.path.exists(path):
         return None
@@ -213,7 +212,7 @@ def read_sizes(X_path: str, n: int) -> Optional[np.ndarray]:
         columns, rows = tables.read_table(path, n, ['w', 'h'])
         w, h = columns.index('w'), columns.index('h')
         sizes = np.array([float(row[w]) * float(row[h]) for row in rows])
-    except (InputError, ValueError):  # other people's tables beside other pictures
+    except (InputError, ValueError):  # some other table
         return None
     return sizes if np.isfinite(sizes).all() else None
 

@@ -1,7 +1,7 @@
-"""Snapshots: all that a training run needs to go on, in a zip file of arrays.
+"""Snapshots: everything a training run needs to continue, in a zip file of arrays.
 
-They are read without trust: nothing is unpickled, and each array must have
-the shape and type that the run expects in its place.
+They are not trusted: nothing is unpickled, and each array must have the shape
+and type that the run expects.
 """
 import contextlib
 import functools
@@ -33,13 +33,13 @@ class Run:
     """The state of a training run.
 
     Args:
-        model (net.RankNet): What is trained.
+        model (net.RankNet): The model being trained.
         optimizer: Set up for it.
-        marks: What a run must have in common with one that it continues, by
+        marks: What a run must have in common with the one it continues, by
             names that the user knows: :func:`marks_of`.
 
     Attributes:
-        step (int): The last step that was made; 0 before the first.
+        step (int): The last completed step; 0 before the first.
         elapsed (float): Seconds of training so far.
         log (list of dict): What was measured at each line of output.
         best (Best): The weights that validated best.
@@ -57,8 +57,8 @@ class Run:
     def serialize(self, serializer) -> None:
         for name, mark in self.marks.items():
             if serializer(f'marks/{name}', mark) != mark:
-                raise InputError(f'is of a run with other {name}; to go on, use the same options '
-                                 'and files')
+                raise InputError(f'is from a run with other {name}; to continue, use the same '
+                                 'options and files')
         self.step = serializer('step', self.step)
         self.elapsed = serializer('elapsed', self.elapsed)
         self.log = json.loads(serializer('log', json.dumps(self.log)))
@@ -68,12 +68,12 @@ class Run:
 
 
 def marks_of(recipe: Recipe, train: RatedPictures, valid: Optional[RatedPictures]) -> dict:
-    """Numbers that tell runs with other options or pictures apart; more steps are the same run."""
+    """Checksums that distinguish runs by options and pictures, but not by the number of steps."""
     marks = {f'--{name}': value for name, value in recipe._asdict().items()
              if name not in ('n_iter', 'patience', 'mirror')}
     marks['--no_mirror'] = not recipe.mirror
     marks['--augment'] = float(recipe.augment)  # 1 and 1.0 are the same
-    for name, part in ('pictures', train), ('pictures to validate with', valid):
+    for name, part in ('pictures', train), ('pictures to validate on', valid):
         marks[name] = [] if part is None else [
             zlib.crc32(array) for array in (part.rows, part.ratings[part.rows])]
     marks['--features'] = None if train.features is None else zlib.crc32(train.features)
@@ -81,7 +81,7 @@ def marks_of(recipe: Recipe, train: RatedPictures, valid: Optional[RatedPictures
 
 
 def save(out: str, run: Run) -> str:
-    """Write the snapshot of a run into a folder; returns its path."""
+    """Write the snapshot of a run into a folder; return its path."""
     path = os.path.join(out, NAME.format(run.step))
     with atomic.replacing(path) as part:
         chainer.serializers.save_npz(part, run, compression=False)  # weights hardly compress
@@ -97,17 +97,17 @@ def remove_others(path: str) -> None:
 
 
 def load(path: str, run: Run) -> None:
-    """Put a run into the state in which a snapshot was taken.
+    """Restore the state of a run from a snapshot.
 
     Unlike :func:`chainer.serializers.load_npz`, this unpickles nothing.
 
     Args:
         path: A ``snapshot_iter_N`` of ``train.py``.
-        run: Set up as the one of the snapshot.
+        run: Set up like the one in the snapshot.
 
     Raises:
-        InputError: If the file is no snapshot, is damaged, does not fit the
-            run, or is of a run with other options or pictures.
+        InputError: If the file is not a snapshot, is damaged, does not fit the
+            run, or is from a run with other options or pictures.
     """
     with open(path, 'rb') as f:
         try:
@@ -120,13 +120,13 @@ def load(path: str, run: Run) -> None:
             reason = str(e.args[0])
         except Exception as e:
             reason = f'{type(e).__name__}: {pickle_reader.show(str(e))}'
-    raise InputError(f'{path}: expected a snapshot that train.py took of the same network on '
-                     f'pictures of the same size, but {reason}')
+    raise InputError(f'{path}: expected a snapshot by train.py of the same network for pictures of '
+                     f'the same size, but {reason}')
 
 
 class _Reader(chainer.serializers.NpzDeserializer):
 
-    """Chainer's, for arrays that are checked to be what the run has in their place."""
+    """Chainer's deserializer, with each array checked against what the run expects."""
 
     def __init__(self, npz, weight_shapes, path=''):
         super().__init__(npz, path)
@@ -163,7 +163,7 @@ def _check_values(path, array):
     if array.dtype.kind in 'iu' and array.min() < 0:
         raise ValueError(f'{path} is negative')
     if array.dtype.kind == 'U' and not _is_log(json.loads(str(array))):
-        raise ValueError(f'{path} is no log of a training run')
+        raise ValueError(f'{path} is not a log of a training run')
 
 
 def _is_log(value):
@@ -174,12 +174,12 @@ def _is_log(value):
 
 @contextlib.contextmanager
 def keeping_others_out(folder: str) -> Iterator:
-    """Make the folder of a run, and let no other run write to it within this context.
+    """Create the folder of a run, and lock it against other runs within this context.
 
-    Of processes that work together the first does so for all.
+    The first of several processes does so for all.
 
     Raises:
-        InputError: If another run writes to it, or nothing can be written to it.
+        InputError: If another run is writing to it, or it is not writable.
     """
     if not ranks.is_first():
         yield

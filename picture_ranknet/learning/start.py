@@ -13,14 +13,14 @@ def load(path: Optional[str], arch: str = None, image_scale: float = None,
 
     Args:
         path: A model file, or ``None``.
-        arch: The architecture that the user asks for, if any.
-        image_scale: What pixel values are multiplied by; ``None`` for what the
-            model was trained with.
-        features_path: The features of the pictures to train on, if any.
-        network_paths: Where networks are that the person has brought.
+        arch: The architecture that the user requested, if any.
+        image_scale: Factor applied to pixel values; ``None`` for what the model
+            was trained with.
+        features_path: The additional features of the training pictures, if any.
+        network_paths: ONNX networks that the user supplies.
 
     Raises:
-        InputError: If the file is no model, is of another architecture, or
+        InputError: If the file is not a model, has another architecture, or
             needs features and there are none.
     """
     if path is None:

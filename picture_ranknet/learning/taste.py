@@ -1,4 +1,4 @@
-"""Learns one person's taste from few ratings, on features that others have trained."""
+"""Learns one person's taste from few ratings, on features of a pretrained network."""
 import contextlib
 import copy
 from collections.abc import Callable, Sequence
@@ -16,12 +16,12 @@ from picture_ranknet.models.pretrained import Pretrained
 from picture_ranknet.storage.arrays import RatedPictures
 from picture_ranknet.text import silent
 
-FOLDS = 5               # of held-out ratings
-FEW = 1000              # ratings of which all folds are held out in turn
-MOST_MEASURED = 3000    # pictures from which means and deviations are taken
-LEAST_DEVIATION = 1e-3  # of the mean; less is rounding
+FOLDS = 5               # of the cross-validation
+FEW = 1000              # ratings up to which all folds are held out in turn
+MOST_MEASURED = 3000    # pictures from which means and deviations are computed
+LEAST_DEVIATION = 1e-3  # of the mean; less is rounding error
 ENOUGH = 3000           # ratings with which the article's network is about as good
-CHOICES = (             # shares of low, middle, late, texture and look, and how likely they are
+CHOICES = (             # weights of low, middle, late, texture and look, and their prior
     Choice((.02, .15, .40, .43, .00), 1),
     Choice((.02, .13, .40, .35, .10), .5),
     Choice((.05, .20, .20, .35, .20), .1),
@@ -29,15 +29,15 @@ CHOICES = (             # shares of low, middle, late, texture and look, and how
     Choice((.30, .20, .10, .20, .20), .02),
     Choice((.02, .10, .78, .10, .00), .1),
     Choice((.02, .10, .10, .78, .00), .1))
-BROUGHT = (             # shares of a network that the person has brought and of look
+BROUGHT = (             # weights of a network that the user supplies and of look
     Choice((1., 0.), .5), Choice((.9, .1), 1), Choice((.7, .3), .5), Choice((.4, .6), .1))
 WITHOUT = Choice((1.,), 1),
-OWN = (.1, .5), (.3, 1), (.6, .5)    # shares of the person's own features, and how likely
-START = (.3, .3), (.6, 1), (.9, 1)   # shares of the scores of a model to start from
+OWN = (.1, .5), (.3, 1), (.6, .5)    # weights of the user's own features, and their prior
+START = (.3, .3), (.6, 1), (.9, 1)   # weights of the scores of a model to start from
 
 
 def is_pretrained(model: net.RankNet) -> bool:
-    """Whether a model is one of :func:`make`."""
+    """Whether a model was made by :func:`make`."""
     return isinstance(model.predictor, Pretrained)
 
 
@@ -48,28 +48,29 @@ def train(pictures: RatedPictures, valid: Optional[RatedPictures], X_path: str,
     """Train a model on rated pictures of a file.
 
     Args:
-        pictures: Those to learn from.
-        valid: ``None``: ratings are held out in turn.
+        pictures: Those to train on.
+        valid: Pictures to validate on; with ``None``, ratings are
+            cross-validated.
         X_path: The file of the pictures.
         start: A model to start from, if any.
         start_path: Its file.
-        image_scale: What pixel values are multiplied by; ``None`` for 1/255, or
-            what ``start`` was trained with.
-        network: That the person has brought, if any.
-        seed: Of what is drawn.
+        image_scale: Factor applied to pixel values; ``None`` for 1/255, or what
+            ``start`` was trained with.
+        network: A network that the user supplies, if any.
+        seed: Random seed.
         note: Called with each line for the user.
-        progress: Called with the number of pictures that have been looked at.
+        progress: Called with the number of pictures just done.
 
     Returns:
-        tuple: The model, and scores of the rated pictures by others that had
-        not learnt from them: :meth:`Task.score_held_out`; ``None`` with ``valid``.
+        tuple: The model, and cross-validated scores of the rated pictures
+        (:meth:`Task.score_held_out`); ``None`` with ``valid``.
 
     Raises:
         InputError: If ``mpiexec`` has started several processes, or the model
             to start from is of another kind.
     """
     if ranks.size() > 1:
-        raise InputError('--arch pretrained: learns with all cores of one process; leave out '
+        raise InputError('--arch pretrained: trains in one process on all cores; start it without '
                          'mpiexec')
     report.warn_of_confounders(X_path, pictures, note)
     scale = image_scale or (start.image_scale if start else scoring.ARTICLE_SCALE)
@@ -90,16 +91,16 @@ def train(pictures: RatedPictures, valid: Optional[RatedPictures], X_path: str,
 
 
 def describe(rows: Sequence, k: int) -> str:
-    """The line of output about the final metrics, rows of :func:`report.write`."""
+    """The line of output about the final metrics, the rows from :func:`report.write`."""
     return f'NDCG@{k} | ' + ' | '.join(f'{row.pictures}: {row.value:.4f}' for row in rows
                                        if row.metric == f'NDCG@{k}')
 
 
 def make(image_size: tuple, image_scale: float, n_features: int = 0,
          note: Callable[[str], object] = silent, network: brought.Sight = None) -> net.RankNet:
-    """An untrained model, with the network that a person has brought, or EfficientNet-Lite0.
+    """An untrained model, with a network that the user supplies, or EfficientNet-Lite0.
 
-    It is without a network if the package of that is not installed, which is noted.
+    If the package of the latter is not installed, it has no network, which is noted.
     """
     if network:
         return net.RankNet(Pretrained(network.digest, n_features, network.network), image_size,
@@ -107,7 +108,7 @@ def make(image_size: tuple, image_scale: float, n_features: int = 0,
     try:
         digest = efficientnet.digest(efficientnet.weights_path())
     except efficientnet.MissingWeights as e:
-        note(f'{e}; until then only gradients and colours are used, which ranks unseen pictures '
+        note(f'{e}; until then only gradients and colours are used, which rank unseen pictures '
              'less well')
         digest = ''
     return net.RankNet(Pretrained(digest, n_features), image_size, image_scale)
@@ -119,17 +120,17 @@ class Task:
 
     Args:
         model: Its linear layer is set by :meth:`learn`.
-        X: Pictures, shape ``(N, 3, H, W)``; all of them, rated or not, say what
-            is usual.
-        rows: Those to learn from, sorted.
-        ratings: Of these, shape ``(len(rows),)``.
-        features: What else is known of the ``N``, shape ``(N, n_features)``.
-        groups: Of the ``N``; pictures of one group show the same.  Where all
-            are apart, those that look alike do.
-        seed: Of what is drawn from many pictures.
-        start: A model of the same kind, of others' ratings; what is learnt is
-            how much it counts, and the difference from it.
-        progress: Called with the number of pictures that have been looked at.
+        X: Pictures, shape ``(N, 3, H, W)``; features are standardized over all
+            of them, rated or not.
+        rows: Those to train on, sorted.
+        ratings: Their ratings, shape ``(len(rows),)``.
+        features: Additional features, shape ``(N, n_features)``.
+        groups: A label for each of the ``N``; pictures with the same label
+            count as duplicates.  If all labels differ, similar pictures do.
+        seed: For sampling from many pictures.
+        start: A model of the same kind, trained on other people's ratings; its
+            weight, and the difference from it, are learnt.
+        progress: Called with the number of pictures just done.
     """
 
     def __init__(self, model: net.RankNet, X: np.ndarray, rows: np.ndarray, ratings: np.ndarray,
@@ -164,7 +165,7 @@ class Task:
             self._kernels = linear_ranknet.products(self._inputs, len(rows))
 
     def learn(self) -> None:
-        """Train the model on the ratings, exactly."""
+        """Fit the model to the ratings, exactly."""
         weights = linear_ranknet.learn(self._inputs, self._ratings, self._choices,
                                        self._apart(self._groups), self._seed, self._kernels)
         layer, bias = self._model.predictor.l, 0.
@@ -178,9 +179,9 @@ class Task:
         layer.b.array[...] = bias
 
     def score_held_out(self) -> np.ndarray:
-        """Scores of the rated pictures by models that have not learnt from them.
+        """Cross-validated scores of the rated pictures.
 
-        Each of ``FOLDS`` models learns from the other folds; of many ratings,
+        Each of ``FOLDS`` models is trained on the other folds; with many ratings,
         one fold is enough.  No group is split.
 
         Returns:
@@ -218,17 +219,24 @@ class Task:
 
 
 def check_start(start: net.RankNet, path: str, model: net.RankNet) -> None:
-    """Raise :class:`InputError` unless a model of a file can be what another starts from."""
+    """Raise :class:`InputError` unless a model can start from the one in a file.
+
+    Args:
+        start: The model in the file.
+        path: The file, for messages.
+        model: The model to be trained.
+    """
     kind, wanted = type(start.predictor), model.predictor
     if kind is not Pretrained:
         raise InputError(f'{path}: expected a model of --arch pretrained, got {kind.__name__}')
     if any(getattr(start.predictor, name) != getattr(wanted, name)
            for name in ('digest', 'n_features', 'sizes')):
-        raise InputError(f'{path}: was trained with another network or other --features')
+        raise InputError(f'{path}: was trained with a different network or different '
+                         '--features')
 
 
 def _with_share(choices, shares):
-    """Choices in which one more group has some share."""
+    """Choices in which one more group has some weight."""
     return tuple(Choice((*(share * (1 - own) for share in choice.shares), own),
                         choice.prior * prior)
                  for choice in choices for own, prior in shares)
@@ -236,7 +244,7 @@ def _with_share(choices, shares):
 
 class _Part:
 
-    """A group of features: standardised, bent, of mean 0 and mean squared norm 1."""
+    """A group of features: standardized, squashed by arctan, with mean 0, mean squared norm 1."""
 
     def __init__(self, predictor, known, columns, offset, some, rows, start=None):
         self.predictor, self.known, self.columns = predictor, known, columns

@@ -18,13 +18,14 @@ REPORT = 'log', 'loss.png', 'ranking.png', 'metrics.csv', 'held_out.png'
 
 
 class Files(NamedTuple):
-    """What is read.
+    """The input files.
 
     Attributes:
-        pictures, ratings, features: Files of the pictures to learn from;
+        pictures, ratings, features: Files of the training pictures;
             ``features`` may be ``None``.
-        valid: The same three of pictures to validate with, or ``None``.
-        valid_ratio: Or the share of the rated pictures to hold out.
+        valid: The same three for pictures to validate on, or ``None``.
+        valid_ratio: Alternatively, the fraction of the rated pictures to hold
+            out.
         valid_by: The column of the table whose groups are not split.
         from_xmp: Whether to take ratings from XMP sidecars as well.
     """
@@ -45,12 +46,13 @@ class Start(NamedTuple):
         arch: ``'cnn'``, ``'deep'``, ``'pretrained'``, or ``None`` for that of
             the model, else ``'cnn'``.
         model: A file of a trained model, or ``None``.
-        network: A file of a network to look at pictures with, and what is said
-            about its pictures: side, means and deviations of their colours.
-        image_scale: What pixel values are multiplied by; ``None`` for that of
-            the model, else 1/255.
-        unrated: Files of pictures to learn from first what all look like.
-        snapshot: A file to go on from.
+        network: An ONNX file of a network that extracts features, or ``None``.
+        network_input: Side of that network's input, and mean and deviation of
+            each channel; ``None`` for what the file says.
+        image_scale: Factor applied to pixel values; ``None`` for that of the
+            model, else 1/255.
+        unrated: Files of pictures for self-supervised pretraining.
+        snapshot: A file to continue from.
     """
 
     arch: Optional[str] = None
@@ -78,17 +80,17 @@ def run(files: Files, begin: Start, recipe: Recipe, outputs: Outputs, monitor_st
 
     Args:
         files, begin, recipe, outputs: What to learn from, and how.
-        monitor_step: Steps between two lines of output.
-        k: NDCG counts the first ``k`` positions.
+        monitor_step: Steps between lines of output.
+        k: Top positions that count for NDCG@k.
         device: A Chainer device.
-        communicator: Of :func:`.parallel.connect`; ``None`` in one process.
+        communicator: From :func:`.parallel.connect`; ``None`` in one process.
         note: Called with each line for the user.
         say: Called with each line of the result.
-        progress: Called with a number of steps, what they are and what is done;
-            the context's ``update(n)`` is called with how many are done.
+        progress: Called with the number of steps, their unit and a description;
+            returns a context whose ``update(n)`` is called with the steps done.
 
     Raises:
-        InputError: If a file is missing or wrong, or they do not fit together.
+        InputError: If a file is missing or invalid, or files do not fit together.
     """
     check_files(files, begin, outputs)
     with snapshots.keeping_others_out(outputs.report):
@@ -137,7 +139,7 @@ def _run(files, begin, recipe, outputs, monitor_step, k, device, communicator, n
         return model
     model = _make(model, begin, files, train, valid, note)
     model.to_device(device)
-    if begin.unrated and not begin.snapshot:  # a snapshot has what was learnt from them
+    if begin.unrated and not begin.snapshot:  # a snapshot is already pretrained
         with progress(pretext.N_ITER, 'steps', 'pretraining') as bar:
             pretext.learn_from_files(begin.unrated, model, train,
                                      valid.rows if files.valid_ratio else [], recipe, communicator,
@@ -153,7 +155,7 @@ def _run(files, begin, recipe, outputs, monitor_step, k, device, communicator, n
 
 def _make(model: Optional[net.RankNet], begin: Start, files: Files, train: RatedPictures,
           valid: Optional[RatedPictures], note: Callable) -> net.RankNet:
-    """The model to train step by step, and warnings about what it will see."""
+    """Make the model to train step by step, and warn about its input."""
     if not (begin.arch or model or begin.unrated) and len(train.rows) < taste.ENOUGH:
         note('--arch pretrained usually ranks unseen pictures better, in seconds')
     model = model or networks.make(begin.arch or 'cnn', train.X.shape[2:],
@@ -170,19 +172,19 @@ def write(model: net.RankNet, train: RatedPictures, valid: Optional[RatedPicture
           progress: Callable[[int], object] = None, preparation=None, left_out=None) -> list:
     """Score all pictures with a trained model; write scores, model and report.
 
-    Of processes that work together, all must call this; the first one writes.
+    All processes must call this; the first one writes.
 
     Args:
         model: On its device.
         train, valid: ``valid`` may be ``None``.
-        outputs: Where to; the scores are those of all pictures of ``train``.
-        k: NDCG counts the first ``k`` positions.
+        outputs: Where to write; the scores are those of all pictures of ``train``.
+        k: Top positions that count for NDCG@k.
         note: Called with each line for the user.
         progress: Called with the number of pictures after each batch.
-        preparation (picture_set.Preparation): How the pictures were cut, which
-            the model remembers; ``None`` if nobody knows.
-        left_out (numpy.ndarray): Scores of ``train.rows`` by models that had not
-            learnt from them; ``nan`` where there are none.
+        preparation (picture_set.Preparation): How the pictures were cropped,
+            to be stored in the model; ``None`` if unknown.
+        left_out (numpy.ndarray): Cross-validated scores of ``train.rows``;
+            ``nan`` where there are none.
 
     Returns:
         list of report.Row: The final metrics; empty in all processes but the first.

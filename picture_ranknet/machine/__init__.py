@@ -1,1 +1,1 @@
-"""What the program runs on: threads, processes of mpiexec, CPU or GPU, Chainer and OpenCV."""
+"""The runtime environment: threads, MPI processes, CPU or GPU, Chainer and OpenCV."""

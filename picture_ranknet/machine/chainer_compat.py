@@ -49,7 +49,7 @@ def _silence_chainer():
                             r'chainer\.functions\.activation\.softplus')
 
 
-# Each needs only those before it.
+# In the order of their dependencies.
 CUDA_LIBRARIES = (
     'cuda_runtime/lib/libcudart.so.12', 'nvjitlink/lib/libnvJitLink.so.12',
     'cublas/lib/libcublasLt.so.12', 'cublas/lib/libcublas.so.12', 'cufft/lib/libcufft.so.11',
@@ -61,7 +61,7 @@ CUDA_LIBRARIES = (
 
 def _supply_cuda_libraries():
     # CuPy 13, the last release with cuDNN, searches only the system for CUDA,
-    # but takes what is loaded already: here, the libraries that pip installs.
+    # but uses libraries that are already loaded: here, those that pip installs.
     nvidia = importlib.util.find_spec('nvidia')
     if not nvidia or importlib.util.find_spec('cupy') is None:
         return

@@ -5,11 +5,11 @@ import math
 import os
 from collections.abc import Iterator
 
-VERSION_2, VERSION_1 = '/sys/fs/cgroup', '/sys/fs/cgroup/cpu'  # where control groups are mounted
+VERSION_2, VERSION_1 = '/sys/fs/cgroup', '/sys/fs/cgroup/cpu'  # mount points of control groups
 
 
 def allowed() -> set:
-    """The numbers of the cores that the operating system lets this process run on."""
+    """The IDs of the cores that the operating system lets this process run on."""
     if hasattr(os, 'sched_getaffinity'):
         return os.sched_getaffinity(0)
     return set(range(os.cpu_count() or 1))
@@ -19,8 +19,8 @@ def allowed() -> set:
 def usable() -> int:
     """How many threads can really run at once, at least 1.
 
-    A container with two cores of a machine of 64 has 2, although the system
-    reports 64.  Part of a core counts as one.
+    In a container limited to two cores of 64 this is 2, although the system
+    reports 64.  A fraction of a core counts as one.
     """
     return max(1, math.ceil(min(len(allowed()), _container_limit())))
 
@@ -29,13 +29,13 @@ def _container_limit() -> float:
     """Cores that the control groups of this process allow; ``inf`` without a limit."""
     limit = math.inf
     for folder in _control_groups():
-        with contextlib.suppress(OSError, ValueError):  # no such file, or no number: no limit
+        with contextlib.suppress(OSError, ValueError):  # no such file, or not a number: no limit
             limit = min(limit, _read_limit(folder))
     return limit
 
 
 def _control_groups() -> Iterator:
-    """The folders of this process's control groups and their parents, of both versions."""
+    """The folders of this process's control groups and their parents, for both versions."""
     groups = [(VERSION_2, '/'), (VERSION_1, '/')]
     with contextlib.suppress(OSError), open('/proc/self/cgroup') as f:
         for line in f:
@@ -61,4 +61,4 @@ def _read_limit(folder: str) -> float:
         return quota / period if quota > 0 else math.inf  # -1: no limit
     with open(f'{folder}/cpu.max') as f:
         quota, period = f.read().split()
-    return int(quota) / int(period)  # 'max' is no number
+    return int(quota) / int(period)  # 'max' is not a number: no limit

@@ -1,4 +1,4 @@
-"""What computes: the CPU or a GPU, as Chainer names them."""
+"""Compute devices: the CPU or a GPU, by their Chainer names."""
 import re
 import warnings
 from collections.abc import Callable
@@ -15,9 +15,10 @@ def use_device(specifier: Union[str, int], n_threads: int = None,
 
     Args:
         specifier: ``-1`` or ``'@numpy'`` for the CPU, ``0`` or ``'@cupy:0'``
-            for the first GPU.  Of several processes on a machine, each takes
+            for the first GPU.  Each of several processes on a machine takes
             the next GPU.
-        n_threads: Threads to compute with; ``None`` as :mod:`.threads` says.
+        n_threads: The number of compute threads; ``None`` for the default of
+            :mod:`.threads`.
         note: Called with a line if cuDNN is missing.
 
     Returns:
@@ -49,6 +50,6 @@ def use_device(specifier: Union[str, int], n_threads: int = None,
 
 
 def _name_here(specifier):
-    """The device of this process: of several on a machine, each takes the next GPU."""
+    """The device of this process: each of several on a machine takes the next GPU."""
     found = re.fullmatch(r'(@cupy:)?([0-9]+)', specifier)
     return f'@cupy:{int(found[2]) + ranks.local_rank()}' if found else specifier

@@ -1,10 +1,10 @@
-"""How much memory this process has used."""
+"""Memory use of this process."""
 import math
 import sys
 
 
 def peak() -> float:
-    """The most bytes that this process has used so far; ``nan`` on Windows, which does not tell."""
+    """Peak memory of this process so far, in bytes; ``nan`` on Windows."""
     try:
         import resource
     except ImportError:

@@ -1,9 +1,9 @@
-"""The one place that imports OpenCV: when it is first needed, and with a clear error.
+"""The one place that imports OpenCV: lazily, and with a clear error message.
 
 ``from picture_ranknet.machine.opencv import cv2`` costs nothing and cannot
 fail.  The first use of ``cv2`` imports OpenCV, which takes a tenth of a
-second; where that is impossible it raises :class:`InputError`, which a command
-reports in one line.
+second; if that fails it raises :class:`InputError`, which a command reports in
+one line.
 """
 import contextlib
 import functools
@@ -29,7 +29,7 @@ def check_opencv() -> None:
 
 @functools.cache
 def _load():
-    # Both are read by OpenCV, the first when it is imported.
+    # OpenCV reads both, the first one on import.
     os.environ.setdefault('OPENCV_IO_MAX_IMAGE_PIXELS', str(MOST_PIXELS))
     os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')  # silent: we report what matters
     try:
@@ -56,7 +56,7 @@ def _broken(error):
 
 class _OpenCV(types.ModuleType):
 
-    """Stands for the module ``cv2`` and passes on whatever is asked of it."""
+    """A lazy proxy for the module ``cv2``."""
 
     def __getattr__(self, name):
         return getattr(_load(), name)

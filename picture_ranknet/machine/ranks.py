@@ -1,8 +1,8 @@
-"""Several processes, started by ``mpiexec``, that work together: which one is this?
+"""Processes started by ``mpiexec`` that work together.
 
 Processes are numbered from 0; the number is the *rank*.  The first one (rank 0)
-prints and writes.  A process that was started without ``mpiexec`` is the first
-and only one, and MPI is not needed.
+prints and writes.  A process started without ``mpiexec`` is the first and only
+one, and MPI is not needed.
 """
 import atexit
 import contextlib
@@ -11,22 +11,26 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, Optional
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.machine import cores, threads
+
+if TYPE_CHECKING:
+    import numpy as np
+    from mpi4py import MPI
 
 # How MPICH and its relatives, and Open MPI, pass size and rank to a process.
 SIZES = 'PMI_SIZE', 'OMPI_COMM_WORLD_SIZE', 'MV2_COMM_WORLD_SIZE'
 RANKS = 'PMI_RANK', 'OMPI_COMM_WORLD_RANK', 'MV2_COMM_WORLD_RANK'
 INSTALL = 'python -m pip install "mpi4py>=4,<5" "mpich>=4.2,<6"'  # as in setup.py
-POLL = .02       # seconds between two checks whether the others have finished
-RELAY = 1        # seconds in which mpiexec passes on what was printed
-ABORT_WAIT = 60  # seconds after which a process that should have been ended ends itself
+POLL = .02       # seconds between checks whether the others have finished
+RELAY = 1        # seconds for mpiexec to pass on what was printed
+ABORT_WAIT = 60  # seconds after which a process that should have been aborted exits by itself
 
-_world = None      # MPI's communicator of all processes; None: alone
+_world = None      # MPI communicator of all processes; None: a single process
 _local = 0, 1      # rank and number of processes on this machine
-_failures = None   # an MPI window to the number of failed processes, kept by the first one
+_failures = None   # MPI window on the number of failed processes, which the first one holds
 
 
 def started() -> int:
@@ -42,17 +46,17 @@ def _from_environment(names):
 def join() -> None:
     """Work with the other processes from now on; all of them must call this.
 
-    The output of all but the first is dropped.  They divide the cores of
+    The output of all but the first is discarded.  They divide the cores of
     their machine.
 
     Raises:
-        InputError: If mpi4py is missing, or belongs to another MPI than
+        InputError: If mpi4py is missing, or belongs to a different MPI than
             ``mpiexec``.
     """
     global _world, _local, _failures
     if started() == 1 or _world:
         return
-    # MPICH has a line of its own about an abort; ours gives the reason.
+    # MPICH prints its own line about an abort; ours gives the reason.
     os.environ.setdefault('MPIR_CVAR_SUPPRESS_ABORT_MESSAGE', '1')
     try:
         from mpi4py import MPI
@@ -82,7 +86,7 @@ def join() -> None:
 
 
 def _leave():
-    """Wait until all have finished, without taking time from those that still work."""
+    """Wait until all have finished, without taking CPU time from those still working."""
     everybody = _world.Ibarrier()
     while not everybody.Test():
         time.sleep(POLL)
@@ -102,7 +106,7 @@ def stay_alone() -> None:
 
 def _leave_unless_first():
     if _from_environment(RANKS):
-        time.sleep(RELAY)  # mpiexec may end all when one ends: the first must be heard before
+        time.sleep(RELAY)  # mpiexec may end all when one ends: let the first print before
         os._exit(1)
 
 
@@ -127,19 +131,19 @@ def is_first() -> bool:
 
 
 def part(n: int) -> slice:
-    """The part of ``range(n)`` that this process works on; parts differ by 1 at most."""
+    """The part of ``range(n)`` that this process works on; lengths differ by at most 1."""
     return slice(n * rank() // size(), n * (rank() + 1) // size())
 
 
-def gather(rows):
-    """Join the rows of all processes, in the order of their ranks.
+def gather(rows: 'np.ndarray') -> 'np.ndarray':
+    """Concatenate the rows of all processes, in the order of their ranks.
 
     Args:
-        rows (numpy.ndarray): Those of this process, shape ``(n, ...)``, where
-            ``n`` may differ; type and shape of a row are the same everywhere.
+        rows: Those of this process, shape ``(n, ...)``; ``n`` may differ, type
+            and shape of a row are the same everywhere.
 
     Returns:
-        numpy.ndarray: All rows, in every process.
+        All rows, in every process.
     """
     if not _world:
         return rows
@@ -154,17 +158,17 @@ def gather(rows):
 
 
 def collect(item: Any) -> list:
-    """What each process passes in, in the order of their ranks; the same list in all."""
+    """The items of all processes, in the order of their ranks (MPI's allgather)."""
     return _world.allgather(item) if _world else [item]
 
 
 def tell(item: Any) -> Any:
-    """What the first process passes in; the others wait for it."""
+    """The item of the first process, which the others wait for (MPI's broadcast)."""
     return _world.bcast(item) if _world else item
 
 
-def world():
-    """MPI's communicator of all processes, for ChainerMN; ``None`` if this one is alone."""
+def world() -> 'Optional[MPI.Comm]':
+    """MPI's communicator of all processes, for ChainerMN; ``None`` for a single process."""
     return _world
 
 
@@ -173,14 +177,14 @@ def last_word(status: int) -> Iterator[None]:
     """Print something in the body, then end all processes with that status.
 
     Only the first process to get here prints, whatever its rank; the others
-    have probably failed for the same reason, and are ended silently.
+    have probably failed for the same reason, and end silently.
     (``chainermn.global_except_hook`` would print a traceback from each.)
     """
     if not _world:
         yield
         return
     if _count_failure() > 1:
-        time.sleep(ABORT_WAIT)  # the one before ends this process
+        time.sleep(ABORT_WAIT)  # the first one aborts this process
         os._exit(status)
     if not is_first():
         sys.stderr = sys.__stderr__
@@ -188,12 +192,12 @@ def last_word(status: int) -> Iterator[None]:
     sys.stdout.flush()
     sys.stderr.flush()
     time.sleep(RELAY)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # MPI would add lines of its own
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # MPI would print its own lines
     _world.Abort(status)
 
 
 def _count_failure():
-    """How many processes have failed by now, this one included."""
+    """The number of processes that have failed so far, including this one."""
     import numpy as np
 
     before = np.zeros(1, np.int64)

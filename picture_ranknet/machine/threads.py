@@ -1,9 +1,9 @@
-"""How many threads compute, sharing work out to them, and computing ahead on one.
+"""The number of compute threads, distributing work over them, and computing ahead on one.
 
-The number is, in this order: what :func:`use` was told (``--threads``),
+The number is, in this order: what :func:`use` was given (``--threads``),
 ``OMP_NUM_THREADS``, or the cores that the process may use
 (:func:`.cores.usable`).  Processes that :func:`share` a machine divide its
-cores.  Everything that starts threads takes this number.
+cores.  Everything that starts threads uses this number.
 """
 import collections
 import concurrent.futures
@@ -25,7 +25,7 @@ _processes = 1
 
 
 def use(n: Optional[int]) -> None:
-    """Compute with ``n`` threads from now on; ``None`` goes back to the default."""
+    """Compute with ``n`` threads from now on; ``None`` restores the default."""
     global _n
     _n = n
     _executor.cache_clear()
@@ -34,7 +34,7 @@ def use(n: Optional[int]) -> None:
 
 
 def share(n_processes: int) -> None:
-    """Use one part in ``n_processes`` of the cores, since as many processes share them."""
+    """Use 1 / ``n_processes`` of the cores, since as many processes share them."""
     global _processes
     _processes = n_processes
     _executor.cache_clear()
@@ -55,7 +55,7 @@ def _number_from_environment() -> int:
 def limit_opencv() -> None:
     """Let OpenCV compute with :func:`count` threads, if it is loaded.
 
-    By itself it takes all cores of the machine, whatever the container
+    By default it takes all cores of the machine, whatever the container
     allows.  :func:`use`, :func:`share` and :mod:`.opencv` call this.
     """
     if 'cv2' in sys.modules:
@@ -63,9 +63,9 @@ def limit_opencv() -> None:
 
 
 def limit_blas(n: int) -> None:
-    """Let products of NumPy run on ``n`` threads, if it has OpenBLAS.
+    """Let NumPy's matrix products run on ``n`` threads, if it uses OpenBLAS.
 
-    By itself that takes all cores of the machine, whatever the container
+    By default OpenBLAS takes all cores of the machine, whatever the container
     allows.  :func:`use` and :func:`share` call this.
     """
     if 'numpy' not in sys.modules:
@@ -76,10 +76,10 @@ def limit_blas(n: int) -> None:
 
 @contextlib.contextmanager
 def single_blas() -> Iterator[None]:
-    """Let products and decompositions of NumPy run on the threads that call them.
+    """Let NumPy's matrix products and decompositions run on the calling threads.
 
-    Small ones are no slower so, and a hundred times faster where other processes
-    are at work: OpenBLAS's threads wait for each other by spinning.
+    Small ones are no slower this way, and a hundred times faster on a busy
+    machine: OpenBLAS's threads wait for each other by spinning.
     """
     limit_blas(1)
     try:
@@ -90,7 +90,7 @@ def single_blas() -> Iterator[None]:
 
 @functools.cache
 def _set_blas():
-    """OpenBLAS's function that takes a number of threads; ``None`` of another library."""
+    """OpenBLAS's function that sets the number of threads; ``None`` for another library."""
     package = os.path.dirname(sys.modules['numpy'].__file__)
     for folder in f'{package}.libs', os.path.join(package, '.dylibs'):  # as in NumPy's wheels
         for path in glob.glob(os.path.join(folder, '*openblas*')):
@@ -105,7 +105,7 @@ def _set_blas():
 def limit_numba() -> None:
     """Let kernels with ``parallel=True`` that this thread launches run on :func:`count` threads.
 
-    By itself Numba takes all cores of the machine.  This starts Numba's
+    By default Numba takes all cores of the machine.  This starts Numba's
     threads, so only call it where such kernels follow.
     """
     import numba
@@ -114,7 +114,8 @@ def limit_numba() -> None:
 
 
 def split(n: int, n_slices: int) -> list:
-    """Cut ``range(n)`` into at most ``n_slices`` slices, none empty, that differ by 1 at most."""
+    """Split ``range(n)`` into at most ``n_slices`` non-empty slices; lengths differ by at most 1.
+    """
     n_slices = min(n, n_slices)
     stops = [n * part // n_slices for part in range(n_slices + 1)] if n else []
     return [slice(*ends) for ends in zip(stops, stops[1:])]
@@ -124,8 +125,8 @@ def run(function: Callable, slices: Sequence) -> list:
     """Call ``function`` with each slice, on all threads, and wait for the results.
 
     Args:
-        function: Should release Python's lock, as kernels and NumPy's copies do.
-        slices: Of :func:`split`, or any other work.
+        function: Should release the GIL, as kernels and NumPy's copies do.
+        slices: From :func:`split`, or any other work items.
 
     Returns:
         list: The results, in the order of the slices.
@@ -137,14 +138,14 @@ def run(function: Callable, slices: Sequence) -> list:
     waiting = iter(range(len(slices)))
 
     def work():
-        for i in waiting:  # each thread takes the next that nobody has taken
+        for i in waiting:  # each thread takes the next one that is free
             results[i] = function(slices[i])
 
     others = [_executor().submit(work) for _ in range(min(count(), len(slices)) - 1)]
     try:
         work()
     finally:
-        # What has not begun by now would find nothing left to do.
+        # Those that have not started by now would find nothing left to do.
         others = [other for other in others if not other.cancel()]
         concurrent.futures.wait(others)
     for other in others:
@@ -163,9 +164,9 @@ def read_ahead(read: Callable, items: Iterable) -> Iterator:
 
 
 def map_ahead(function: Callable, items: Iterable) -> Iterator:
-    """Yield ``function(item)`` for each item, in order; all threads are at work on the next ones.
+    """Yield ``function(item)`` for each item, in order, while all threads compute the next ones.
 
-    With one thread, nothing is done ahead.
+    With one thread, nothing is computed ahead.
     """
     n = count()
     if n == 1:
@@ -189,16 +190,16 @@ def run_ahead(items: Iterator, n: int = 1, weigh: Callable[[Any], float] = lambd
               most: float = math.inf) -> Iterator:
     """Yield the items of an iterator that runs on a thread of its own, ahead of its reader.
 
-    The iterator starts with the first item that is asked for.  What it raises
-    is raised here, after the items before.  Closing this generator early waits
-    for the item that is being made and closes the iterator; one that is never
+    The iterator starts when the first item is requested.  What it raises is
+    raised here, after the items before it.  Closing this generator early waits
+    for the item being computed and closes the iterator; one that is never
     closed does not keep Python from exiting.
 
     Args:
         items: A generator, ``map(read, paths)`` or the like.
         n: How many items may be ready and unread.
         weigh: The weight of an item, such as its bytes.
-        most: No further item is begun while the unread ones weigh this much.
+        most: No further item is started while the unread ones weigh this much.
     """
     ready = collections.deque()
     changed = threading.Condition()
@@ -248,12 +249,12 @@ def run_ahead(items: Iterator, n: int = 1, weigh: Callable[[Any], float] = lambd
                 item = ready.popleft()
                 changed.notify_all()
             yield item
-            del item  # or it would be kept while the next one is waited for
+            del item  # free it while waiting for the next one
     finally:
         with changed:
             is_closed = True
             changed.notify_all()
-        if not sys.is_finalizing():  # when Python exits, its thread has been stopped for ever
+        if not sys.is_finalizing():  # when Python exits, the thread is already stopped
             thread.join()
     if error:
         raise error

@@ -1,1 +1,1 @@
-"""Reading videos and pictures, describing what they look like, and drawing sheets of them."""
+"""Reading videos and pictures, describing their appearance, and drawing sheets of them."""

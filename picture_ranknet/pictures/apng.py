@@ -1,7 +1,7 @@
-"""Animated PNGs: their frames, put together as the PNG specification, third edition, says.
+"""Animated PNGs: composes their frames by the PNG specification, third edition.
 
-Pillow 13 forgets what a frame covered that is to be taken away again, if that
-frame was blended, and mixes transparent colours wrongly.
+Pillow 13 does not restore what a blended frame covered when that frame is
+disposed of, and blends transparent colours wrongly.
 """
 import struct
 import zlib
@@ -11,13 +11,13 @@ from typing import Callable, NamedTuple
 import numpy as np
 
 SIGNATURE = b'\x89PNG\r\n\x1a\n'
-CLEARED, AS_BEFORE = 1, 2   # how a frame leaves its place to the next one
-BLENDED = 1                 # a frame lies over what is there; otherwise it replaces that
-USUAL_UNITS = 100           # of a second, where a frame gives 0
+CLEARED, AS_BEFORE = 1, 2   # how a frame is disposed of before the next one
+BLENDED = 1                 # a frame is drawn over the canvas; otherwise it replaces it
+USUAL_UNITS = 100           # per second, where a frame gives 0
 
 
 class Part(NamedTuple):
-    """What a frame changes: ``png``, a picture of its own, at ``left`` and ``top``."""
+    """The region that a frame changes: ``png``, a separate picture, at ``left`` and ``top``."""
 
     png: bytes
     width: int
@@ -67,14 +67,14 @@ def _chunk(name, content):
 
 def compose(data: bytes, decode: Callable[[bytes], np.ndarray]
             ) -> Iterator[tuple[float, np.ndarray]]:
-    """Yield how long each frame is shown, in seconds, and the frame, RGBA, HWC, ``uint8``.
+    """Yield the duration of each frame, in seconds, and the frame, RGBA, HWC, ``uint8``.
 
     Args:
-        data: The file; of its chunks, those that tell how it looks.
-        decode: From a PNG of one picture to RGBA; what it raises is raised here.
+        data: The file, reduced to the chunks that affect its appearance.
+        decode: Decodes a PNG of one picture to RGBA; its exceptions are raised here.
 
     Raises:
-        ValueError: If a part does not lie in the picture.
+        ValueError: If a part does not lie within the picture.
     """
     (width, height), parts = split(data)
     canvas = np.zeros((height, width, 4), np.uint8)
@@ -93,7 +93,7 @@ def compose(data: bytes, decode: Callable[[bytes], np.ndarray]
 
 
 def _over(top, below):
-    """One picture over another, both RGBA and not multiplied by their alpha."""
+    """One picture over another, both RGBA with straight alpha."""
     share, rest = (img[..., 3:].astype(np.float32) / 255 for img in (top, below))
     rest = rest * (1 - share)
     alpha = share + rest

@@ -1,12 +1,12 @@
-"""From the colours of a file to those of a screen: sRGB, 8 bits, on white.
+"""Converts the colours of a file for a screen: sRGB, 8 bits, on white.
 
-A file names its colours by the numbers of ITU-T H.273: the primaries, what
-its pure red, green and blue are, and the transfer, how bright a value is.
+A file describes its colours by the numbers of ITU-T H.273: the primaries (its
+pure red, green and blue) and the transfer function (how bright a value is).
 Phones write Display P3, and videos of high dynamic range (HDR) BT.2020 with
 PQ or HLG (ITU-R BT.2100), of which a screen shows only a part.
 """
 import functools
-from typing import Optional
+from typing import Optional, Union
 
 import numpy as np
 
@@ -20,28 +20,29 @@ PRIMARIES = {         # x and y of red, green and blue in CIE 1931
     12: ((.680, .320), (.265, .690), (.150, .060)),   # Display P3
     'Adobe': ((.640, .330), (.210, .710), (.150, .060)),
 }
-PQ, HLG, LINEAR, GAMMA = 16, 18, 8, 4  # transfers; all others are taken as that of sRGB
+PQ, HLG, LINEAR, GAMMA = 16, 18, 8, 4  # transfers; all others are taken for sRGB's
 PAPER = 203.          # cd/m2 of white in HDR: ITU-R BT.2408
-BRIGHTEST = 1000.     # cd/m2 that HLG is made for
-KNEE = .6             # of white; what is brighter in HDR is dimmed, the more the brighter
+BRIGHTEST = 1000.     # cd/m2, nominal peak of HLG
+KNEE = .6             # of white; brighter parts of HDR are compressed
 
 
 def is_srgb(primaries: Optional[int], transfer: Optional[int]) -> bool:
-    """Whether colours can be shown as they are; ``None`` is not known."""
+    """Whether colours can be shown unchanged; ``None`` means unknown."""
     return PRIMARIES.get(primaries, PRIMARIES[1]) == PRIMARIES[1] and transfer not in (
         PQ, HLG, LINEAR)
 
 
-def to_srgb(img: np.ndarray, primaries, transfer: Optional[int]) -> np.ndarray:
+def to_srgb(img: np.ndarray, primaries: Union[int, str, None],
+            transfer: Optional[int]) -> np.ndarray:
     """Convert colours to sRGB.
 
-    What lies outside of sRGB is cut off channel by channel; in HDR, what is
-    brighter than white is dimmed to fit, and the rest stays as bright as it is.
+    Colours outside sRGB are clipped channel by channel; in HDR, parts brighter
+    than ``KNEE`` are compressed to fit, and the rest keeps its brightness.
 
     Args:
         img (numpy.ndarray): HWC, BGR, ``uint8`` or ``uint16`` over its whole
             range.
-        primaries (int): A key of ``PRIMARIES``; others are taken as sRGB's.
+        primaries: A key of ``PRIMARIES``; others are taken for sRGB's.
         transfer (int): H.273's number.
 
     Returns:
@@ -62,7 +63,7 @@ def to_srgb(img: np.ndarray, primaries, transfer: Optional[int]) -> np.ndarray:
 
 @functools.lru_cache(maxsize=8)
 def _matrix(primaries):
-    """From light in the primaries to light in sRGB, both in the order BGR; float32, (3, 3)."""
+    """Matrix from linear light in the primaries to sRGB, both in BGR order; float32, (3, 3)."""
     def to_xyz(corners):
         corners = np.array([[x / y, 1, (1 - x - y) / y] for x, y in corners]).T
         white = np.array([WHITE[0] / WHITE[1], 1, (1 - sum(WHITE)) / WHITE[1]])
@@ -74,7 +75,7 @@ def _matrix(primaries):
 
 @functools.lru_cache(maxsize=8)
 def _light(transfer, n_bytes):
-    """How bright each value is, in parts of white; float32, shape ``(256,)`` or ``(65536,)``."""
+    """Brightness of each value relative to white; float32, shape ``(256,)`` or ``(65536,)``."""
     v = np.linspace(0, 1, 256 ** n_bytes)
     if transfer == PQ:
         root = v ** (1 / 78.84375)
@@ -94,20 +95,20 @@ def _light(transfer, n_bytes):
 
 @functools.cache
 def _values():
-    """The value in sRGB of light 0 to 1 in steps of 1 / 65535; ``uint8``."""
+    """sRGB values of linear light 0 to 1 in steps of 1 / 65535; ``uint8``."""
     light = np.linspace(0, 1, 65536)
     values = np.where(light <= .0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - .055)
     return np.uint8(np.rint(255 * values))
 
 
 def curve(gamma: float) -> np.ndarray:
-    """From values whose light is their power of ``gamma`` to those of sRGB; ``uint8``, (256,)."""
+    """Lookup table from values with this gamma to sRGB; ``uint8``, shape ``(256,)``."""
     light = np.linspace(0, 1, 256) ** gamma
     return _values()[np.uint16(np.rint(light * 65535))]
 
 
 def on_white(img: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Put a picture on white.
+    """Blend a picture onto white.
 
     Args:
         img (numpy.ndarray): HWC, ``uint8``.

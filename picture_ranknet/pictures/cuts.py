@@ -1,19 +1,19 @@
-"""Where a picture is cut out of a frame: a box with a margin."""
+"""Crop regions in a frame: a box with a margin."""
 
 
 def with_margin(box: tuple, margin: float, width: int, height: int) -> tuple:
-    """A box with room around it, all of it in the frame.
+    """A box with padding, entirely within the frame.
 
-    A box that would reach over the border is moved inside, and has less of a
-    margin where the frame is too small for it.
+    A box that would extend beyond the border is moved inside, and gets a
+    smaller margin if the frame is too small.
 
     Args:
         box: ``(x, y, w, h)`` in pixels.
         margin: On each side, as a fraction of the box's sides.
-        width, height: Of the frame.
+        width, height: Size of the frame.
 
     Returns:
-        tuple: ``left, top, width, height``, whole numbers.
+        tuple: ``left, top, width, height``, integers.
     """
     x, y, w, h = box
     scale = min(1 + 2 * margin, width / w, height / h)

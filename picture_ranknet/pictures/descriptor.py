@@ -1,4 +1,4 @@
-"""What a picture looks like, in numbers: oriented gradients and colours.
+"""An image descriptor: histograms of oriented gradients (HOG) and colours.
 
 Dalal and Triggs, *Histograms of Oriented Gradients for Human Detection*, CVPR
 2005.
@@ -6,20 +6,20 @@ Dalal and Triggs, *Histograms of Oriented Gradients for Human Detection*, CVPR
 import cv2
 import numpy as np
 
-SIDE = 80        # pixels; descriptions are of pictures of this size
+SIDE = 80        # pixels; pictures are resized to this before
 GRADIENTS = cv2.HOGDescriptor((SIDE, SIDE), (20, 20), (10, 10), (10, 10), 9)
-COLOURS = 8      # places to each side at which colours are told
+COLOURS = 8      # colours are averaged over a grid of 8 x 8
 
 
 def describe(pictures: np.ndarray) -> np.ndarray:
-    """Oriented gradients and colours of pictures.
+    """Compute oriented gradients and colours of pictures.
 
     Args:
         pictures (numpy.ndarray): Shape ``(B, 3, H, W)``, RGB, 0 to 255.
 
     Returns:
         numpy.ndarray: float32, shape ``(B, 1956)``: 7 x 7 blocks of 2 x 2
-        cells of 9 directions, and Lab of 8 x 8 places, 0 to 1.
+        cells of 9 directions, and Lab on a grid of 8 x 8, 0 to 1.
     """
     descriptions = []
     for picture in pictures:

@@ -1,4 +1,4 @@
-"""What strips, sheets and explanations share: pictures, letters, colours and measures."""
+"""Shared by strips, sheets and explanations: picture conversion, fonts, colours, dimensions."""
 import functools
 import importlib.util
 import os
@@ -6,7 +6,7 @@ import os
 import numpy as np
 from PIL import Image, ImageFont
 
-os.environ['MPLBACKEND'] = 'Agg'  # matplotlib, which is slow to start, draws into files
+os.environ['MPLBACKEND'] = 'Agg'  # matplotlib only draws to files, and starts faster so
 
 GAP = 8         # pixels between pictures
 MARGIN = 24     # around everything
@@ -16,10 +16,10 @@ PAPER, INK, PALE = '#ffffff', '#20242c', '#8a919e'
 
 
 def to_image(picture: np.ndarray) -> Image.Image:
-    """A picture as in ``X.npy``, shape ``(3, H, W)``, for Pillow.
+    """Convert a picture as in ``X.npy``, shape ``(3, H, W)``, for Pillow.
 
-    ``uint8`` is shown as it is; floating values as 0..1 or, if one is above
-    1, as 0..255.
+    ``uint8`` is kept; floating values are taken as 0..1 or, if one is above 1,
+    as 0..255.
     """
     if picture.dtype != np.uint8:
         scale = 255 if picture.max() <= 1 else 1
@@ -41,10 +41,10 @@ def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
 
 
 def _matplotlib_data():
-    """The folder of matplotlib's data, found without importing it where that is possible."""
+    """The folder of matplotlib's data, found without importing it if possible."""
     package = importlib.util.find_spec('matplotlib')
     folder = os.path.join(os.path.dirname(package.origin), 'mpl-data') if package else ''
-    if not os.path.isdir(folder):  # as some systems package it
+    if not os.path.isdir(folder):  # packaged differently by some systems
         import matplotlib
         folder = matplotlib.get_data_path()
     return folder

@@ -1,4 +1,4 @@
-"""Pictures above copies in which colours show what raised and lowered their scores."""
+"""Draws pictures above copies in which colours show what raised and lowered their scores."""
 import numpy as np
 from PIL import Image, ImageDraw
 
@@ -17,7 +17,7 @@ from picture_ranknet.pictures.drawing import (
 from picture_ranknet.storage import atomic
 
 RAISES, LOWERS = (214, 39, 40), (31, 95, 180)
-STRONGEST = .6  # share of such a colour where it is strongest
+STRONGEST = .6  # opacity of the colour where it is strongest
 
 
 def draw_explanations(path: str, X: np.ndarray, order: np.ndarray, scores: np.ndarray,
@@ -31,8 +31,8 @@ def draw_explanations(path: str, X: np.ndarray, order: np.ndarray, scores: np.nd
         scores (numpy.ndarray): Shape ``(N,)``.
         maps (list of numpy.ndarray): How much each part of a picture of
             ``order`` raised its score, shape ``(H, W)``.
-        columns (int): Pictures in a row, at most.
-        side (int): At which size they are drawn.
+        columns (int): Pictures per row, at most.
+        side (int): Side length at which they are drawn.
     """
     strongest = max(np.abs(map_).max() for map_ in maps) or 1
     columns = max(3, min(columns, len(order)))  # 3: room for the title
@@ -59,10 +59,10 @@ def draw_explanations(path: str, X: np.ndarray, order: np.ndarray, scores: np.nd
 
 
 def _tint(image, strength):
-    """The image in grey, with colour where ``strength``, shape ``(H, W)`` in -1..1, says."""
+    """The image in grey, tinted by ``strength``, shape ``(H, W)``, in -1..1."""
     grey = np.asarray(image.convert('L').convert('RGB'), np.float32)
     strength = np.asarray(Image.fromarray(strength.astype(np.float32)).resize(
         image.size, Image.Resampling.BICUBIC))[..., None]
     colour = np.where(strength > 0, np.float32(RAISES), np.float32(LOWERS))
-    share = STRONGEST * np.minimum(np.abs(strength), 1) ** .7  # .7: so that weak parts show
+    share = STRONGEST * np.minimum(np.abs(strength), 1) ** .7  # .7: makes weak parts visible
     return Image.fromarray(np.uint8(np.round(grey + share * (colour - grey))))

@@ -1,10 +1,9 @@
-"""The stream of frames: those of videos that are sampled, pictures, pages and animations.
+"""The stream of frames: sampled frames of videos, pictures, pages and animations.
 
-A frame is ``img``, HWC, BGR, ``uint8``, as OpenCV has it: upright, with
-square pixels, in sRGB, on white where it is transparent.  Frames are counted
-from 0, and their times are seconds since the first frame of the video.  A
-picture is frame 0, pages of a file are its frames 0, 1, 2, ...; neither has a
-time.
+A frame is ``img``, HWC, BGR, ``uint8``, as in OpenCV: upright, with square
+pixels, in sRGB, on white where it is transparent.  Frames are counted from 0,
+and their times are seconds since the first frame of the video.  A picture is
+frame 0, pages of a file are its frames 0, 1, 2, ...; neither has a time.
 """
 import contextlib
 import math
@@ -20,7 +19,7 @@ from picture_ranknet.pictures.limits import MAX_PIXELS
 from picture_ranknet.text import count, silent
 
 AHEAD = 2 ** 24      # pixels; larger pictures are read one at a time, smaller ones on all cores
-STAMP_ERROR = .001  # seconds; Matroska and FLV round the time of a frame to a millisecond
+STAMP_ERROR = .001  # seconds; Matroska and FLV round frame times to a millisecond
 
 Slot = Callable[[int, float], int]
 
@@ -55,25 +54,25 @@ class FrameReader:
 
     Args:
         paths (list of str): Videos and pictures.
-        slot (callable): Maps the number of a frame and its time in seconds to
-            a number; a frame is taken if that differs from the frame before.
+        slot (callable): Maps a frame's number and its time in seconds to a
+            slot number; a frame is taken if its slot differs from the last.
         max_pixels (int): Files with larger pictures or frames are skipped.
-        n_files (int): How many files there are in all, if others read the
-            rest; who has all counts then calls :func:`sum_up`.
+        n_files (int): The total number of files, if other processes read the
+            rest; the process with all counts then calls :func:`sum_up`.
             ``math.inf``: none has to be readable.
-        side (int): Pixels that are enough, of a picture's shorter side; it may
-            be decoded to fewer pixels than it has.  ``None`` for all.
+        side (int): A sufficient length of a picture's shorter side; it may be
+            decoded at a lower resolution.  ``None`` for all pixels.
         note (callable): Called with a line for the user.
-        progress (callable): Called with the number of frames seen so far, also
-            those not taken, and the number expected in all.
+        progress (callable): Called with the number of frames seen so far,
+            including those not taken, and the expected total.
 
     Attributes:
-        grabbed (int): Frames of videos that were decoded so far.
-        frames (int): Frames taken from videos so far.
-        videos (int): Videos begun.
+        grabbed (int): Video frames decoded so far.
+        frames (int): Video frames taken so far.
+        videos (int): Videos started.
         pictures (int): Pictures read; each page is one.
         unreadable (int): Files skipped.
-        skipped (list of str): Which.
+        skipped (list of str): Their paths.
     """
 
     COUNTS = 'grabbed', 'frames', 'videos', 'pictures', 'unreadable'
@@ -113,9 +112,9 @@ class FrameReader:
         return ' and '.join(parts)
 
     def _read_still(self, path):
-        """The one picture of a file; ``None`` if it is another file, a large one or damaged.
+        """The only picture of a file; ``None`` for any other, large or damaged file.
 
-        Several threads do this at the same time.
+        Called from several threads at once.
         """
         with contextlib.suppress(InputError):
             kind = kinds.tell_file(path)
@@ -169,15 +168,15 @@ class FrameReader:
             n = yield from self._sample(path, video)
             if not n:
                 why = 'encrypted (DRM)' if kinds.is_encrypted(path) else 'damaged or incomplete'
-                raise InputError(f'{path}: expected a video, got one without a frame that could '
-                                 f'be decoded; it is {why}')
+                raise InputError(f'{path}: expected a video, got one without any decodable frame; '
+                                 f'it is {why}')
             self._expected += n - video.expected
             if video.is_short:
                 self._note(f'{path}: {n} of {video.announced} frames could be read; the video is '
                            'cut short or damaged')
 
     def _sample(self, path, frames):
-        """Yield the frames that are taken; return how many there are."""
+        """Yield the frames that are taken; return the number of all frames."""
         last_slot, n = None, 0
         for index, (seconds, get) in enumerate(frames):
             n += 1
@@ -199,7 +198,7 @@ class FrameReader:
 
 
 def sum_up(unreadable: int, n_files: int, note: Callable = silent) -> None:
-    """Tell how many files could not be read; raise :class:`InputError` if none could."""
+    """Report how many files could not be read; raise :class:`InputError` if none could."""
     if unreadable == n_files:
         raise InputError(f"none of the {count(n_files, 'file')} could be read")
     if unreadable:

@@ -1,8 +1,8 @@
 """A gallery of ranked pictures: a folder with a page for any browser and sheets of thumbnails.
 
-The page loads nothing from elsewhere and sends nothing anywhere.  Thumbnails
-lie a hundred to a sheet, so that ten thousand of them are a hundred files, of
-which the browser reads those that it shows.
+The page loads nothing from elsewhere and sends nothing anywhere.  A sheet holds
+a hundred thumbnails, so ten thousand of them are a hundred files, of which the
+browser reads only those that it shows.
 """
 import html
 import json
@@ -20,10 +20,10 @@ from picture_ranknet.errors import InputError
 from picture_ranknet.storage import atomic
 
 SIDE = 192      # pixels; the longer side of a thumbnail
-COLUMNS = 10    # thumbnails to a row of a sheet, and rows to a sheet
+COLUMNS = 10    # thumbnails per row of a sheet, and rows per sheet
 QUALITY = 85
 TEMPLATE = pathlib.Path(__file__).parent / 'gallery_page' / 'gallery.html'
-THUMBS = 'thumbs', 'thumbs-2'  # in turn, where a gallery is replaced
+THUMBS = 'thumbs', 'thumbs-2'  # alternate when a gallery is replaced
 MARK = '<meta name="generator" content="picture-ranknet gallery">'
 
 
@@ -32,9 +32,9 @@ class Entry(NamedTuple):
 
     ``thumbnail`` is RGB, ``uint8``, shape ``(H, W, 3)``, or a callable that
     returns it; ``source`` is the path of the picture or the video, ``time``
-    the second of the video, ``score`` the model's.  ``stars``, 1 to 5, and
-    ``probability``, 0 to 1, that the person would give 4 or more, are
-    ``None`` where nobody knows.
+    the time in the video in seconds, ``score`` the model's score.  ``stars``,
+    1 to 5, and ``probability``, 0 to 1, that the person would give 4 or more,
+    are ``None`` if unknown.
     """
 
     thumbnail: object
@@ -46,22 +46,22 @@ class Entry(NamedTuple):
 
 
 def check_folder(folder: str) -> None:
-    """Raise :class:`InputError` if a folder holds something else than a gallery of ours."""
+    """Raise :class:`InputError` if a folder holds anything other than a gallery of ours."""
     if not os.path.lexists(folder):
         parent = os.path.dirname(os.path.abspath(folder))
         if not os.path.isdir(parent):
-            raise InputError(f'{folder}: there is no folder {parent}; make it first')
+            raise InputError(f'{folder}: there is no folder {parent}; create it first')
         return
     if not os.path.isdir(folder):
         raise InputError(f'{folder}: expected a folder for the gallery, got a file')
     names = [name for name in os.listdir(folder) if not name.startswith('.')]
     if names and not (set(names) <= {'index.html', *THUMBS} and _thumbs_of(folder)):
         raise InputError(f'{folder}: expected a new or empty folder, or one with a gallery to '
-                         'replace, got one with other files in it; choose another')
+                         'replace, got one with other files in it; choose another folder')
 
 
 def _thumbs_of(folder):
-    """Where the thumbnails of a gallery are, one of ``THUMBS``; ``None`` if it is none of ours."""
+    """Where the thumbnails of a gallery are, one of ``THUMBS``; ``None`` if it is not ours."""
     try:
         with open(os.path.join(folder, 'index.html'), encoding='utf-8', errors='replace') as f:
             head = f.read(2000)
@@ -74,16 +74,16 @@ def _thumbs_of(folder):
 def write(folder: str, entries: Iterable[Entry], title: str) -> None:
     """Write a gallery.
 
-    Whoever is killed leaves the gallery that was there, or the new one.
+    A killed process leaves the old gallery or the new one.
 
     Args:
         folder: New, empty, or a gallery to replace.
-        entries: Best first; read one after the other, so that they may be many.
-        title: What stands above.
+        entries: Best first; read one at a time, so there may be many.
+        title: Title of the page.
 
     Raises:
-        InputError: If there is something else in the folder, or another process
-            is replacing the gallery.
+        InputError: If the folder holds something else, or another process is
+            replacing the gallery.
     """
     check_folder(folder)
     place = os.path.abspath(folder)
@@ -107,12 +107,12 @@ def write(folder: str, entries: Iterable[Entry], title: str) -> None:
 
 
 def _replace(folder, place, entries, title):
-    """Lay new thumbnails beside the old ones, and exchange the page, which says which it shows."""
+    """Write new thumbnails beside the old ones, then replace the page, which names its folder."""
     with open(os.path.join(place, '.lock'), 'ab') as lock:
         atomic.lock(lock, f'{folder}: another predict.py is writing to it; wait for it, or choose '
                           'another --gallery')
         new = next(name for name in THUMBS if name != _thumbs_of(place))
-        shutil.rmtree(os.path.join(place, new), ignore_errors=True)  # of a run that was killed
+        shutil.rmtree(os.path.join(place, new), ignore_errors=True)  # left by a killed run
         part = atomic.part_of(os.path.join(place, new))
         try:
             with atomic.naming(part, folder):
@@ -129,12 +129,12 @@ def _replace(folder, place, entries, title):
 
 
 def _make_anew(part):
-    shutil.rmtree(part, ignore_errors=True)  # of a killed process that had our number
+    shutil.rmtree(part, ignore_errors=True)  # left by a killed process with our process ID
     os.mkdir(part)
 
 
 def _render(items, thumbs, title):
-    """The page; ``items`` is read, which draws the thumbnails."""
+    """The page; iterating over ``items`` draws the thumbnails."""
     data = json.dumps(list(items), separators=(',', ':')).replace('<', '\\u003c')
     values = {'title': html.escape(title), 'thumbs': thumbs, 'items': data}
     return re.sub('{{(title|thumbs|items)}}', lambda found: values[found[1]],
@@ -142,7 +142,7 @@ def _render(items, thumbs, title):
 
 
 def _draw_sheets(folder, entries):
-    """Draw the thumbnails; yield what the page knows of each entry."""
+    """Draw the thumbnails; yield the page's data about each entry."""
     sheet, number = None, 0
     for n, entry in enumerate(entries):
         place = n % COLUMNS ** 2

@@ -1,7 +1,7 @@
-"""Reading pictures, by Pillow: upright, in the colours of a screen, on white.
+"""Reading pictures with Pillow: upright, in sRGB, on white.
 
 A file holds a picture, several pages, or an animation.  An ``img`` is HWC,
-BGR, ``uint8``, as OpenCV has it.
+BGR, ``uint8``, as in OpenCV.
 """
 import contextlib
 import functools
@@ -21,15 +21,15 @@ from picture_ranknet.pictures import apng, kinds, mending, pixels
 from picture_ranknet.pictures.limits import ANIMATED, MAX_PIXELS, check_size
 
 ANIMATIONS = 'AVIF', 'GIF', 'PNG', 'WEBP'
-PAGES = 'HEIF', 'TIFF'  # of all other formats, the first picture: MPO's others are depth or gain
-LOSSLESS = 0xc3, 0xc7, 0xcb, 0xcf  # codings of JPEG that Pillow does not know
+PAGES = 'HEIF', 'TIFF'  # for other formats, only the first picture: MPO's others are depth or gain
+LOSSLESS = 0xc3, 0xc7, 0xcb, 0xcf  # JPEG codings that Pillow does not support
 USUAL_PAUSE = 1 / 25    # seconds, where an animation does not say
-BYTES = 8               # of a pixel, at most: four channels of 16 bits
+BYTES = 8               # per pixel, at most: four channels of 16 bits
 SUBFILE, SUB_IFDS = 254, 330  # tags of TIFF
 SHRUNK, MASK = 1, 4     # bits of SUBFILE
 
-warnings.filterwarnings('ignore', module=r'PIL\.')  # of damaged EXIF and the like
-Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit, which would warn of what limits.py allows
+warnings.filterwarnings('ignore', module=r'PIL\.')  # about damaged EXIF and the like
+Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit, which would warn about sizes limits.py allows
 
 
 class Pictures:
@@ -37,9 +37,9 @@ class Pictures:
     """The pictures in an open file.
 
     Attributes:
-        n (int): How many there are.
+        n (int): The number of pictures.
         size (tuple): Width and height of the first in pixels, upright.
-        is_animation (bool): Whether they are shown one after the other.
+        is_animation (bool): Whether they are frames of an animation.
     """
 
     def __init__(self, path: str, image: Image.Image, max_pixels: int, n_bits: int = 8):
@@ -60,11 +60,11 @@ class Pictures:
         if width * height * self.n > ANIMATED * self._max_pixels:
             raise InputError(
                 f'{self.path}: expected an animation of up to {ANIMATED * self._max_pixels:,} '
-                f'pixels, got {width} x {height} in {self.n:,} frames; cut it, or raise '
+                f'pixels, got {width} x {height} in {self.n:,} frames; shorten it, or raise '
                 '--max_pixels, a hundredth of that')
 
     def __iter__(self) -> Iterator[tuple[Optional[float], Callable[[], np.ndarray]]]:
-        """Yield the time of each picture in seconds, ``None`` of a page, and how to get its img.
+        """Yield the time of each picture in seconds, ``None`` for a page, and how to get its img.
 
         Raises:
             InputError: If the first cannot be read, or one is too large.
@@ -73,7 +73,7 @@ class Pictures:
         for position, index in enumerate(self._frames):
             try:
                 if self._image.format in ANIMATIONS + PAGES:
-                    self._image.seek(index)  # of PSD, this would be a layer
+                    self._image.seek(index)  # in PSD, this would be a layer
                 check_size(self.path, *self._image.size, self._max_pixels)
                 self._image.load()
                 check_size(self.path, *self._image.size, self._max_pixels)
@@ -100,7 +100,7 @@ class Pictures:
 
 class _AnimatedPng(Pictures):
 
-    """The same, of a PNG whose chunks are known."""
+    """The same, for an animated PNG, composed by :mod:`.apng`."""
 
     def __init__(self, path, image, max_pixels, data):
         super().__init__(path, image, max_pixels)
@@ -136,14 +136,14 @@ def opened(path: str, max_pixels: int = MAX_PIXELS,
     """Open a picture, a file of pages, or an animation.
 
     Args:
-        path (str): Its name need not tell the format.
-        max_pixels (int): What is larger is not decoded.
-        side (int): Pixels that are enough, of the shorter side.  A JPEG may then
+        path (str): Its name need not indicate the format.
+        max_pixels (int): Larger pictures are not decoded.
+        side (int): A sufficient length of the shorter side.  A JPEG may then
             be decoded at a half, a quarter or an eighth of its size, which
             takes a fraction of the time; ``None`` for all pixels.
 
     Raises:
-        InputError: If it is no picture, cannot be read, or is larger.
+        InputError: If it is not a picture, cannot be read, or is larger.
     """
     head = kinds.read_head(path)
     kind = kinds.tell(head)
@@ -159,7 +159,7 @@ def opened(path: str, max_pixels: int = MAX_PIXELS,
             f = io.BytesIO(mending.jpeg(f.read()))
         elif kind.name == 'PNG' and os.path.getsize(path) <= most:
             f = io.BytesIO(mending.png(f.read()))
-        elif kind.name == 'JPEG2000' and _is_deep_colour(head):  # Pillow makes white black
+        elif kind.name == 'JPEG2000' and _is_deep_colour(head):  # Pillow turns white into black
             raise _unread(path, 'JPEG 2000 of more than 8 bits')
         AvifImagePlugin.DEFAULT_MAX_THREADS = threads.count()
         try:
@@ -191,9 +191,9 @@ def read_picture(path: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Read a picture, the first one of its file.
 
     Args:
-        path (str): A picture of any format that Pillow can tell by its
+        path (str): A picture of any format that Pillow recognises by its
             content; docs/formats.md lists them.
-        max_pixels (int): What is larger is not decoded.
+        max_pixels (int): Larger pictures are not decoded.
 
     Returns:
         numpy.ndarray: HWC, BGR, ``uint8``; upright, in sRGB, on white.
@@ -207,7 +207,7 @@ def read_picture(path: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
 
 
 def _frames(path, image):
-    """Which of a file's pictures are shown, by their numbers."""
+    """The numbers of the pictures in a file that are shown."""
     n = getattr(image, 'n_frames', 1)
     if image.format == 'PNG' and n > 1 and getattr(image, 'default_image', False):
         return range(1, n)  # the first is for programs that show no animation
@@ -221,10 +221,10 @@ def _pages(path, image, n):
     tags = image.tag_v2
     if image.tag_v2.get(SUBFILE, 0) & SHRUNK and SUB_IFDS in tags:
         raise InputError(f"{path}: a camera's raw file, of which only a small preview could be "
-                         'read; save it as JPEG, PNG or TIFF')
+                         'read; convert it to JPEG, PNG or TIFF')
     pages = []
     for i in range(n):
-        with contextlib.suppress(Exception):  # a damaged page, which is told when it is read
+        with contextlib.suppress(Exception):  # a damaged page, reported when it is read
             image.seek(i)
         if not image.tag_v2.get(SUBFILE, 0) & (SHRUNK | MASK):
             pages.append(i)
@@ -247,7 +247,7 @@ def _is_deep_colour(head):
 
 
 def _is_unknown(name, file):
-    """Whether Pillow knows a format, but not files of this depth or these colours."""
+    """Whether Pillow supports a format, but not with this bit depth or colour type."""
     try:
         file.seek(0)
         if name == 'JPEG':
@@ -272,7 +272,7 @@ def _damaged(path, name, error):
 
 
 def _icc_of_jpeg_2000(f, head):
-    """The profile in its box ``colr``, or ``None``; Pillow passes over it."""
+    """The ICC profile in its box ``colr``, or ``None``; Pillow ignores it."""
     at = head.find(b'colr\2')
     if at < 4:
         return None
@@ -281,7 +281,7 @@ def _icc_of_jpeg_2000(f, head):
 
 
 def _coded_colours(name, head):
-    """Primaries and transfer that an AVIF, a HEIC or a PNG names by number, or ``None``."""
+    """H.273 numbers of primaries and transfer in an AVIF, a HEIC or a PNG, or ``None``."""
     if name == 'PNG':
         at = head.find(b'cICP', 0, head.find(b'IDAT'))
         return tuple(head[at + 4:at + 6]) if at >= 0 else None

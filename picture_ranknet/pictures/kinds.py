@@ -1,6 +1,6 @@
-"""What a file is, told by its content and never by its name.
+"""Detects the type of a file by its content, never by its name.
 
-Signatures are those of the formats' own specifications.
+Signatures are from the specifications of the formats.
 """
 import mmap
 import os
@@ -10,7 +10,7 @@ from picture_ranknet.errors import InputError
 
 PICTURE, VIDEO, UNSUPPORTED, SOUND, OTHER = 'picture', 'video', 'unsupported', 'sound', 'other'
 MPEG_PACKS, MOTION_JPEG = 'MPEG-PS', 'Motion JPEG'
-HEAD = 2 ** 13  # bytes that are looked at
+HEAD = 2 ** 13  # bytes that are examined
 
 # Files with these endings are meant to be pictures or videos even if their content is not.
 ENDINGS = frozenset(
@@ -20,9 +20,9 @@ ENDINGS = frozenset(
 
 
 class Kind(NamedTuple):
-    """What a file is: ``kind`` is one of the five above, ``name`` that of the format.
+    """The type of a file: ``kind`` is one of the five above, ``name`` names the format.
 
-    A picture has Pillow's name of its format.
+    For a picture, ``name`` is Pillow's.
     """
 
     kind: str
@@ -79,7 +79,7 @@ SIGNATURES = [
     (b'MThd', SOUND, 'MIDI'), (b'#!AMR', SOUND, 'AMR'), (b'caff', SOUND, 'CAF'),
     (b'%PDF', OTHER, 'a PDF document'), (b'%!PS', OTHER, 'a PostScript document'),
     (b'PK\3\4', OTHER, 'an archive'), (b'\x1f\x8b', OTHER, 'an archive'),
-    (b'\0\5\x16\7', OTHER, 'what macOS keeps beside another file (AppleDouble)'),
+    (b'\0\5\x16\7', OTHER, 'macOS metadata of another file (AppleDouble)'),
     (b'#EXTM3U', OTHER, 'a list of videos elsewhere; download one of them'),
     (b'\xef\xbb\xbf#EXTM3U', OTHER, 'a list of videos elsewhere; download one of them'),
     (b'7z\xbc\xaf', OTHER, 'an archive'), (b'Rar!', OTHER, 'an archive'),
@@ -91,13 +91,13 @@ BRANDS = {'AVIF': (b'avif', b'avis'),
                    b'mif2', b'msf1')}
 MOVIE_BOXES = b'moov', b'mdat', b'wide', b'free', b'skip', b'pnot', b'moof', b'styp', b'sidx'
 OGG_VIDEO = b'\x80theora', b'OVP80', b'BBCD', b'fishead\0', b'\1video\0'
-JPEG_FRAMES = {*range(0xc0, 0xd0)} - {0xc4, 0xc8, 0xcc}  # markers that begin with the size
+JPEG_FRAMES = {*range(0xc0, 0xd0)} - {0xc4, 0xc8, 0xcc}  # markers followed by the size
 FLASH = b'FWS', b'CWS', b'ZWS'  # and a byte, their version
 BMP_HEADERS = 12, 40, 52, 56, 64, 108, 124  # their sizes in bytes
 
 
 def tell(head: bytes) -> Optional[Kind]:
-    """Tell what a file is by its first ``HEAD`` bytes; ``None`` if they say nothing."""
+    """Detect the type of a file from its first ``HEAD`` bytes; ``None`` if unknown."""
     if head[4:8] == b'ftyp':
         return _tell_brand(head)
     if head[:4] in (b'RIFF', b'RIFX', b'AVF0'):
@@ -123,36 +123,36 @@ def tell(head: bytes) -> Optional[Kind]:
         return Kind(UNSUPPORTED, 'DICOM')
     if head[:3] in FLASH and b'\0' < head[3:4] < b'@':
         return Kind(OTHER, 'a Flash animation (SWF)')
-    if b'\0\0\1\xba' in head and b'\0\0\1\xe0' in head:  # begins in the middle of a pack
+    if b'\0\0\1\xba' in head and b'\0\0\1\xe0' in head:  # starts in the middle of a pack
         return Kind(VIDEO, MPEG_PACKS)
     return None
 
 
 def tell_file(path: str) -> Optional[Kind]:
-    """As :func:`tell`; a file of many JPEGs of one size is a video.
+    """As :func:`tell`, but a file of several JPEGs of the same size is a video.
 
     Raises:
-        InputError: As :func:`read_head`.
+        InputError: As :func:`read_head` does.
     """
     kind = tell(read_head(path))
     if kind and kind.name == 'JPEG':
         with open(path, 'rb') as f, mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) as data:
             at = data.find(b'\xff\xd9\xff\xd8\xff') + 2
-            is_mpo = data.find(b'MPF\0', 0, max(0, at)) >= 0  # whose others are no frames
+            is_mpo = data.find(b'MPF\0', 0, max(0, at)) >= 0  # its others are no frames
             if at > 2 and not is_mpo and jpeg_frame(data, 0) == jpeg_frame(data, at) is not None:
                 return Kind(VIDEO, MOTION_JPEG)
     return kind
 
 
 def is_encrypted(path: str) -> bool:
-    """Whether a file of ISO 14496-12 says that it can be read with a key only (DRM)."""
+    """Whether an ISO 14496-12 file is marked as encrypted (DRM)."""
     with open(path, 'rb') as f, mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) as data:
         at = data.find(b'sinf')
         return at >= 0 and data.find(b'schm', at, at + HEAD) >= 0
 
 
 def jpeg_frame(data: bytes, at: int) -> Optional[bytes]:
-    """What a JPEG that begins at a place says of its coding, or ``None`` if that is damaged.
+    """The frame header of a JPEG that begins at ``at``, or ``None`` if it is damaged.
 
     Returns:
         bytes: The marker, 0xc0 to 0xcf, the bits of a value, height and width.
@@ -166,7 +166,7 @@ def jpeg_frame(data: bytes, at: int) -> Optional[bytes]:
 
 
 def _tell_brand(head):
-    """Files of ISO 14496-12: which of many begins with the brands that it is for."""
+    """The type of an ISO 14496-12 file, from its list of compatible brands."""
     size = min(int.from_bytes(head[:4], 'big'), len(head))
     brands = [head[8:12], *(head[at:at + 4] for at in range(16, size - 3, 4))]
     if brands[0] == b'crx ':
@@ -188,14 +188,14 @@ def _is_dib(head):
 
 
 def _is_targa(head):
-    """A format without a signature: colours without a palette, at most 16384 a side."""
+    """A format without a signature; here without a palette, with sides of at most 16384."""
     return (len(head) > 18 and head[1] == 0 and head[2] in (2, 3, 10, 11) and not any(head[3:8])
             and head[16] in (8, 16, 24, 32) and head[17] & 0xc0 == 0
             and all(0 < head[at] + 256 * head[at + 1] <= 2 ** 14 for at in (12, 14)))
 
 
 def _is_transport_stream(head):
-    """Whether packets of 188 bytes, or a few more, follow each other, from wherever it begins."""
+    """Whether packets of 188 bytes, or a few more, follow each other, starting anywhere."""
     return any(
         len(head) >= start + 5 * size
         and all(head[at] == 0x47 for at in range(start, start + 5 * size, size))
@@ -206,8 +206,8 @@ def read_head(path: str) -> bytes:
     """The first bytes of a file.
 
     Raises:
-        InputError: If the path does not name a regular file, or the file may
-            not be read.
+        InputError: If the path is not a regular file, or the file is not
+            readable.
     """
     try:
         path.encode()
@@ -215,7 +215,7 @@ def read_head(path: str) -> bytes:
         raise InputError(f'{ascii(path)[1:-1]}: expected a name in UTF-8; rename it') from e
     if os.path.islink(path) and not os.path.exists(path):
         raise InputError(f'{path}: a broken link; there is no {os.path.realpath(path)}')
-    if os.path.exists(path) and not os.path.isfile(path):  # a pipe might keep us waiting for ever
+    if os.path.exists(path) and not os.path.isfile(path):  # a pipe might block forever
         if os.path.isdir(path):
             _list(path)
         raise InputError(f'{path}: expected a file, got a folder or a device')
@@ -227,7 +227,7 @@ def read_head(path: str) -> bytes:
 
 
 def _list(folder):
-    """Raise :class:`InputError` if a folder may not be looked into."""
+    """Raise :class:`InputError` if a folder is not readable."""
     try:
         os.scandir(folder).close()
     except OSError as e:
@@ -244,7 +244,7 @@ def is_video(path: str) -> bool:
 
 
 def describe(head: bytes) -> str:
-    """What a file is that is neither a picture nor a video, for a message."""
+    """Describe a file that is neither a picture nor a video, for a message."""
     kind = tell(head)
     if not head:
         return 'an empty file'

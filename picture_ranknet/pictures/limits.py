@@ -1,12 +1,12 @@
-"""How large a picture may be: a small file may claim to be huge and fill the memory.
+"""Size limits: a small file may decode to a huge picture that fills the memory.
 
-The size that a file's header gives is checked before anything is decoded.
+The size in a file's header is checked before anything is decoded.
 """
 from picture_ranknet.errors import InputError
 
 MAX_PIXELS = 50_000_000   # of a picture or a frame, by default
 LARGEST = 2 ** 28         # ... and at most
-ANIMATED = 100            # times the limit: all frames of an animation together
+ANIMATED = 100            # times the limit, for all frames of an animation together
 
 
 def check_size(path: str, width: int, height: int, max_pixels: int) -> None:

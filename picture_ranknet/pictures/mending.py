@@ -1,4 +1,4 @@
-"""Files that are whole but for what does not matter, as Pillow reads them."""
+"""Repairs files with harmless defects, so that Pillow reads them."""
 import contextlib
 import io
 import zlib
@@ -7,17 +7,17 @@ from PIL import Image
 
 from picture_ranknet.pictures import apng
 
-# Chunks of PNG that tell how a picture looks; texts may be longer than Pillow likes.
+# PNG chunks that affect the appearance; texts may be longer than Pillow accepts.
 CHUNKS = frozenset(b'IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB iCCP cICP eXIf acTL fcTL fdAT'.split())
 TEXTS = b'Raw profile type', b'XML:com.adobe.xmp'  # in which some programs hide EXIF
 LONG_TEXT = 2 ** 16     # bytes
 
 
 def jpeg(data: bytes) -> bytes:
-    """A JPEG with its end, if nothing but that is missing."""
+    """Add the end marker to a JPEG, if nothing else is missing."""
     end = b'\xff\xd9'
     if end not in data[-2 ** 10:]:
-        # Where every pixel is there, the decoder does not care for what follows.
+        # If every pixel is there, what follows does not change the decoded picture.
         with contextlib.suppress(Exception):
             one, other = (Image.open(io.BytesIO(data + more + end), formats=['JPEG']).tobytes()
                           for more in (b'', b'\x55\x2a' * 500))
@@ -27,7 +27,7 @@ def jpeg(data: bytes) -> bytes:
 
 
 def png(data: bytes) -> bytes:
-    """A PNG of the chunks that tell how it looks; the last one may be cut short."""
+    """Reduce a PNG to the chunks that affect its appearance; the last may be truncated."""
     kept = [data[:8]]
     for name, content, start, end in apng.chunks(data):
         is_right = end > len(data) or zlib.crc32(data[start + 4:end - 4]) == int.from_bytes(

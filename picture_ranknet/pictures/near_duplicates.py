@@ -1,4 +1,4 @@
-"""Pictures that look nearly the same: perceptual hashes and colours find them again."""
+"""Near-duplicates: pictures that perceptual hashes and colours recognise as the same."""
 from collections.abc import Iterable
 
 import numpy as np
@@ -6,10 +6,10 @@ from PIL import Image
 
 from picture_ranknet.machine.opencv import cv2
 
-HASH_SIZE = 12     # a hash has so many bits, squared
-OVERSAMPLING = 4   # times as many pixels to a side as bits
-COLOURS = 4        # colours are compared at COLOURS x COLOURS places
-SAME_COLOUR = 30   # mean difference in grey levels above which colours are not the same
+HASH_SIZE = 12     # a hash has HASH_SIZE x HASH_SIZE bits
+OVERSAMPLING = 4   # pixels per bit, on each side
+COLOURS = 4        # colours are compared on a grid of COLOURS x COLOURS
+SAME_COLOUR = 30   # mean difference, in levels of 255, up to which colours are the same
 BITS = 20          # in which the hashes of a group of near-duplicates differ at most
 BITS_OF = np.array([bin(number).count('1') for number in range(2 ** 16)], np.uint8)
 
@@ -21,7 +21,7 @@ def perceptual_hash(img: np.ndarray, size: int = HASH_SIZE) -> np.ndarray:
 
     Args:
         img (numpy.ndarray): HWC, RGB, ``uint8``.
-        size (int): Frequencies to each side.
+        size (int): Frequencies per axis.
 
     Returns:
         numpy.ndarray: bool, shape ``(size * size,)``.
@@ -33,14 +33,14 @@ def perceptual_hash(img: np.ndarray, size: int = HASH_SIZE) -> np.ndarray:
     grey = Image.fromarray(np.ascontiguousarray(img)).convert('L').resize(
         (side, side), Image.Resampling.LANCZOS)
     low = cv2.dct(np.asarray(grey, np.float64))[:size, :size]
-    low[0] *= 2 ** .5     # a plain cosine transform, in which the mean of the picture
-    low[:, 0] *= 2 ** .5  # counts for more than in OpenCV's orthonormal one
+    low[0] *= 2 ** .5     # an unnormalised DCT, in which the mean of the picture
+    low[:, 0] *= 2 ** .5  # has more weight than in OpenCV's orthonormal one
     return (low > np.median(low)).ravel()
 
 
 class NearDuplicates:
 
-    """Finds near-duplicates among pictures, by their rows: perceptual hashes and colours tell.
+    """Finds near-duplicates among pictures, by row.
 
     Args:
         pictures: Each CHW, RGB, ``uint8``.
@@ -57,11 +57,11 @@ class NearDuplicates:
         self.colours = np.float32(colours).reshape(-1, 3 * COLOURS * COLOURS)  # (N, 48)
 
     def distance(self, row: int, others: np.ndarray) -> np.ndarray:
-        """In how many bits the hash of ``row`` differs from those of other rows."""
+        """Hamming distances between the hash of ``row`` and those of other rows."""
         return BITS_OF[self.hashes[others] ^ self.hashes[row]].sum(axis=1)
 
     def of(self, row: int, others: np.ndarray, bits: int) -> np.ndarray:
-        """Those of the other rows that show the same as ``row``: at most ``bits`` bits apart."""
+        """The other rows that are near-duplicates of ``row``: at most ``bits`` bits apart."""
         alike = others[self.distance(row, others) <= bits]
         difference = np.abs(self.colours[alike] - self.colours[row]).mean(axis=1)
         return alike[difference <= SAME_COLOUR]

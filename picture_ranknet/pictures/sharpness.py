@@ -1,16 +1,16 @@
-"""How sharp a picture is."""
+"""Sharpness of pictures."""
 import numpy as np
 
 from picture_ranknet.machine.opencv import cv2
 
 
 def measure_sharpness(picture: np.ndarray, relative: bool = False) -> float:
-    """The deviation of the Laplacian of a picture.
+    """The standard deviation of the Laplacian of a picture.
 
     Args:
         picture (numpy.ndarray): Shape ``(3, H, W)``, RGB; ``uint8``, or of any
             range if ``relative``.
-        relative (bool): In parts of the deviation of the picture itself, so
+        relative (bool): Divide by the standard deviation of the picture, so
             that neither its range nor its contrast matters.
 
     Returns:

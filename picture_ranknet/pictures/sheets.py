@@ -1,4 +1,4 @@
-"""Contact sheets: pictures in rows, each with its number under it."""
+"""Contact sheets: pictures in rows, each with its number below."""
 import itertools
 import math
 from collections.abc import Sequence
@@ -13,15 +13,15 @@ from picture_ranknet.storage import arrays, atomic
 
 def draw_sheet(path: str, X: np.ndarray, shown: Optional[Sequence[int]] = None, side: int = 80,
                columns: int = 20, limit: int = 3000) -> int:
-    """Draw pictures in rows, each with its number under it.
+    """Draw pictures in rows, each with its number below.
 
     Args:
         path (str): The PNG file to write.
         X (numpy.ndarray): Pictures, shape ``(N, 3, H, W)``, RGB, ``uint8``.
-        shown (list of int): Rows of those to draw, which are numbered from 0;
+        shown (list of int): Rows to draw, numbered from 0 on the sheet;
             ``None`` draws all.
-        side (int): Pictures that are larger are shown at this size.
-        columns (int): Pictures in a row, at most.
+        side (int): Larger pictures are shrunk to this size.
+        columns (int): Pictures per row, at most.
         limit (int): If there are more, only every second, third, ... is
             shown, so that the sheet can be opened.
 

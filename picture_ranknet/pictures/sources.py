@@ -1,4 +1,4 @@
-"""Finding the files to read, in files and folders that a user names."""
+"""Finding the files to read among the files and folders that a user names."""
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -7,7 +7,7 @@ from typing import Optional
 from picture_ranknet.errors import InputError
 from picture_ranknet.pictures import kinds
 
-SIDECAR = '.xmp'  # of a picture; no file that is skipped
+SIDECAR = '.xmp'  # of a picture; not counted as skipped
 
 
 def find_sources(sources: Sequence[str],
@@ -15,29 +15,28 @@ def find_sources(sources: Sequence[str],
     """List the files to read.
 
     Args:
-        sources (list of str): Files and folders.  A file is taken as it is;
-            of a folder, the pictures and videos in it and below, by their
-            content, in natural order (``2.png`` before ``10.png``), but
-            nothing hidden.  Links are followed, to each folder once.
-        leave_out (list): Files and folders, or ``None``, that are not looked
-            at inside a folder: our own outputs.
+        sources (list of str): Files and folders.  A file is always taken; from
+            a folder and below, pictures and videos, detected by content, in
+            natural order (``2.png`` before ``10.png``), but nothing hidden.
+            Links are followed, to each folder once.
+        leave_out (list): Files and folders, or ``None``, to skip inside a
+            folder: our own outputs.
 
     Returns:
-        tuple: The paths, and the number of other files in the folders, but for
-        sidecars.  What
-        cannot be opened (a broken link, a folder that may not be read) is
-        among the paths: whoever reads them names it.
+        tuple: The paths, and the number of other files in the folders, except
+        sidecars.  What cannot be opened (a broken link, an unreadable folder)
+        is among the paths, to be reported when it is read.
 
     Raises:
-        InputError: If a source does not exist or is an address on the web, or
-            there is nothing to read.
+        InputError: If a source does not exist or is a URL, or there is nothing
+            to read.
     """
     for source in sources:
         if re.match(r'[A-Za-z][A-Za-z0-9+.-]+://', source):
             raise InputError(
-                f'{source}: expected a file, got an address on the web; download it first')
+                f'{source}: expected a file, got a web address; download it first')
         if not os.path.lexists(source):
-            hint = '; of an image sequence, name the folder' if '%' in source else ''
+            hint = '; for an image sequence, name the folder' if '%' in source else ''
             raise InputError(f'{source}: there is no such file or folder{hint}')
     hidden = {os.path.realpath(path) for path in leave_out if path}
     paths, others = [], 0
@@ -51,12 +50,12 @@ def find_sources(sources: Sequence[str],
             elif not path.lower().endswith(SIDECAR):
                 others += 1
     if not paths:
-        raise InputError(f"{', '.join(sources)}: there is no picture and no video in it")
+        raise InputError(f"{', '.join(sources)}: there are no pictures or videos in it")
     return paths, others
 
 
 def is_wanted(path: str) -> bool:
-    """Whether a file in a folder is to be read, or its failure to be told."""
+    """Whether to read a file in a folder, or report that it cannot be read."""
     if os.path.splitext(path)[1].lower() in kinds.ENDINGS:
         return True
     if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
@@ -69,7 +68,7 @@ def is_wanted(path: str) -> bool:
 
 
 def size_of(path: str) -> int:
-    """The size of a file in bytes, 0 if it cannot be told."""
+    """The size of a file in bytes; 0 if unknown."""
     try:
         return os.path.getsize(path)
     except OSError:
@@ -77,7 +76,7 @@ def size_of(path: str) -> int:
 
 
 def _walk(folder, hidden, root, seen):
-    """Yield files, and folders that may not be read; ``seen`` are folders that have been."""
+    """Yield files, and unreadable folders; ``seen`` holds the folders already visited."""
     place = os.path.realpath(folder)
     seen.add(place)
     try:
@@ -103,7 +102,7 @@ def _walk(folder, hidden, root, seen):
 def _is_folder(entry):
     try:
         return entry.is_dir()
-    except OSError:  # links in a circle
+    except OSError:  # circular links
         return False
 
 
@@ -112,12 +111,12 @@ def _is_link(entry):
 
 
 def _is_shown(place, root):
-    """Whether a real folder is in ``root`` or below, without a hidden folder between."""
+    """Whether a real folder is in ``root`` or below, with no hidden folder in between."""
     below = os.path.relpath(place, root) if place.startswith(root + os.sep) else '..'
     return not any(part.startswith('.') for part in below.split(os.sep))
 
 
 def _natural(name):
-    """A key to sort by: ``2.png`` before ``10.png``."""
+    """A sort key for natural order: ``2.png`` before ``10.png``."""
     parts = re.split('([0-9]+)', name.casefold())
     return [int(part) if i % 2 else part for i, part in enumerate(parts)], name

@@ -1,4 +1,4 @@
-"""Ranked strips: orders of the same pictures under each other, best on the left."""
+"""Ranked strips: different orders of the same pictures, one above the other, best on the left."""
 from typing import NamedTuple, Optional
 
 import numpy as np
@@ -19,19 +19,19 @@ from picture_ranknet.pictures.drawing import (
 )
 from picture_ranknet.storage import atomic
 
-WIDTH = 18      # pictures to a row
-FEWEST = 7      # ... so many places at least, for the titles
+WIDTH = 18      # pictures per row
+FEWEST = 7      # columns at least, to fit the titles
 LARGEST = 128   # pixels; larger pictures are shown smaller
-NARROWEST = 80  # pixels; a rank and a score have room below smaller pictures
+NARROWEST = 80  # pixels; so that rank and score fit below small pictures
 BLUE_TO_RED = (  # ColorBrewer's RdYlBu without its darkest ends
     (69, 117, 180), (116, 173, 209), (171, 217, 233), (224, 243, 248), (255, 255, 191),
     (254, 224, 144), (253, 174, 97), (244, 109, 67), (215, 48, 39))
 
 
 class Strip(NamedTuple):
-    """One order of the pictures: row numbers, best first, and what to write.
+    """One order of the pictures: row numbers, best first, with title and values.
 
-    ``values[row]`` is the score or the rating of a picture.
+    ``values[row]`` is the score or rating of a picture.
     """
 
     title: str
@@ -41,15 +41,15 @@ class Strip(NamedTuple):
 
 def draw_ranking(path: str, X: np.ndarray, rows: np.ndarray, scores: np.ndarray,
                  ratings: Optional[np.ndarray] = None, n: Optional[int] = None) -> None:
-    """Draw the ``n`` best pictures by their scores, under the person's own order if known.
+    """Draw the ``n`` best pictures by score, below the person's own order if known.
 
     Args:
         path (str): The PNG file to write.
         X (numpy.ndarray): Pictures, shape ``(N, 3, H, W)``, RGB.
         rows (numpy.ndarray): Which of them are ranked.
-        scores, ratings (numpy.ndarray): Shape ``(N,)``; others than ``rows``
-            may be ``nan``.  ``ratings`` may be ``None``.
-        n (int): Draw only so many of each order; ``None`` for all.
+        scores, ratings (numpy.ndarray): Shape ``(N,)``; may be ``nan`` except
+            in ``rows``.  ``ratings`` may be ``None``.
+        n (int): Draw only this many of each order; ``None`` for all.
     """
     strips = [Strip('predicted order', rows[metrics.rank(scores[rows])[:n]], scores)]
     if ratings is not None:
@@ -59,9 +59,9 @@ def draw_ranking(path: str, X: np.ndarray, rows: np.ndarray, scores: np.ndarray,
 
 def draw_strips(path: str, X: np.ndarray, strips: list[Strip], n: int,
                 ratings: Optional[np.ndarray] = None) -> None:
-    """Draw orders of the same pictures under each other, best on the left.
+    """Draw different orders of the same pictures, one above the other, best on the left.
 
-    Each picture has its rank and its value below it.  With ``ratings``, a bar
+    Below each picture are its rank and its value.  With ``ratings``, a bar
     in the colour of the person's rating shows at a glance where an order
     agrees with it.
 
@@ -69,9 +69,9 @@ def draw_strips(path: str, X: np.ndarray, strips: list[Strip], n: int,
         path (str): The PNG file to write.
         X (numpy.ndarray): Pictures, shape ``(N, 3, H, W)``, RGB.
         strips (list of Strip): From top to bottom.
-        n (int): How many pictures there were to choose from.
-        ratings (numpy.ndarray): The person's ratings, shape ``(N,)``; ``nan``
-            only where no order has that picture.
+        n (int): The number of pictures to choose from.
+        ratings (numpy.ndarray): The person's ratings, shape ``(N,)``; may be
+            ``nan`` only for pictures in no order.
     """
     side = min(LARGEST, max(X.shape[2:]))
     width, height = max(side, NARROWEST), side + CAPTION

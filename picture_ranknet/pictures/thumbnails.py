@@ -1,4 +1,4 @@
-"""Thumbnails from the sources of pictures: a film is read once, whatever is shown of it."""
+"""Thumbnails from the sources of pictures; each video is read only once."""
 import bisect
 import concurrent.futures
 import io
@@ -22,8 +22,8 @@ class Place(NamedTuple):
     """Where a picture comes from.
 
     ``source`` is a file, ``frame`` counts from 0; ``box``, ``(x, y, w, h)`` in
-    pixels, is what is cut out with a ``margin`` of its sides, ``None`` for all
-    of the frame.
+    pixels, is cropped with a ``margin``, a fraction of its sides; ``None`` for
+    the whole frame.
     """
 
     source: str
@@ -39,11 +39,11 @@ def read(places: Sequence[Place], side: int,
     Args:
         places: In any order.
         side: Longer side of a thumbnail in pixels, at most.
-        progress: Called with a number of pictures that are done.
+        progress: Called with the number of pictures just done.
 
     Returns:
-        list of bytes: A JPEG for each place; ``None`` where the source is
-        gone, cannot be read or is another one.
+        list of bytes: A JPEG for each place; ``None`` where the source no
+        longer exists, cannot be read or has changed.
     """
     by_source = {}
     for number, place in enumerate(places):
@@ -73,11 +73,11 @@ def open_thumbnail(jpeg: bytes) -> np.ndarray:
 
 
 def _read_frames(path, wanted):
-    """Yield the frames of these numbers, sorted, that can be read: number and pixels, BGR."""
+    """Yield number and pixels (BGR) of the wanted frames that can be read; sorted numbers."""
     if not os.path.isfile(path):
         return
 
-    def slot(index, seconds):  # changes at each frame that is wanted
+    def slot(index, seconds):  # changes at each wanted frame
         return bisect.bisect_right(wanted, index) or None
 
     try:

@@ -1,8 +1,8 @@
-"""Reading videos, by PyAV, which carries FFmpeg: upright, with square pixels, deinterlaced.
+"""Reading videos with PyAV, which bundles FFmpeg: upright, with square pixels, deinterlaced.
 
-Every frame is decoded, so that frames and their times are counted exactly;
-only those that are asked for are converted to an ``img`` (HWC, BGR,
-``uint8``, as OpenCV has it).
+Every frame is decoded, so that frame numbers and times are exact; only
+requested frames are converted to an ``img`` (HWC, BGR, ``uint8``, as in
+OpenCV).
 """
 import collections
 import contextlib
@@ -19,20 +19,20 @@ from picture_ranknet.machine.opencv import cv2
 from picture_ranknet.pictures import colours, kinds
 from picture_ranknet.pictures.limits import MAX_PIXELS, check_size
 
-# Where FFmpeg would guess wrong: a start in the middle of something, and a name as of a picture.
+# Where FFmpeg would guess wrong: a start in the middle of a stream, and a file named as a picture.
 FORMATS = {kinds.MPEG_PACKS: 'mpeg', kinds.MOTION_JPEG: 'mjpeg'}
 WITH_ALPHA = {'vp8': 'libvpx', 'vp9': 'libvpx-vp9'}  # names of decoders
 AV_VERSIONS = '>=15,<20'  # as in setup.py
-USUAL_RATE = 25.          # frames a second, where a video does not say
-MOST_THREADS = 16         # that decode; with more, FFmpeg warns of worse quality
-SQUARE = .01              # pixels that are this near to square are left alone
-WIDEST = 4                # times as wide as high: beyond, the aspect of a pixel is a mistake
-# ITU-T H.273's numbers of matrices from RGB to YUV, as FFmpeg's scaler calls them.
+USUAL_RATE = 25.          # frames per second, where a video does not say
+MOST_THREADS = 16         # for decoding; with more, FFmpeg warns of worse quality
+SQUARE = .01              # pixels this close to square are left alone
+WIDEST = 4                # pixel aspect ratios beyond this are taken for errors
+# ITU-T H.273's numbers of matrices from RGB to YUV, by the names of FFmpeg's scaler.
 MATRICES = {1: 'bt709', 4: 'fcc', 5: 'bt601', 6: 'bt601', 7: 'smpte240m', 9: 'bt2020', 10: 'bt2020'}
 LIMITED, FULL = 1, 2      # FFmpeg's numbers of ranges
-UNSAID = 2                # H.273's number where nothing is said of colours
-# With these flags FFmpeg's conversion is exact to a level, and chroma is interpolated.  Without, it
-# rounds down, by 1.2 levels on average and 3 at most, and takes the nearest chroma.
+UNSAID = 2                # H.273's number for unspecified colours
+# With these flags FFmpeg's conversion is exact to one level, and chroma is interpolated.  Without,
+# it rounds down, by 1.2 levels on average and 3 at most, and takes the nearest chroma.
 FLAGS = 'bilinear+accurate_rnd+full_chroma_int'
 
 
@@ -41,8 +41,8 @@ class Video:
     """An open video.
 
     Attributes:
-        announced (int): How many frames the file says it has; 0 if it does
-            not say.
+        announced (int): The number of frames that the file states; 0 if it
+            does not.
         expected (int): The same, or an estimate, for a progress bar.
         is_short (bool): After reading: whether frames are missing at the end.
     """
@@ -55,8 +55,8 @@ class Video:
         duration = float(stream.duration * stream.time_base) if stream.duration else (
             container.duration or 0) / 1e6
         self.expected = max(1, self.announced or round(max(0, duration) * self._rate))
-        # What is cut away by an edit list counts as announced.  AVI has a duration of what is
-        # left of a file that is cut short.
+        # Frames cut by an edit list are included in the stated number.  In AVI, the duration is
+        # that of what is left of a truncated file.
         self._end = self.announced / self._rate
         if 'mov' in container.format.name and stream.duration:
             self._end = min(self._end, duration)
@@ -69,7 +69,7 @@ class Video:
         self._aspect = stream.codec_context.sample_aspect_ratio
 
     def __iter__(self) -> Iterator[tuple[float, Callable[[], np.ndarray]]]:
-        """Yield the time of each frame, in seconds since the first, and how to get its img."""
+        """Yield the time of each frame, in seconds since the first, and a function for its img."""
         n, seconds = 0, 0.
         for seconds, frame in _deinterlace(self._times(self._decode())):
             n += 1
@@ -77,7 +77,7 @@ class Video:
         self.is_short = n < self.announced and seconds + 2 / self._rate < self._end
 
     def _decode(self):
-        """Yield the frames; damaged ones are left out."""
+        """Yield the frames; damaged ones are skipped."""
         import av
 
         try:
@@ -89,10 +89,10 @@ class Video:
                 yield from self._decoder.decode(None)
 
     def _times(self, frames):
-        """Yield the seconds of each frame since the first, and the frame.
+        """Yield the time of each frame, in seconds since the first, and the frame.
 
-        Where there is no time for a frame, or one that goes back, the frame
-        counts as one frame later than the last.
+        A frame without a time, or with one that goes back, counts as one frame
+        later than the last.
         """
         first = last = None
         for frame in frames:
@@ -112,12 +112,12 @@ class Video:
 
         width, height = self._shape(frame)
         check_size(self.path, width, height, self._max_pixels)
-        coding = self._stream.codec_context  # PyAV 15 does not tell these of a frame
+        coding = self._stream.codec_context  # PyAV 15 does not have these for a frame
         gamut = coding.color_primaries, coding.color_trc
         key = (_layout(frame), width, height, frame.colorspace, frame.color_range, frame.rotation,
                gamut)
         if key not in self._converters:
-            self._converters.clear()  # of another size, that is over
+            self._converters.clear()  # of frames of a former size
             self._converters[key] = _Converter(frame, width, height, *gamut), _read_turn(frame)
         convert, (swaps, flip) = self._converters[key]
         try:
@@ -129,9 +129,9 @@ class Video:
         return img if flip is None else cv2.flip(img, flip)
 
     def _shape(self, frame):
-        """Width and height with square pixels: the height stays."""
+        """Width and height with square pixels; the height is kept."""
         aspect = self._stream.codec_context.sample_aspect_ratio
-        if aspect == self._aspect:  # it has not changed since: what the container says counts
+        if aspect == self._aspect:  # unchanged: the container's value takes precedence
             aspect = self._stream.sample_aspect_ratio or aspect
         if not aspect or abs(aspect - 1) < SQUARE or not 1 / WIDEST <= aspect <= WIDEST:
             return frame.width, frame.height
@@ -143,21 +143,21 @@ def opened(path: str, max_pixels: int = MAX_PIXELS) -> Iterator[Video]:
     """Open a video.
 
     Args:
-        path (str): Its name need not tell the format.
-        max_pixels (int): Of a frame; what is larger is not decoded.
+        path (str): Its name need not indicate the format.
+        max_pixels (int): Of a frame; larger ones are not decoded.
 
     Raises:
-        InputError: If it is no video, cannot be read, or is larger.
+        InputError: If it is not a video, cannot be read, or is larger.
     """
     try:
-        import av  # here, since whoever has pictures only does not need it
+        import av  # here, since it is not needed for pictures alone
     except ImportError as e:
         raise InputError(f'{path}: videos are read by PyAV, which cannot be imported ({e}); '
                          f'python -m pip install "av{AV_VERSIONS}"') from e
     kind = kinds.tell_file(path)
     try:
-        # abspath: FFmpeg takes 'a:b.mp4' for the file b.mp4 of a protocol a.
-        # Titles may be in any encoding; from PyAV 19 on, that does not matter anyway.
+        # abspath: FFmpeg would read 'a:b.mp4' as the file b.mp4 with protocol a.
+        # Titles may be in any encoding; PyAV 19 and later accept that anyway.
         errors = {'metadata_errors': 'replace'} if int(av.__version__.split('.')[0]) < 19 else {}
         container = av.open(os.path.abspath(path), format=FORMATS.get(kind and kind.name), **errors)
     except av.FFmpegError as e:
@@ -169,7 +169,7 @@ def opened(path: str, max_pixels: int = MAX_PIXELS) -> Iterator[Video]:
 
 
 def _choose_stream(path, container):
-    """The largest of a file's video streams, the first of equals; covers of albums are none."""
+    """The largest of a file's video streams, the first of equals, ignoring album covers."""
     from av.stream import Disposition
 
     streams = [stream for stream in container.streams.video
@@ -180,13 +180,13 @@ def _choose_stream(path, container):
         raise InputError(f'{path}: expected a video, got sound only')
     streams = [stream for stream in streams if stream.codec_context]
     if not streams:
-        raise InputError(f'{path}: expected a video, got one of a coding that FFmpeg does not '
+        raise InputError(f'{path}: expected a video, got one in a codec that FFmpeg does not '
                          'read; convert it to H.264')
     return max(streams, key=lambda stream: stream.codec_context.width * stream.codec_context.height)
 
 
 def _make_decoder(stream):
-    """The stream's own decoder, but one that knows transparency where FFmpeg's own does not."""
+    """The stream's decoder, or one that supports transparency where FFmpeg's own does not."""
     import av
 
     if ('alpha_mode', '1') in ((name.lower(), value) for name, value in stream.metadata.items()):
@@ -205,13 +205,13 @@ def _layout(frame):
     return frame.format.name, frame.width, frame.height
 
 
-# Interlaced frames, each of which holds the rows of two moments
+# Interlaced frames, each of which holds rows from two points in time
 
 def _deinterlace(frames):
-    """Yield what :meth:`Video._times` yields, as many, without the combs of interlacing.
+    """Yield the output of :meth:`Video._times`, frame by frame, deinterlaced.
 
-    Frames go through FFmpeg's bwdif filter from the first one on that says it
-    is interlaced; it leaves those alone that do not.
+    From the first frame marked as interlaced on, frames go through FFmpeg's
+    bwdif filter, which leaves those without the mark unchanged.
     """
     graph, layout, waiting = None, None, collections.deque()
     for seconds, frame in frames:
@@ -236,7 +236,7 @@ def _pull(graph, waiting, at_end=False):
 
     if at_end:
         graph.push(None)
-    with contextlib.suppress(av.BlockingIOError, av.EOFError):  # nothing more for now, or at all
+    with contextlib.suppress(av.BlockingIOError, av.EOFError):  # nothing more for now, or ever
         while True:
             frame = graph.pull()
             yield waiting.popleft(), frame
@@ -247,7 +247,7 @@ def _build(frame, *filters):
     import av.filter
 
     graph = av.filter.Graph()
-    with contextlib.suppress(AttributeError):  # PyAV 15 does not tell FFmpeg
+    with contextlib.suppress(AttributeError):  # PyAV 15 does not pass it to FFmpeg
         graph.threads = min(threads.count(), MOST_THREADS)
     graph.link_nodes(
         graph.add_buffer(width=frame.width, height=frame.height, format=frame.format,
@@ -260,7 +260,7 @@ def _build(frame, *filters):
 
 class _Converter:
 
-    """Frames of one layout and one kind of colours to img."""
+    """Converts frames of one layout and one colour space to img."""
 
     def __init__(self, frame, width, height, primaries, transfer):
         is_rgb = frame.format.is_rgb or frame.format.has_palette
@@ -268,7 +268,7 @@ class _Converter:
         self._primaries, self._transfer = primaries, transfer
         self._is_srgb = colours.is_srgb(self._primaries, self._transfer)
         full = is_rgb or frame.color_range == FULL or frame.format.name.startswith('yuvj')
-        # FFmpeg takes all grey for full range.
+        # FFmpeg takes all grey video for full range.
         self._is_dim = frame.format.name.startswith('gray') and frame.color_range == LIMITED
         options = [f'{width}:{height}', f'flags={FLAGS}']
         if not is_rgb:
@@ -277,7 +277,7 @@ class _Converter:
         # FFmpeg's exact conversion makes white grey of fewer than 8 bits; its plain one does not.
         few = is_rgb and not frame.format.has_palette and any(
             1 < part.bits < 8 for part in frame.format.components)
-        # Planes, for which FFmpeg's exact conversion is three times as fast as for bgr24.
+        # Planar, because FFmpeg's exact conversion is three times faster than to bgr24.
         planes = 'gbrap' if self._has_alpha else 'gbrp'
         planes += '' if self._is_srgb else '16le'
         self._graph = _build(frame, *[('format', 'bgr24')] * few, ('scale', ':'.join(options)),
@@ -285,8 +285,8 @@ class _Converter:
         self._size = width, height
 
     def __call__(self, frame):
-        with contextlib.suppress(AttributeError):  # PyAV 15 does not tell them of a frame
-            # FFmpeg refuses some that videos really say, and would not convert them anyway.
+        with contextlib.suppress(AttributeError):  # PyAV 15 does not have them for a frame
+            # FFmpeg refuses some that occur in videos, and would not convert them anyway.
             frame.color_primaries = frame.color_trc = UNSAID
         self._graph.push(frame)
         green, blue, red, *alpha = map(self._read_plane, self._graph.pull().planes)
@@ -305,24 +305,24 @@ class _Converter:
 
 
 def _matrix(frame):
-    """Of an untagged frame, that of its size, as players have it: high definition is BT.709."""
+    """The frame's matrix; if untagged, chosen by size as in players: BT.709 for HD."""
     is_high = frame.width >= 1280 or frame.height > 576
     return MATRICES.get(frame.colorspace, 'bt709' if is_high else 'bt601')
 
 
 def _read_turn(frame):
-    """Whether to swap x and y, and how to flip then, as OpenCV has it, or ``None``.
+    """Whether to swap x and y, and OpenCV's code for how to flip then, or ``None``.
 
-    Not for every frame: PyAV keeps one whose side data was asked for in memory
-    until Python looks for garbage.
+    Do not call it for every frame: PyAV keeps a frame whose side data was read
+    in memory until Python's garbage collection.
     """
     try:
         matrix = frame.side_data.get('DISPLAYMATRIX')
-    except ValueError:  # PyAV does not know all that FFmpeg may say of a frame, such as EXIF
+    except ValueError:  # side data that PyAV does not know, such as EXIF
         return ((False, None), (True, 0), (False, -1), (True, 1))[round(frame.rotation / 90) % 4]
     if matrix is None:
         return False, None
-    a, b, _, c, d, *_ = np.frombuffer(matrix, np.int32).tolist()  # where x and y go, 16.16 each
+    a, b, _, c, d, *_ = np.frombuffer(matrix, np.int32).tolist()  # 16.16 fixed point
     swaps = abs(b) > abs(a)
     flips_x, flips_y = (c < 0, b < 0) if swaps else (a < 0, d < 0)
     flip = -1 if flips_x and flips_y else int(flips_x)

@@ -1,8 +1,8 @@
-"""Ratings that a person gave in other programs: in XMP beside pictures, or in the pictures.
+"""Ratings that a person gave in other programs: XMP in sidecars, or in the pictures.
 
 digiKam, darktable and Lightroom write ``xmp:Rating`` into sidecars
-(:mod:`picture_ranknet.storage.sidecars`) or, as Windows does, into the files
-themselves.  Stars that we have predicted are no ratings.
+(:mod:`picture_ranknet.storage.sidecars`) or, like Windows, into the files
+themselves.  Stars that we predicted do not count as ratings.
 """
 import math
 import os
@@ -17,13 +17,13 @@ from picture_ranknet.pictures import kinds
 from picture_ranknet.storage import sidecars, tables
 from picture_ranknet.text import silent
 
-FORMATS = 'JPEG', 'PNG', 'TIFF', 'WEBP'  # in which XMP is looked for
+FORMATS = 'JPEG', 'PNG', 'TIFF', 'WEBP'  # that may contain XMP
 
 
 def rating_of(path: str) -> Optional[float]:
-    """What a person has given a picture: 1 to 5 stars, -1 if rejected, ``None`` for nothing.
+    """A person's rating of a picture: 1 to 5 stars, -1 if rejected, ``None`` if not rated.
 
-    The sidecar goes first, then what stands in the picture itself.
+    The sidecar takes precedence over the picture itself.
 
     Raises:
         InputError: If there is XMP that cannot be read.
@@ -35,16 +35,16 @@ def rating_of(path: str) -> Optional[float]:
 
 
 def embedded_rating(path: str) -> Optional[float]:
-    """As :func:`rating_of`, but only what stands in the picture itself."""
+    """As :func:`rating_of`, but only from the picture itself."""
     kind = kinds.tell(kinds.read_head(path))
     if kind is None or kind.name not in FORMATS:
         return None
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # of its size: nothing is decoded
+            warnings.simplefilter('ignore')  # about its size: nothing is decoded
             with Image.open(path, formats=[kind.name]) as image:
                 packet = image.info.get('xmp')
-    except Exception:  # Pillow's formats raise many kinds; whoever needs the pixels will say it
+    except Exception:  # Pillow's formats raise many kinds; reported where the pixels are needed
         return None
     if not packet:
         return None
@@ -53,15 +53,15 @@ def embedded_rating(path: str) -> Optional[float]:
 
 
 def read_ratings(paths: Iterable[str], note: Callable[[str], object] = silent) -> list:
-    """What people have rated pictures, in sidecars or in the pictures.
+    """People's ratings of pictures, from sidecars or the pictures.
 
     Args:
-        paths: Of the pictures.
+        paths: The pictures.
         note: Called with a line for each that cannot be read.
 
     Returns:
         list of float: Stars 1 to 5, or -1 for rejected; ``nan`` where there
-        is no rating (0, too), or only stars that we predicted.
+        is no rating (or 0), or only stars that we predicted.
     """
     ratings = []
     for path in paths:
@@ -76,9 +76,9 @@ def read_ratings(paths: Iterable[str], note: Callable[[str], object] = silent) -
 
 
 def read_ratings_of_set(X_path: str, n: int, note: Callable[[str], object] = silent) -> list:
-    """What people have rated the files that ``n`` pictures were cut from.
+    """People's ratings of the files that ``n`` pictures were cropped from.
 
-    Each picture has the rating of its file; what was cut from a film has none.
+    Each picture has the rating of its file; crops from a video have none.
 
     Args:
         X_path: The pictures; the table beside them names their files.
@@ -86,8 +86,8 @@ def read_ratings_of_set(X_path: str, n: int, note: Callable[[str], object] = sil
         note: Called with a line for each rating that cannot be read.
 
     Returns:
-        list of float: As of :func:`read_ratings`, ``nan`` also where the file
-        is gone.
+        list of float: As from :func:`read_ratings`; ``nan`` also where the
+        file no longer exists.
 
     Raises:
         InputError: If there is no table, or it does not fit.
@@ -95,7 +95,7 @@ def read_ratings_of_set(X_path: str, n: int, note: Callable[[str], object] = sil
     table = tables.table_path(X_path)
     if not os.path.exists(table):
         raise InputError(f'{table}: --from_xmp needs this table, which names the files that the '
-                         f'pictures of {X_path} were cut from, but it is not there')
+                         f'pictures of {X_path} were cropped from, but it does not exist')
     columns, rows = tables.read_table(table, n, ['source', 'time'])
     rows = [dict(zip(columns, row)) for row in rows]
     names = [None if row.get('time') else row.get('source') for row in rows]

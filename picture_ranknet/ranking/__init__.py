@@ -1,9 +1,9 @@
-"""What is done with scores: files and folders scored, stars, galleries, sorting, sidecars."""
+"""Scoring files, folders and sets; stars, galleries, sorting and sidecars from the scores."""
 import os
 
 
 def is_set(path: str) -> bool:
-    """Whether a path is read as an ``X.npy``: by its name, or because it is nothing else."""
+    """Whether a path is read as an ``X.npy``: by its name, or as a file of no known media type."""
     from picture_ranknet.pictures.sources import is_wanted  # not needed to show --help
 
     return path.lower().endswith('.npy') or (

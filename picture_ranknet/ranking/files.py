@@ -1,4 +1,4 @@
-"""Scores files with trained models: prepares what is new, scores, says where each picture is."""
+"""Scores files with trained models: prepares new ones, scores them, and locates each picture."""
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ from picture_ranknet.text import adding_up, count, no_bar, silent
 
 
 class Outputs(NamedTuple):
-    """What is written.
+    """Paths of the outputs.
 
     Attributes:
         scores: A score for each file.
@@ -38,7 +38,7 @@ class Outputs(NamedTuple):
         """The outputs beside the scores: ``pred.csv`` and ``pred.library`` for ``pred.txt``.
 
         Raises:
-            InputError: If the table is not said, and a set has one of this name.
+            InputError: If no table is given, and a set has one of this name.
         """
         root = os.path.splitext(scores)[0]
         if not table and os.path.exists(root + '.npy'):
@@ -56,7 +56,7 @@ class Scored(NamedTuple):
             ``nan`` where there is none.
         items: Their pictures, best first.
         X: The pictures of the library, shape ``(N, 3, H, W)``.
-        missing: How many files have no score, and why; empty if all have one.
+        missing: In words, how many files have no score, and why; may be empty.
     """
 
     files: Files
@@ -125,15 +125,15 @@ def check_files(how: Scoring, sources: Sequence[str], outputs: Outputs, uses: Us
 def check_alone() -> None:
     """Raise :class:`InputError` in one of several processes of ``mpiexec``."""
     if ranks.size() > 1:
-        raise InputError('predict.py: prepares files with all cores of one process; leave out '
-                         'mpiexec')
+        raise InputError('predict.py: prepares files in one process on all cores; start it '
+                         'without mpiexec')
 
 
 def find(sources: Sequence[str], leave_out: Sequence[Optional[str]] = ()) -> tuple:
     """List the files to score, each once.
 
     Args:
-        sources, leave_out: As of :func:`~picture_ranknet.pictures.sources.find_sources`.
+        sources, leave_out: As for :func:`~picture_ranknet.pictures.sources.find_sources`.
 
     Returns:
         tuple: The paths, and the number of other files in the folders.
@@ -151,12 +151,12 @@ def score_files(paths: Sequence[str], loaded: Sequence, folder: str, preparation
 
     Args:
         paths: The files, as :func:`find` lists them.
-        loaded: Models; the score is the mean of theirs; for square pictures of one size.
+        loaded: Models for square pictures of one size; the score is their mean.
         folder: The library, see :class:`~picture_ranknet.ranking.library.Library`.
-        preparation: How the models' pictures were cut.
-        batchsize, mirror: As of :func:`~picture_ranknet.models.inference.score`.
+        preparation: How the models' pictures were cropped.
+        batchsize, mirror: As for :func:`~picture_ranknet.models.inference.score`.
         note: Called with a line for the user.
-        preparing, scored: Called with how much is done and how much there is.
+        preparing, scored: Called with the amount done and the total.
 
     Raises:
         InputError: If there is nothing to score.
@@ -168,7 +168,7 @@ def score_files(paths: Sequence[str], loaded: Sequence, folder: str, preparation
         if not any(files.rows):
             raise InputError(f'nothing to score: {missing}')
         X = arrays.read_pictures(library.pictures_path)
-        scores = scoring.score_set(  # of all: what it sees is kept
+        scores = scoring.score_set(  # of the whole library: features are cached
             scoring.Ensemble(loaded), X, library.pictures_path, None, batchsize, mirror,
             adding_up(scored, len(X) * len(loaded)))
         ranked = items.of_files(files, library.pictures_path, scores)
@@ -181,12 +181,12 @@ def write(outputs: Outputs, ranked: Scored, scale: Optional[Scale] = None,
     """Write the scores of files, and the table of their pictures.
 
     Args:
-        outputs: Where to.
-        ranked: Of :func:`score_files`.
-        scale: The person's, for stars and probabilities in the table.
+        outputs: Where to write.
+        ranked: From :func:`score_files`.
+        scale: The person's scale, for stars and probabilities in the table.
         share: What to keep, see :func:`~picture_ranknet.ranking.marks.find_threshold`.
         note: Called with a line if all scores are the same.
-        say: Called with a line on what is kept.
+        say: Called with a line about what is kept.
     """
     scores = np.array([item.score for item in ranked.items])
     scoring.warn_if_collapsed(scores, note)
@@ -197,11 +197,11 @@ def write(outputs: Outputs, ranked: Scored, scale: Optional[Scale] = None,
 
 
 def describe(outputs: Outputs, ranked: Scored, preparation: Preparation, seconds: float) -> list:
-    """Lines on what was scored.
+    """Lines about what was scored.
 
     Args:
         outputs: Where it was written.
-        ranked: Of :func:`score_files`.
+        ranked: From :func:`score_files`.
         preparation: Whether the pictures are faces.
         seconds: How long it took.
     """

@@ -17,11 +17,11 @@ class Item(NamedTuple):
     """A scored picture.
 
     Attributes:
-        source: The file that it was cut from.
-        row: Of ``X``.
-        score: The model's.
+        source: The file that it was cropped from.
+        row: Its row in ``X``.
+        score: The model's score.
         place: Where it is in the file.
-        time: In seconds of a film; ``None`` for a picture.
+        time: Seconds into a video; ``None`` for a picture.
         is_best: Whether no other picture of the same file has a better score.
     """
 
@@ -37,9 +37,9 @@ def of_files(files: Files, X_path: str, scores: np.ndarray) -> list[Item]:
     """Items of files of a library, best first.
 
     Args:
-        files: What the library knows of them.
+        files: What the library knows about them.
         X_path: Its pictures; their table lies beside them.
-        scores: Of its pictures, shape ``(N,)``.
+        scores: Scores of its pictures, shape ``(N,)``.
     """
     table = _read_table(X_path, len(scores))
     return _rank((path, row, table[row], scores[row])
@@ -47,14 +47,14 @@ def of_files(files: Files, X_path: str, scores: np.ndarray) -> list[Item]:
 
 
 def of_set(X_path: str, scores: np.ndarray) -> list[Item]:
-    """Items of a set of pictures, best first; those whose source is there.
+    """Items of a set of pictures, best first; those whose source exists.
 
     Args:
         X_path: The pictures; the table beside them names their sources.
         scores: Shape ``(N,)``.
 
     Raises:
-        InputError: If there is no table, or no source of any picture is there.
+        InputError: If there is no table, or no picture's source exists.
     """
     is_table = os.path.exists(tables.table_path(X_path))
     table = _read_table(X_path, len(scores)) if is_table else []
@@ -64,7 +64,7 @@ def of_set(X_path: str, scores: np.ndarray) -> list[Item]:
                   for row, name in enumerate(names) if found.get(name))
     if not items:
         raise InputError(f'{X_path}: --gallery, --sort_into and --xmp need the files that the '
-                         'pictures were cut from; its table names none that is there')
+                         'pictures were cropped from; its table names none that exists')
     return items
 
 
@@ -88,7 +88,7 @@ def _rank(entries: Iterable) -> list[Item]:
 
 
 def best_of_files(items: Iterable[Item]) -> dict:
-    """The best item of each file, by the file, best first."""
+    """The best item of each file, by file, best first."""
     return {item.source: item for item in items if item.is_best}
 
 
@@ -102,7 +102,9 @@ def write_table(path: str, items: Sequence[Item], marks: tuple) -> None:
     """Write a table of items.
 
     Args:
-        marks: Of :func:`~picture_ranknet.ranking.marks.marks`, of the items.
+        path: The file to write.
+        items: Best first.
+        marks: From :func:`~picture_ranknet.ranking.marks.marks`, for the items.
     """
     columns, values = marks
     header = ['rank', 'score', *columns, 'source', 'frame', 'time', 'x', 'y', 'w', 'h', 'is_best']

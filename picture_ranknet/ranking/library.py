@@ -1,11 +1,11 @@
-"""A library: pictures and films that were prepared for a model once, found again by their content.
+"""A library: a cache of pictures and videos prepared for a model, keyed by file content.
 
 It is a folder beside the scores.  ``X.npy`` and ``X.csv`` hold the prepared
 pictures, ``seen.csv`` says which rows belong to which content,
 ``files.csv`` which content a file had when it was read, and
 ``preparation.json`` how they were prepared.  Files are prepared a chunk at a
-time; what was there before a crash stays.  Rows of files that are gone stay as
-well: they may come back.
+time; after a crash, finished chunks remain.  Rows of deleted files stay, too:
+the files may come back.
 """
 import collections
 import contextlib
@@ -24,23 +24,23 @@ from picture_ranknet.storage import arrays, atomic, picture_set, tables
 from picture_ranknet.storage.picture_set import FACE, PICTURE, Preparation
 from picture_ranknet.text import count, silent
 
-SMALL = 16 * 2 ** 20  # bytes; of larger files, BLOCKS of BLOCK bytes are looked at
+SMALL = 16 * 2 ** 20  # bytes; of larger files, BLOCKS of BLOCK bytes are hashed
 BLOCKS, BLOCK = 64, 2 ** 16
-FEWEST, MOST = 256, 4096  # files to a chunk, which grows with the library: X.npy is written anew
-FILMS = 2 ** 26           # bytes of films to a chunk
-RACE = 2 * 10 ** 9        # nanoseconds; what was changed so shortly ago may change unnoticed
+FEWEST, MOST = 256, 4096  # files per chunk; it grows with the library: X.npy is rewritten each time
+FILMS = 2 ** 26           # bytes of videos per chunk
+RACE = 2 * 10 ** 9        # nanoseconds; a file changed this recently may change again unnoticed
 NAMES = ('X.npy', 'X.csv', 'X.features', 'seen.csv', 'files.csv', 'preparation.json', 'lock',
          'part')
 
 
 class Files(NamedTuple):
-    """Listed files, and what the library knows of them.
+    """Listed files, and what the library knows about them.
 
     Attributes:
         paths: The files.
-        rows: Of each file, the rows of ``X`` that show it; none where there is
-            no face, ``None`` where the file could not be read.
-        n_new: How many contents were prepared now.
+        rows: For each file, the rows of ``X`` that show it: empty if it has no
+            face, ``None`` if it could not be read.
+        n_new: How many files with different contents were prepared now.
     """
 
     paths: list
@@ -49,7 +49,7 @@ class Files(NamedTuple):
 
 
 def digest(path: str) -> str:
-    """A number for the content of a file, in hexadecimal; of a large one, from parts of it.
+    """A hexadecimal digest of a file's content; for a large file, of parts of it.
 
     Raises:
         OSError: If it cannot be read.
@@ -72,8 +72,8 @@ class Library:
     """A folder of prepared pictures.
 
     Args:
-        folder: Created if it is not there.
-        preparation: How the model's pictures were cut.
+        folder: Created if it does not exist.
+        preparation: How the model's pictures were cropped.
         size: Side of a picture in pixels.
         note: Called with a line for the user.
 
@@ -105,7 +105,7 @@ class Library:
 
     @property
     def pictures_path(self) -> str:
-        """The prepared pictures; there is no such file as long as nothing was found."""
+        """The prepared pictures; there is no such file until something is found."""
         return self._path('X.npy')
 
     def _path(self, name):
@@ -126,14 +126,14 @@ class Library:
                 'size': self.size}
 
     def _fits(self):
-        """Read what is there; whether it can be used."""
+        """Read an existing library; return whether it can be used."""
         path = self._path('preparation.json')
         if not os.path.exists(path):
             return False
         try:
             with open(path, encoding='utf-8') as f:
                 if json.load(f) != self._settings():
-                    self._note(f'{self.folder}: was prepared for a model of other pictures; '
+                    self._note(f'{self.folder}: was prepared for a different kind of model; '
                                'preparing all files again')
                     return False
             picture_set.finish(self.pictures_path)
@@ -144,7 +144,7 @@ class Library:
             if n and arrays.read_pictures(self.pictures_path).shape[2:] != (self.size, self.size):
                 raise ValueError('pictures of another size')
             if not all(0 <= row <= row + k <= n for row, k in self._seen.values()):
-                raise ValueError('rows that there are not')
+                raise ValueError('rows that do not exist')
         except (InputError, ValueError, RecursionError) as e:
             self._note(f'{self.folder}: is damaged ({e}); preparing all files again')
             return False
@@ -156,7 +156,7 @@ class Library:
         for name in NAMES[:6]:
             with contextlib.suppress(FileNotFoundError):
                 os.remove(self._path(name))
-        with contextlib.suppress(InputError, OSError):  # of a change that was interrupted
+        with contextlib.suppress(InputError, OSError):  # of an interrupted change
             os.remove(os.path.join(self.folder, '.X.moves'))
         with atomic.replacing(self._path('preparation.json')) as part, \
                 open(part, 'w', encoding='utf-8') as f:
@@ -173,10 +173,10 @@ class Library:
 
         Args:
             paths: Pictures and videos.
-            progress: Called with the number of files that are done, and of all.
+            progress: Called with the number of files done, and the total.
 
         Returns:
-            Files: What is known of them; what cannot be read is named in a note.
+            Files: What is known about them; a note names each file that cannot be read.
         """
         digests = self._digests(paths)
         new = {}
@@ -193,8 +193,8 @@ class Library:
                 done = stop
                 progress(done, len(paths))
         except KeyboardInterrupt:
-            raise KeyboardInterrupt('interrupted; what has been prepared is kept, repeat the '
-                                    'command to go on') from None
+            raise KeyboardInterrupt('interrupted; what has been prepared is kept; repeat the '
+                                    'command to continue') from None
         rows = []
         for key in digests:
             first, n = self._seen.get(key, (0, None))
@@ -202,9 +202,9 @@ class Library:
         return Files(list(paths), rows, sum(key in self._seen for key in new))
 
     def _digests(self, paths):
-        """The digest of each file, ``None`` of one that cannot be read.
+        """The digest of each file, ``None`` for one that cannot be read.
 
-        A file of which the disk says that it has not changed is not read again.
+        A file with unchanged size and times is not read again.
         """
         known, now = self._read_files(), {}
         digests = []
@@ -230,10 +230,13 @@ class Library:
         with contextlib.suppress(InputError, OSError):
             return {(row['file'], row['state']): row['digest'] for _, row in tables.read_columns(
                 self._path('files.csv'), ('file', 'state', 'digest'))}
-        return {}  # there is no such table yet, or a damaged one
+        return {}  # no such table yet, or a damaged one
 
     def _chunks(self, files) -> Iterator:
-        """Pictures together, and films, short ones together: each chunk writes X.npy anew."""
+        """Chunks of pictures, then of videos, several short ones together.
+
+        Each chunk rewrites X.npy.
+        """
         pictures, films = [], []
         for key, path in files:
             (films if _is_film(path) else pictures).append((key, path))
@@ -279,7 +282,7 @@ class Library:
 
 
 def _state(path):
-    """Size and times of a file, by which a change is noticed."""
+    """Size and times of a file, to notice changes."""
     status = os.stat(path)
     return f'{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}'
 
@@ -298,7 +301,7 @@ def _is_film(path):
 
 
 def _rules(is_film, is_whole, size):
-    """Of a picture, every face counts; of a film, those that are worth a rating, each once."""
+    """For a picture, keep every face; for a video, those worth rating, without duplicates."""
     from picture_ranknet.faces.settings import MAX_ENLARGEMENT, Rules
 
     if not is_film:
@@ -319,9 +322,9 @@ def preparation_of(known: Optional[tuple], is_whole: bool, margin: Optional[floa
     """How to prepare pictures for a model.
 
     Args:
-        known: What the model says, kind and margin, or ``None``.
-        is_whole: Whether the user says that it knows whole pictures.
-        margin: What the user says of faces, or ``None``.
+        known: What the model records, kind and margin, or ``None``.
+        is_whole: Whether the user says that it was trained on whole pictures.
+        margin: The margin of faces that the user states, or ``None``.
         path: The model's file, for messages.
 
     Raises:
@@ -331,8 +334,9 @@ def preparation_of(known: Optional[tuple], is_whole: bool, margin: Optional[floa
     if margin is not None:
         said = Preparation(FACE, margin)
     if known is None and said is None:
-        raise InputError(f'{path}: does not say how its pictures were cut; use --margin 0 for '
-                         'faces as crop_faces.py cuts them, or --whole for whole pictures')
+        raise InputError(f'{path}: does not say how its pictures were cropped; use --margin 0 '
+                         'for faces as crop_faces.py crops them by default, or --whole for whole '
+                         'pictures')
     if known is not None and said is not None and said != known:
         raise InputError(f'{path}: was trained on {describe(Preparation(*known))}, not on '
                          f'{describe(said)}; leave out --whole and --margin')
@@ -340,7 +344,7 @@ def preparation_of(known: Optional[tuple], is_whole: bool, margin: Optional[floa
 
 
 def describe(preparation: Preparation) -> str:
-    """Such as ``faces with a margin of 0.25``."""
+    """A preparation in words, such as ``faces with a margin of 0.25``."""
     if preparation.kind == PICTURE:
         return 'whole pictures'
     return f'faces with a margin of {preparation.margin:g}'

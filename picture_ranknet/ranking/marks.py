@@ -1,4 +1,4 @@
-"""What the person would say of scores: stars, the probability of a high rating, what to keep."""
+"""Scores on the person's own scale: stars, the probability of a high rating, what to keep."""
 from collections.abc import Callable, Sequence
 from typing import Optional
 
@@ -13,7 +13,7 @@ def scale_of(model) -> Optional[Scale]:
     """The person's scale for the scores of a model; ``None`` if it has no held-out ratings.
 
     Args:
-        model (net.RankNet): ``train.py`` has kept the held-out ratings in it.
+        model (net.RankNet): ``train.py`` stores the held-out ratings in it.
     """
     if model.held_out is None or np.ptp(model.held_out[1]) == 0:
         return None
@@ -24,10 +24,10 @@ def find_scale(models: Sequence, path: str, needing: Sequence[str] = ()) -> Opti
     """The person's scale for the scores of one or more models.
 
     Args:
-        models: The score is the mean of theirs: of several there is no scale,
-            since each has held out other ratings.
+        models: The score is their mean; several have no scale, since each
+            held out different ratings.
         path: The first one's file, for messages.
-        needing: Options that need stars, as the user has typed them.
+        needing: Options that need stars, as the user typed them.
 
     Raises:
         InputError: If there is no scale and an option needs it.
@@ -47,18 +47,17 @@ def find_scale(models: Sequence, path: str, needing: Sequence[str] = ()) -> Opti
 
 def find_threshold(scale: Optional[Scale], share: Optional[float], scores: Sequence,
                    say: Callable[[str], object] = silent) -> Optional[Threshold]:
-    """The score from which on pictures are kept.
+    """The score threshold for keeping pictures.
 
     Args:
         scale: Not needed without a share.
-        share: Of the kept pictures that are to be liked, from 0 to 1; ``None``
-            if nothing was asked for.
-        scores: Of the pictures from which to keep some.
-        say: Called with one line on what the threshold means.
+        share: Fraction of the kept pictures that should be liked, from 0 to 1;
+            ``None`` for no threshold.
+        scores: Of the pictures to choose from.
+        say: Called with one line about what the threshold means.
 
     Returns:
-        Threshold: ``None`` if nothing was asked for, or there are too few
-        ratings to tell.
+        Threshold: ``None`` if ``share`` is, or if there are too few ratings.
     """
     if share is None:
         return None
@@ -68,17 +67,17 @@ def find_threshold(scale: Optional[Scale], share: Optional[float], scores: Seque
 
 
 def marks(scale: Optional[Scale], threshold: Optional[Threshold], scores: Sequence) -> tuple:
-    """Columns of a table, and a row of their values for each score.
+    """Columns of a table, and their values for each score.
 
     Args:
         scale: Without one there are no columns.
-        threshold: Of :func:`find_threshold`; without one there is no column
+        threshold: From :func:`find_threshold`; without one there is no column
             ``keep``.
         scores: Shape ``(N,)``.
 
     Returns:
-        tuple: A list of names, of ``stars``, ``probability`` and ``keep``, and
-        a list of ``N`` lists of values.
+        tuple: A list of column names among ``stars``, ``probability`` and
+        ``keep``, and a list of ``N`` lists of values.
     """
     if scale is None:
         return [], [[]] * len(scores)
@@ -94,21 +93,22 @@ def marks(scale: Optional[Scale], threshold: Optional[Threshold], scores: Sequen
 
 def describe_keep(scale: Scale, share: float, threshold: Optional[Threshold],
                   scores: Sequence) -> str:
-    """One line on what is kept, such as for ``--keep 0.8``.
+    """One line about what is kept, such as for ``--keep 0.8``.
 
     Args:
-        share: What was asked for, from 0 to 1.
-        threshold: What ``scale.keep(share)`` says.
-        scores: Of the pictures from which to keep some.
+        scale: The person's scale.
+        share: The requested fraction, from 0 to 1.
+        threshold: The result of ``scale.keep(share)``.
+        scores: Of the pictures to choose from.
     """
     if threshold is None:
         n = len(scale.scores)
         if n < FEWEST:
             return (f'keep: no threshold: {count(n, "rating")} held out, too few to tell; rate '
                     'more pictures')
-        return (f'keep: no threshold: of {n:,} held-out pictures, no best {FEWEST} or more are '
-                f'rated {LIKED} or better in {share:.0%} of cases; rate more pictures, or ask for '
-                'less')
+        return (f'keep: no threshold: at no cutoff with {FEWEST} or more of the {n:,} held-out '
+                f'pictures above it are {share:.0%} rated {LIKED} or better; rate more pictures, '
+                'or use a lower value')
     kept = int((np.array(scores, float) >= threshold.score).sum())
     return (f'keep: {kept:,} of {len(scores):,} score at least {threshold.score:.4g}; of the '
             f'{threshold.n:,} held-out pictures that do, {threshold.share:.0%} were rated {LIKED} '

@@ -25,15 +25,15 @@ def load_models(how: Scoring, features_path: Optional[str] = None, X_path: Optio
         how: Their files, and the device that they are moved to.
         features_path: Of the features of the pictures, if there are any.
         X_path, X: The pictures, shape ``(N, 3, H, W)``, which the models must
-            fit; ``None`` if they have yet to be prepared, which takes models of
-            square pictures of one kind.
+            fit; ``None`` if they have yet to be prepared, which requires models
+            for square pictures of one kind.
         note: Called with a line for the user.
 
     Returns:
         list of net.RankNet: In the order of ``how.models``.
 
     Raises:
-        InputError: If a file is no model, or does not fit.
+        InputError: If a file is not a model, or does not fit.
     """
     models = []
     for path in how.models:
@@ -50,24 +50,24 @@ def load_models(how: Scoring, features_path: Optional[str] = None, X_path: Optio
 
 
 def check_square(model, path: str, others: Sequence) -> None:
-    """Refuse a model that pictures cannot be prepared for, or not for the others as well.
+    """Refuse a model for which files cannot be prepared, or not in the same way as for the others.
 
     Args:
-        model (net.RankNet): To check.
+        model (net.RankNet): The model to check.
         path: Its file, for messages.
-        others: Models that were loaded before.
+        others: Models loaded before.
 
     Raises:
-        InputError: If its pictures are not square, or others than those of the first model.
+        InputError: If its pictures are not square, or not like those of the first model.
     """
     height, width = model.image_size
     if height != width:
-        raise InputError(f'{path}: expected a model of square pictures, got {width} x {height}; '
+        raise InputError(f'{path}: expected a model for square pictures, got {width} x {height}; '
                          'prepare an X.npy')
     if others and others[0].image_size != model.image_size:
         raise InputError(f'{path}: is for pictures of {width} x {height}, the first model for '
-                         'others')
+                         'another size')
     if others and None not in (model.preparation, others[0].preparation) \
             and model.preparation != others[0].preparation:
-        raise InputError(f'{path}: is for pictures that were cut in another way than those of the '
-                         'first model')
+        raise InputError(f'{path}: is for pictures that were cropped differently than those of '
+                         'the first model')

@@ -1,4 +1,4 @@
-"""What becomes of ranked files: a gallery, folders by stars or rank, sidecars."""
+"""Uses a ranking of files: writes a gallery, folders by stars or rank, and sidecars."""
 import os
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -14,7 +14,7 @@ from picture_ranknet.ranking.settings import Uses
 from picture_ranknet.storage import atomic, sidecars, sorting
 from picture_ranknet.text import adding_up, count, silent
 
-MOST_NAMED = 5  # files of which each is named when its sidecar cannot be written
+MOST_NAMED = 5  # failed sidecars named one by one; further ones are only counted
 
 
 def check_folders(gallery_folder: Optional[str], sorted_folder: Optional[str],
@@ -22,13 +22,13 @@ def check_folders(gallery_folder: Optional[str], sorted_folder: Optional[str],
     """Refuse folders that hold something else, before anything is read.
 
     Args:
-        gallery_folder: To be new, empty, or a gallery; ``None`` if none is to be made.
-        sorted_folder: To be new or empty; ``None`` if nothing is to be sorted.
+        gallery_folder: Must be new, empty, or a gallery; ``None`` for no gallery.
+        sorted_folder: Must be new or empty; ``None`` for no sorting.
         others: Paths of other options, which must not lie in either; see
             :func:`~picture_ranknet.storage.atomic.check_outside`.
 
     Raises:
-        InputError: If they are not, or one lies in the other.
+        InputError: If one is not, or lies in the other.
     """
     if gallery_folder:
         gallery.check_folder(gallery_folder)
@@ -42,7 +42,7 @@ def use(items: Sequence[Item], X: np.ndarray, scale: Optional[Scale], uses: Uses
         model_path: str, say: Callable[[str], object] = silent,
         note: Callable[[str], object] = silent,
         progress: Callable[[int, int], object] = silent) -> None:
-    """Write sidecars, sort files and make a gallery, in this order, as far as they are wanted.
+    """Write sidecars, sort files and make a gallery, in this order, as requested.
 
     Args:
         items: Best first.
@@ -50,12 +50,12 @@ def use(items: Sequence[Item], X: np.ndarray, scale: Optional[Scale], uses: Uses
         scale: The person's; needed for sidecars and folders by stars.
         uses: What is wanted.
         model_path: The file of the model, which the gallery names.
-        say: Called with a line for each thing that was done.
-        note: Called with a line for what could not be done.
-        progress: Called with how many thumbnails are done, and how many there are.
+        say: Called with a line for each thing done.
+        note: Called with a line for each thing that could not be done.
+        progress: Called with the number of thumbnails done, and the total.
 
     Raises:
-        InputError: If there is something in a folder, or the disk knows no links.
+        InputError: If a folder is not empty, or the disk does not support links.
         OSError: If files cannot be written.
     """
     jpegs = []
@@ -76,7 +76,7 @@ def use(items: Sequence[Item], X: np.ndarray, scale: Optional[Scale], uses: Uses
 # Gallery
 
 def thumbnails_of(items: Sequence[Item], progress: Callable[[int], object] = silent) -> list:
-    """Thumbnails of items, from their sources; ``None`` where there is no such source any more."""
+    """Thumbnails of items, from their sources; ``None`` where the source no longer exists."""
     return thumbnails.read([item.place for item in items], gallery.SIDE, progress)
 
 
@@ -87,11 +87,11 @@ def write_gallery(folder: str, items: Sequence[Item], jpegs: Sequence, X: np.nda
     Args:
         folder: New, empty, or a gallery to replace.
         items: Best first.
-        jpegs: Of :func:`thumbnails_of`; where there is none, the crop is shown.
+        jpegs: From :func:`thumbnails_of`; where one is missing, the crop is shown.
         X: The pictures, shape ``(N, 3, H, W)``.
         scale: For stars and probabilities.
-        title: What stands above.
-        moved: Where files are now, by where they were.
+        title: Title of the page.
+        moved: Maps the old path of each moved file to its new one.
     """
     scores = np.array([item.score for item in items])
     stars = scale.stars(scores) if scale else None
@@ -121,7 +121,7 @@ def sort_files(folder: str, items: Sequence[Item], scale: Optional[Scale], way: 
     """Sort files into a new or empty folder, by their best scores.
 
     Args:
-        folder: Where to.
+        folder: The target folder.
         items: Best first.
         scale: For stars; not needed by rank.
         way: ``'link'``, ``'copy'`` or ``'move'``; sidecars are copied and moved along.
@@ -129,10 +129,10 @@ def sort_files(folder: str, items: Sequence[Item], scale: Optional[Scale], way: 
             for each number of stars.
 
     Returns:
-        dict: Where each file is now, by where it was; empty unless moved.
+        dict: Maps the old path of each file to its new one; empty unless moved.
 
     Raises:
-        InputError: If there is something in the folder, or the disk knows no
+        InputError: If the folder is not empty, or the disk does not support
             links.
     """
     best = best_of_files(items)
@@ -150,15 +150,15 @@ def sort_files(folder: str, items: Sequence[Item], scale: Optional[Scale], way: 
 
 def write_sidecars(items: Sequence[Item], scale: Scale,
                    note: Callable[[str], object] = silent) -> tuple:
-    """Write stars and scores of files into their sidecars; what a person has rated stays.
+    """Write stars and scores of files into their sidecars; a person's ratings stay.
 
     Args:
-        items: Of files that are there.
+        items: Items of existing files.
         scale: For stars.
-        note: Called with a line for what could not be written.
+        note: Called with a line for each sidecar that could not be written.
 
     Returns:
-        tuple: How many were written, how many a person had rated, how many failed.
+        tuple: The numbers of sidecars written, rated by a person, and failed.
     """
     best = best_of_files(items)
     n_written = n_kept = n_failed = 0
@@ -181,7 +181,7 @@ def write_sidecars(items: Sequence[Item], scale: Scale,
 
 
 def describe_sidecars(n_written: int, n_rated: int, n_failed: int) -> str:
-    """One line on sidecars; arguments as :func:`write_sidecars` returns them."""
+    """One line about sidecars; arguments as :func:`write_sidecars` returns them."""
     return (f'{count(n_written, "sidecar")} written'
-            + (f', {n_rated:,} rated by a person left as they are' if n_rated else '')
+            + (f', {n_rated:,} rated by a person left unchanged' if n_rated else '')
             + (f', {n_failed:,} failed' if n_failed else ''))

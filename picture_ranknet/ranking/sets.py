@@ -1,4 +1,4 @@
-"""Ranks the pictures of an X.npy: their scores, the table of their ranking, drawings of it."""
+"""Ranks the pictures of an X.npy: writes their scores, a table of the ranking, and drawings."""
 import os
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Optional
@@ -17,13 +17,13 @@ from picture_ranknet.text import adding_up, no_bar, silent
 
 
 class Outputs(NamedTuple):
-    """What is written.
+    """Paths of the outputs; all but the first may be ``None``.
 
     Attributes:
         scores: One per line, in the order of the pictures.
-        table: The ranking; ``None`` for none, as of the following.
+        table: The ranking.
         strip: A drawing of the best ``strip_n`` pictures.
-        explanations: One of what raised the scores of the best ``explain_n``.
+        explanations: A drawing of what raised the scores of the best ``explain_n``.
     """
 
     scores: str
@@ -58,7 +58,7 @@ def rank(how: Scoring, X_path: str, outputs: Outputs, uses: Optional[Uses] = Non
         ``mpiexec`` but the first.
 
     Raises:
-        InputError: If a file is not as it should be, or one does not fit another.
+        InputError: If a file is not as expected, or files do not fit each other.
     """
     uses = uses or Uses()
     check_files(how, X_path, outputs, uses, features_path, ratings_path)
@@ -112,12 +112,12 @@ def check_files(how: Scoring, X_path: str, outputs: Outputs, uses: Uses,
 
 def read_features(path: Optional[str], n: int, loaded: Sequence,
                   model_path: str) -> Optional[np.ndarray]:
-    """Read the features of pictures, as many of each as the models need.
+    """Read the additional features of pictures that the models need.
 
     Args:
         path: An array of shape ``(n, D)``; ``None`` if there are no features.
         n: The number of pictures.
-        loaded: Models; those that have learnt from features must have learnt from ``D`` of them.
+        loaded: Models; those trained with features must have been trained with ``D``.
         model_path: The first one's file, for messages.
 
     Returns:
@@ -157,7 +157,7 @@ def read_sources(X_path: str, n: int) -> tuple:
         columns if there is no table.
 
     Raises:
-        InputError: If it is no table of ``n`` rows.
+        InputError: If it is not a table of ``n`` rows.
     """
     table = tables.table_path(X_path)
     return tables.read_table(table, n) if os.path.exists(table) else ([], [[]] * n)
@@ -168,11 +168,11 @@ def write_ranking(path: str, scores: np.ndarray, columns: Sequence, rows: Sequen
     """Write a table of the pictures, best first.
 
     Args:
-        path: Where to.
+        path: The file to write.
         scores: Shape ``(N,)``.
-        columns, rows: Of :func:`read_sources`; written behind ours, but none of
-            the same name.
-        marked: Of :func:`~picture_ranknet.ranking.marks.marks`.
+        columns, rows: From :func:`read_sources`; written after our own, except
+            those with the same name.
+        marked: From :func:`~picture_ranknet.ranking.marks.marks`.
     """
     first = ['rank', 'score', *marked[0], 'row']
     kept = [number for number, column in enumerate(columns) if column not in first]
@@ -183,12 +183,12 @@ def write_ranking(path: str, scores: np.ndarray, columns: Sequence, rows: Sequen
 
 
 def describe_agreement(ratings: np.ndarray, scores: np.ndarray, k: int) -> str:
-    """One line on how well scores agree with the person's own ratings.
+    """One line about how well scores agree with the person's own ratings.
 
     Args:
         ratings: Shape ``(N,)``; ``nan`` where a picture is not rated.
         scores: Shape ``(N,)``.
-        k: How many positions NDCG counts.
+        k: Top positions that count for NDCG@k.
     """
     rated = ~np.isnan(ratings)
     ratings, scores = ratings[rated], scores[rated]
@@ -202,7 +202,7 @@ def draw_strip(path: str, X: np.ndarray, scores: np.ndarray, ratings: Optional[n
     """Draw the best pictures from left to right.
 
     Args:
-        path: Where to.
+        path: The file to write.
         X: The pictures, shape ``(N, 3, H, W)``.
         scores: Shape ``(N,)``.
         ratings: If given, only rated pictures are drawn, and above them the
@@ -221,14 +221,14 @@ def draw_explanations(path: str, ensemble, X: np.ndarray, features: Optional[np.
     """Draw the best pictures, and below each what raised its score.
 
     Args:
-        path: Where to.
+        path: The file to write.
         ensemble: A :class:`~picture_ranknet.models.scoring.Ensemble`.
         X: The pictures, shape ``(N, 3, H, W)``.
-        features: Theirs, shape ``(N, D)``, or ``None``.
-        scores: Theirs, shape ``(N,)``.
+        features: Additional features, shape ``(N, D)``, or ``None``.
+        scores: Shape ``(N,)``.
         n: How many to draw.
         mirror: Whether they were scored with their mirror images.
-        progress: Called with a number of pictures that are done.
+        progress: Called with the number of pictures just done.
     """
     from picture_ranknet.models import explain
     from picture_ranknet.pictures import explanations

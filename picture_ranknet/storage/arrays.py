@@ -1,4 +1,4 @@
-"""Pictures and features: NumPy arrays on disk, checked, and read as they are needed."""
+"""Pictures and features: NumPy arrays on disk, validated, and read as they are needed."""
 import mmap
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Optional
@@ -18,7 +18,7 @@ class RatedPictures(NamedTuple):
 
     ``ratings``, shape ``(N,)``, is ``nan`` where there is no rating; ``rows``
     are the rated ones to use.  ``features``, shape ``(N, D)``, float32, are
-    further numbers about each picture, if there are any.
+    optional additional features of each picture.
     """
 
     X: np.ndarray
@@ -39,9 +39,9 @@ def read_pictures(path: str, image_size: tuple = None) -> np.memmap:
         numpy.memmap: The pictures, read from disk as they are used.
 
     Raises:
-        InputError: If the file is no such array, is empty or cut short, holds
-            Python objects (which are never unpickled) or pictures of another
-            size, or if a change of the set was interrupted.
+        InputError: If the file is not such an array, is empty or cut short,
+            holds Python objects (which are never unpickled) or pictures of
+            another size, or if a change to the set was interrupted.
     """
     replacing.check_none(path)
     X = npy.open_map(path, _check_pictures, 'pictures')
@@ -61,7 +61,8 @@ def _check_pictures(path, shape, dtype):
     if dtype.hasobject:
         raise wrong('Python objects', 'save numbers: numpy.stack(pictures)')
     if len(shape) == 3:
-        raise wrong(came, 'a single picture needs a first axis of 1, grey ones need 3 channels')
+        raise wrong(came, 'a single picture needs a first axis of length 1, grey ones need 3 '
+                          'channels')
     if len(shape) != 4:
         raise wrong(came, 'crop_faces.py makes such a file')
     if shape[1] != CHANNELS and shape[3] == CHANNELS:
@@ -69,26 +70,26 @@ def _check_pictures(path, shape, dtype):
     if shape[1] != CHANNELS:
         raise wrong(came, 'pictures must be RGB')
     if min(shape) < 1:
-        raise wrong(came, 'it holds no picture')
+        raise wrong(came, 'it holds no pictures')
     if dtype != np.uint8 and dtype.kind != 'f':
         raise InputError(f'{path}: expected uint8 (0 to 255) or floating-point pictures, got '
                          f"{dtype}; save X.astype('uint8')")
 
 
 def read_features(path: str, n: int, n_features: int = None) -> np.ndarray:
-    """Read further numbers about each of ``n`` pictures.
+    """Read additional features of each of ``n`` pictures.
 
     Args:
         path: A ``.npy`` file of shape ``(n, D)``, real numbers.
         n: The number of pictures.
-        n_features: What D must be; ``None`` for any above 0.
+        n_features: The required D; ``None`` for any above 0.
 
     Returns:
         numpy.ndarray: Shape ``(n, D)``, float32.
 
     Raises:
-        InputError: If the file is no such array, or has a value that is not
-            finite.
+        InputError: If the file is not such an array, or has a value that is
+            not finite.
     """
     def check(path, shape, dtype):
         if dtype.kind not in 'fiub':
@@ -108,7 +109,7 @@ def read_features(path: str, n: int, n_features: int = None) -> np.ndarray:
 
 
 def describe(path: str, X: np.ndarray) -> str:
-    """One line about a set of pictures, with what makes it slow to read, if anything."""
+    """One line about a set of pictures, including anything that makes it slow to read."""
     notes = [f'{len(X)} pictures of {X.shape[3]} x {X.shape[2]}', X.dtype.name]
     if not X.dtype.isnative:
         notes.append('foreign byte order')
@@ -118,10 +119,10 @@ def describe(path: str, X: np.ndarray) -> str:
 
 
 def check_finite(path: str, X: np.ndarray, blocksize: int = 256) -> None:
-    """Look for pixels that are nan or inf, ``blocksize`` pictures at a time.
+    """Check that no pixel is nan or inf, ``blocksize`` pictures at a time.
 
     Raises:
-        InputError: If there is one.
+        InputError: If one is.
     """
     if X.dtype.kind != 'f':
         return
@@ -136,9 +137,9 @@ def check_finite(path: str, X: np.ndarray, blocksize: int = 256) -> None:
 # Memory
 
 def release(X: np.ndarray) -> None:
-    """Give back the memory of what has been read of a memory map.
+    """Release the pages of a memory map that have been read.
 
-    The system can take these pages back at any time, but until it does they
+    The system can reclaim these pages at any time, but until it does they
     count as memory of this process: 19 GB for a million pictures.
     """
     if isinstance(getattr(X, 'base', None), mmap.mmap) and hasattr(mmap, 'MADV_DONTNEED'):
@@ -148,13 +149,13 @@ def release(X: np.ndarray) -> None:
 def take(X: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Copy some pictures, shape ``(len(rows), ...)``.
 
-    Of a memory map, all rows are asked for before the first is read, and the
-    memory is given back.  Page by page, the system would wait for each, read
-    up to megabytes around it, and count these as memory.
+    From a memory map, all rows are requested before the first is read, and
+    the memory is released afterwards.  Page by page, the system would wait for
+    each, read up to megabytes around it, and count these as memory.
 
     Args:
         X: Pictures or other arrays, shape ``(N, ...)``.
-        rows: Their numbers, from 0, in any order.
+        rows: Row numbers, from 0, in any order.
     """
     if not (isinstance(X.base, mmap.mmap) and hasattr(mmap, 'MADV_DONTNEED')
             and X.flags.c_contiguous):
@@ -169,7 +170,7 @@ def take(X: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def walk(X: np.ndarray, rows: Iterable[int] = None, every: int = 256) -> Iterator[np.ndarray]:
-    """Yield all pictures, or those of some rows; give memory back after each ``every``."""
+    """Yield all pictures, or those of some rows; release memory after each ``every``."""
     for number, row in enumerate(range(len(X)) if rows is None else rows, 1):
         yield X[row]
         if number % every == 0:

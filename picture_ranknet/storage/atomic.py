@@ -1,4 +1,5 @@
-"""Writing files whole or not at all, safely against crashes and against other processes."""
+"""Atomic writing: a file is written completely or not at all, despite crashes and other processes.
+"""
 import contextlib
 import errno
 import functools
@@ -21,20 +22,20 @@ except ImportError:  # Windows
     fcntl = None
     import msvcrt
 
-LOCK_BYTE = 2 ** 62  # far behind the text: on Windows nobody can read what is locked
+LOCK_BYTE = 2 ** 62  # far beyond the text: on Windows nobody can read what is locked
 
 Paths = Union[str, Iterable[str], None]
 
 
-# Before the work
+# Checks before the work
 
 def check_outputs(outputs: Mapping[str, Paths],
                   inputs: Mapping[str, Paths] = MappingProxyType({})) -> None:
     """Check all files that a command will write against each other and against what it reads.
 
     Two paths are the same file if their links lead to one, or if they differ
-    only in case where the file system does not tell cases apart.  Devices such
-    as ``/dev/null`` may be written by several.
+    only in case where the file system ignores case.  Several outputs may go to
+    a device such as ``/dev/null``.
 
     Args:
         outputs: One path, several or ``None``, by the option that names it,
@@ -71,7 +72,7 @@ def _both(option, other):
 
 
 def _identity(path):
-    """What tells a file from others, ``None`` of one that is not there."""
+    """What distinguishes a file from others; ``None`` if it does not exist."""
     try:
         status = os.stat(path)
     except OSError:
@@ -80,7 +81,7 @@ def _identity(path):
 
 
 def _are_same(path, other, identity=_identity):
-    """Whether two paths are one file, be it there or not."""
+    """Whether two paths are one file, whether it exists or not."""
     if identity(path) and identity(other):
         return identity(path) == identity(other)
     folder, name = os.path.split(os.path.realpath(path))
@@ -126,9 +127,9 @@ def check_outside(option: str, folder: Optional[str], paths: Mapping[str, Paths]
     """Check that nothing lies in a folder that is replaced as a whole, or must be empty.
 
     Args:
-        option: That names the folder.
-        folder: There may be none: ``None``.
-        paths: Other files and folders, as of :func:`check_outputs`.
+        option: The option that names the folder.
+        folder: The folder, if any.
+        paths: Other files and folders, as for :func:`check_outputs`.
 
     Raises:
         InputError: If one of them is the folder, or lies in it.
@@ -137,7 +138,7 @@ def check_outside(option: str, folder: Optional[str], paths: Mapping[str, Paths]
     for other, path in _flatten(paths):
         if folder and os.path.join(os.path.realpath(path), '').startswith(place):
             raise InputError(f'{path}: expected a place outside of {folder}, which is for '
-                             f'{option} alone; choose another one with {other}')
+                             f'{option} alone; choose another place for {other}')
 
 
 def _is_special(path):
@@ -150,10 +151,10 @@ def _is_special(path):
 def replacing(path: str) -> Iterator[str]:
     """Yield a name beside ``path`` to write to, and move that file to ``path`` at the end.
 
-    If the body fails, ``path`` stays as it was.  After a power cut there is
-    the old file or the new one, and once this has returned, the new one.  A
-    file that is replaced keeps its mode.  Devices such as ``/dev/stdout`` are
-    written directly.
+    If the body fails, ``path`` stays as it was.  After a power failure there
+    is the old file or the new one, and once this has returned, the new one.
+    The new file gets the mode of the old one.  Devices such as ``/dev/stdout``
+    are written directly.
     """
     if _is_special(path):
         yield path
@@ -173,7 +174,7 @@ def replacing(path: str) -> Iterator[str]:
 
 @contextlib.contextmanager
 def naming(part: Optional[str], path: str) -> Iterator[None]:
-    """Let errors of the operating system about ``part`` name ``path``, which the user knows."""
+    """Let operating system errors about ``part`` name ``path``, which the user knows."""
     try:
         yield
     except OSError as e:
@@ -183,23 +184,23 @@ def naming(part: Optional[str], path: str) -> Iterator[None]:
 
 
 def complete(part: str, target: str) -> None:
-    """Prepare a file, all written, to replace another: sync it, give it that one's mode."""
+    """Prepare a finished file to replace another: sync it, and give it the other's mode."""
     sync(part)
-    with contextlib.suppress(OSError):  # there is none to replace, or the disk has no modes
+    with contextlib.suppress(OSError):  # nothing to replace, or a disk without modes
         os.chmod(part, stat.S_IMODE(os.stat(target).st_mode))
 
 
 def sync(path: str) -> None:
-    """Return when all that was written to a file is on the disk."""
-    with open(path, 'rb+') as f:  # +: Windows asks for it
+    """Return when everything written to a file is on the disk."""
+    with open(path, 'rb+') as f:  # +: Windows requires it
         os.fsync(f.fileno())
 
 
 def sync_folder(folder: str) -> None:
-    """Return when the names of the files in a folder are on the disk: new ones, moved ones."""
+    """Return when new and moved file names in a folder are on the disk."""
     if os.name != 'posix':
         return
-    with contextlib.suppress(OSError):  # some network disks do not offer it
+    with contextlib.suppress(OSError):  # some network disks do not support it
         descriptor = os.open(folder or '.', os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -210,7 +211,7 @@ def sync_folder(folder: str) -> None:
 # Unfinished files
 
 def part_of(target: str) -> str:
-    """A hidden name beside a file, for what will replace it; also for a folder of such.
+    """A hidden name beside a file or folder, for what will replace it.
 
     What killed processes have left under such names is removed.
     """
@@ -227,9 +228,9 @@ def is_part_of(part: str, target: str) -> bool:
         rf'\.{re.escape(root)}\.[0-9a-f]{{8}}\.\d+\.part{re.escape(extension)}', part))
 
 
-@functools.lru_cache(1000)  # once for each file: to list a large folder is slow
+@functools.lru_cache(1000)  # once for each file: listing a large folder is slow
 def _remove_parts(folder, root, extension):
-    if os.name != 'posix':  # Windows cannot ask for a process without ending it
+    if os.name != 'posix':  # on Windows, os.kill would end the process
         return
     of_dead = re.compile(
         rf'\.+{re.escape(root)}(\.{_machine()}\.(\d+)\.part)+{re.escape(extension)}')
@@ -244,7 +245,7 @@ def _remove_parts(folder, root, extension):
 
 @functools.cache
 def _machine():
-    """Eight digits for this machine or container, within which process numbers are unique."""
+    """Eight digits for this machine or container, within which process IDs are unique."""
     space = ''
     with contextlib.suppress(OSError):
         space = os.readlink('/proc/self/ns/pid')
@@ -256,7 +257,7 @@ def _is_alive(pid):
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except (OSError, OverflowError):  # another user's; no number of a process
+    except (OSError, OverflowError):  # another user's process; not a process ID
         pass
     return True
 
@@ -267,11 +268,11 @@ def lock(file: BinaryIO, message: str) -> None:
     """Lock an open file against other processes until it is closed or the process ends.
 
     The file itself is locked, so no lock file is left behind after a crash.
-    On network disks that have no locks, nothing is locked.
+    On network disks that do not support locks, nothing is locked.
 
     Args:
         file: Open for writing.
-        message: What to say if another process has locked it.
+        message: The error message if another process has locked it.
 
     Raises:
         InputError: If another process has locked it.

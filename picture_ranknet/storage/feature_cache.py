@@ -1,10 +1,10 @@
-"""What a network has seen of pictures, kept beside them so that it need not look twice.
+"""A cache of the features that a network computes from pictures, kept beside them.
 
 ``X.features`` beside ``X.npy`` holds a header, a digest of each picture, and
-float16 numbers, a row for each picture.  Rows are found by the picture's
-digest, so appended, removed or reordered pictures keep theirs.  A file of
-another network, or a damaged one, is ignored and replaced; one that something
-else wrote is left alone.
+float16 features, a row for each picture.  Rows are found by the picture's
+digest, so appended, removed or reordered pictures keep theirs.  A file from
+another network, or a damaged one, is ignored and replaced; a file that
+something else wrote is left alone.
 """
 import hashlib
 import itertools
@@ -22,34 +22,34 @@ from picture_ranknet.text import silent
 HEADER = 512             # bytes
 START = b'{"picture-ranknet features": '
 DIGEST = 16              # bytes
-MOST_BYTES = 2 ** 33     # of a file: 200,000 pictures; larger sets are looked at again
-BLOCK = 64               # pictures that are read at once
+MOST_BYTES = 2 ** 33     # of a file: 200,000 pictures; larger sets are not cached
+BLOCK = 64               # pictures read at a time
 
 
 def path_of(X: np.ndarray) -> Optional[str]:
-    """Where the features of pictures are kept; ``None`` if these are no file's."""
+    """The path of the cache; ``None`` if the pictures are not from a file."""
     name = getattr(X, 'filename', None)
     return f'{os.path.splitext(name)[0]}.features' if name else None
 
 
 def rows_of(X: np.ndarray, kind: str, n_columns: int, see: Callable, rows: np.ndarray = None,
             progress: Callable[[int], object] = silent) -> np.ndarray:
-    """Features of pictures: those that are kept, and of the others what ``see`` says.
+    """Features of pictures: cached ones, and for the others those that ``see`` computes.
 
-    All rows, if they are asked for, are kept; nothing is where the folder cannot
-    be written to.
+    They are cached when all rows are requested, if the folder is writable.
 
     Args:
         X: Pictures, shape ``(N, 3, H, W)``.
-        kind: Says what ``see`` does; features of another kind are ignored.
-        n_columns: How many numbers ``see`` makes of a picture.
-        see: Makes float32 ``(B, n_columns)`` of pictures ``(B, 3, H, W)``.
+        kind: Identifies what ``see`` computes; features of another kind are
+            ignored.
+        n_columns: The number of features of a picture.
+        see: Computes float32 ``(B, n_columns)`` from pictures ``(B, 3, H, W)``.
         rows: Which pictures, in which order; ``None`` for all.
-        progress: Called with the number of pictures that are done.
+        progress: Called with the number of pictures just done.
 
     Returns:
         numpy.ndarray: float16, shape ``(len(rows), n_columns)``; a memory map
-        where it can be one.
+        where possible.
     """
     path = path_of(X)
     wanted = np.arange(len(X)) if rows is None else np.asarray(rows)
@@ -88,7 +88,7 @@ def rows_of(X: np.ndarray, kind: str, n_columns: int, see: Callable, rows: np.nd
 
 
 def _may_write(path):
-    """Whether there can be a file of ours: nothing that is somebody else's."""
+    """Whether the cache can be written: the folder is writable, and no foreign file is there."""
     if os.path.exists(path):
         with open(path, 'rb') as f:
             if f.read(len(START)) != START:
@@ -112,7 +112,7 @@ def _header(kind, n, n_columns):
 
 
 def _open(path, kind, n_columns):
-    """Digests and features of a file of this kind; none of another."""
+    """Digests and features of a file of this kind; empty for any other file."""
     nothing = [], np.empty((0, n_columns), np.float16)
     try:
         with open(path or '', 'rb') as f:

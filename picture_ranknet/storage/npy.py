@@ -1,8 +1,8 @@
-"""The ``.npy`` format: a header that is read without trust, memory maps, and a growing file.
+"""The ``.npy`` format: safe reading of untrusted headers, memory maps, and appending.
 
 A file may come from anybody.  A header is matched against a pattern, where
-NumPy would evaluate it as Python code of any length, and no memory is taken
-before the caller has seen shape and type.
+NumPy would evaluate it as a Python literal of any length, and no memory is
+allocated before the caller has checked shape and type.
 
 Format: https://numpy.org/neps/nep-0001-npy-format.html
 """
@@ -33,14 +33,14 @@ def read_header(f: BinaryIO) -> tuple:
         (Fortran order), and ``numpy.dtype``: never one with fields.
 
     Raises:
-        ValueError: If it is damaged, of an unknown version, or of an array with
-            fields or of more bytes than a file can have.
+        ValueError: If it is damaged, of an unknown version, or describes an
+            array with fields or of more bytes than a file can have.
     """
     if f.read(6) != np.lib.format.MAGIC_PREFIX:
-        raise ValueError('it is no .npy file')
+        raise ValueError('it is not an .npy file')
     form = _LENGTHS.get(f.read(2))
     if form is None:
-        raise ValueError('it is of an unknown version')
+        raise ValueError('its version is unknown')
     prefix = f.read(struct.calcsize(form))
     n = struct.unpack(form, prefix)[0] if len(prefix) == struct.calcsize(form) else 0
     header = _HEADER.fullmatch(f.read(n)) if n <= MOST_HEADER else None
@@ -58,12 +58,12 @@ def read_header(f: BinaryIO) -> tuple:
 
 
 def open_map(path: str, check: Callable, noun: str) -> np.memmap:
-    """Map a file into memory; nothing of it is read before it is used.
+    """Map a file into memory; values are read when they are used.
 
     Args:
         path: A ``.npy`` file.
         check: Called with path, shape and type; raises :class:`InputError` if
-            these are not what is needed.
+            they are not as expected.
         noun: What the rows are, such as ``'pictures'``, for messages.
 
     Raises:
@@ -102,8 +102,8 @@ class NpyWriter:
 
     """A ``.npy`` file that is written one array at a time.
 
-    NumPy pads the header so that the length of the first axis can grow: it is
-    written again, in place, at the end.
+    NumPy pads the header so that the length of the first axis can grow: the
+    header is rewritten in place at the end.
 
     Args:
         path (str): The file to write.
@@ -140,7 +140,7 @@ class NpyWriter:
 
     def __exit__(self, kind, *_):
         if kind:
-            with contextlib.suppress(OSError):  # the first error matters
+            with contextlib.suppress(OSError):  # the first error is the one to report
                 self.file.close()
             return
         with self.file:

@@ -1,8 +1,8 @@
-"""Reads arrays of an ``.npz`` without trust: nothing is unpickled.
+"""Reads arrays of an untrusted ``.npz``: nothing is unpickled.
 
 :func:`numpy.load` allocates whatever the header of an array claims, and
 unpacks whatever a zip file of a few bytes unpacks to.  Here the caller checks
-shape and type first, and no memory is taken for bytes that the file cannot
+shape and type first, and no memory is allocated for bytes that the file cannot
 hold.
 """
 import contextlib
@@ -19,18 +19,18 @@ import numpy as np
 from picture_ranknet.storage import npy
 
 MOST_DIRECTORY = 2 ** 20  # bytes; that of a ResNet-50 in training has 80,000
-_MOST_DEFLATED = 1032     # bytes that deflate can make of one
+_MOST_DEFLATED = 1032     # highest compression ratio of deflate
 
 
 class Npz:
 
-    """The arrays of an ``.npz``, by their names.
+    """The arrays of an ``.npz``, by name.
 
     Args:
-        f: The file, open to read bytes.
+        f: The file, open in binary mode.
 
     Raises:
-        ValueError: As all methods do, if the file is damaged or something else.
+        ValueError: If the file is damaged or something else; so do all methods.
     """
 
     def __init__(self, f: BinaryIO):
@@ -39,7 +39,7 @@ class Npz:
             self._zip = zipfile.ZipFile(f)
         self._members = {info.filename: info for info in self._zip.infolist()}
         if len(self._members) != len(self._zip.infolist()):
-            raise ValueError('it has two arrays of one name')
+            raise ValueError('it has two arrays with the same name')
 
     def __contains__(self, name: str) -> bool:
         return f'{name}.npy' in self._members
@@ -49,7 +49,7 @@ class Npz:
 
         Args:
             name: Its name.
-            check: Called with shape and type before memory is taken; raises
+            check: Called with shape and type before memory is allocated; raises
                 ``ValueError`` if they are not as expected.
 
         Raises:
@@ -79,7 +79,7 @@ class Npz:
 
 @contextlib.contextmanager
 def _as_value_error() -> Iterator[None]:
-    """Turn what zipfile, zlib and NumPy raise about damaged files into ``ValueError``."""
+    """Turn the exceptions of zipfile, zlib and NumPy about damaged files into ``ValueError``."""
     try:
         yield
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError,
@@ -89,13 +89,13 @@ def _as_value_error() -> Iterator[None]:
 
 
 def _check_directory(f):
-    """Bound what zipfile reads of its own accord; returns the size of the file."""
+    """Bound what zipfile reads on its own; return the size of the file."""
     size = f.seek(0, os.SEEK_END)
     f.seek(max(0, size - 98))
     end = f.read()  # the end records: of zip64 (56 bytes), their locator (20), and the old one (22)
     f.seek(0)
     if end[-22:-18] != b'PK\5\6' or end[-2:] != b'\0\0':
-        raise ValueError('it is no archive of arrays')
+        raise ValueError('it is not an archive of arrays')
     n_bytes, = struct.unpack('<L', end[-10:-6])
     if end[-42:-38] == b'PK\6\7':
         n_bytes, = struct.unpack('<Q', end[-98:-42][40:48])
@@ -112,5 +112,5 @@ def _fill(f, array):
         if not n:
             raise EOFError('an array is cut short')
         at += n
-    if f.read(1):  # also makes zipfile check the sum of all bytes
+    if f.read(1):  # also makes zipfile verify the checksum
         raise ValueError('an array has more bytes than its shape')

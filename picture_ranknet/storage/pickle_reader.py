@@ -1,20 +1,20 @@
-"""Reads what a pickle says as data: no name in it is looked up, nothing is called.
+"""Reads a pickle as data: no name in it is looked up, nothing is called.
 
 A pickle is a program, and :class:`pickle.Unpickler` runs it.  Restricting its
-``find_class`` is not enough: it still calls what is admitted with any
+``find_class`` is not enough: it still calls what is allowed with any
 arguments, follows dotted names, trusts what ``copyreg`` has cached, allocates
 what a file claims (CVE-2018-20406, CPython issue 115952), and its C code has
 bugs (143638, 143639).  Lists of forbidden names (picklescan, fickling) are
 never complete, as picklescan's issue 66 admits.  PyTorch reads opcodes itself
-but creates real objects, and setting items of what was no dict corrupted
-memory (CVE-2026-24747).
+but creates real objects, and setting items of something that was not a dict
+corrupted memory (CVE-2026-24747).
 
 This module interprets only the opcodes that models need, accepts exact pairs
 of module and name, each in the role it has in a model, and creates a
 :class:`Record` of what the file says about an object, never the object.
 
 Bounds: an opcode allocates a few words and, at most, a short text; long texts
-and all bytes stay in the file until they are wanted.  A pickle has at most
+and all bytes stay in the file until they are needed.  A pickle has at most
 ``MOST_OPCODES``.  Nothing recurses into what was read, however deeply nested
 or often shared it is.
 """
@@ -40,7 +40,7 @@ from picture_ranknet.storage.pickle_values import (
 __all__ = ['CLASS', 'MENTIONED', 'LongText', 'Name', 'ReadError', 'Record', 'Use', 'read', 'show']
 
 MOST_OPCODES = 300000  # a ResNet-50 in the middle of its training has 45,000
-MOST_MARKS = 100       # lists, dicts and tuples that are begun inside each other
+MOST_MARKS = 100       # nesting depth of lists, dicts and tuples
 
 _OPCODE_NAMES = {code[0]: name for name, code in vars(pickle).items()
                  if name.isupper() and type(code) is bytes and len(code) == 1}
@@ -87,7 +87,7 @@ class Reader:
         content (bytes or mmap.mmap): The file.
         names (dict): As for :func:`read`.
         at (int): The byte at which the pickle begins; :meth:`run` moves it
-            behind its end.
+            past the end.
     """
 
     def __init__(self, content, names, at=0):
@@ -112,14 +112,14 @@ class Reader:
         if code == pickle.STOP[0]:
             return True
         if code not in _OPCODES:
-            name = _OPCODE_NAMES.get(code, 'no opcode')
+            name = _OPCODE_NAMES.get(code, 'not an opcode')
             raise ReadError(f'its byte {self.at - 1:,} is {name}, which no model needs')
         _OPCODES[code](self)
         return False
 
     def result(self):
         if self.below or len(self.stack) != 1:
-            raise ReadError('it ends in the middle')
+            raise ReadError('it ends too early')
         return self.stack[0]
 
     # Arguments of an opcode
@@ -187,7 +187,7 @@ class Reader:
 
     def top(self, kind):
         if not self.stack or type(self.stack[-1]) is not kind:
-            raise ReadError(f'it adds to what is no {kind.__name__.lower()}')
+            raise ReadError(f'it adds to something that is not a {kind.__name__.lower()}')
         return self.stack[-1]
 
     # Memo
@@ -214,7 +214,7 @@ class Reader:
 
     def name(self, module, name):
         if not {type(module), type(name)} <= {str, LongText}:
-            raise ReadError('it asks for something that is no name')
+            raise ReadError('it asks for something that is not a name')
         use = self.names.get((module, name))
         if use is None:
             raise ReadError(f'it asks for {show(module)}.{show(name)}')
@@ -231,7 +231,7 @@ class Reader:
     def reduce(self):
         callee, args = self.pop_some(2)
         if type(callee) is not Name or type(args) is not tuple:
-            raise ReadError('it calls something that is no function')
+            raise ReadError('it calls something that is not a function')
         if len(args) not in callee.use.n_args:
             raise ReadError(f'it calls {callee.module}.{callee.name} with {len(args)} arguments')
         self.push(_CALLS.get(callee[:2], Record)(callee, args))
@@ -247,14 +247,14 @@ class Reader:
 
 def _make(cls, args=()):
     if type(cls) is not Name or not cls.use.is_class or args != ():
-        raise ReadError('it makes an object of something that is no class')
+        raise ReadError('it instantiates something that is not a class')
     return Record(cls)
 
 
 def _reconstruct(_, args):
     cls, base, state = args
     if type(base) is not Name or base.name != 'object' or state is not None:
-        raise ReadError('it makes an object of another object')
+        raise ReadError('it makes an object from another object')
     return _make(cls)
 
 
@@ -280,7 +280,7 @@ def _pairs(items):
     if len(items) % 2:
         raise ReadError('it has a key without a value')
     if not all(type(key) is str for key in items[::2]):
-        raise ReadError('it has a key that is no text')
+        raise ReadError('it has a key that is not text')
     return zip(items[::2], items[1::2])
 
 

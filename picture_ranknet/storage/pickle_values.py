@@ -3,7 +3,7 @@ import codecs
 import warnings
 from typing import NamedTuple, Optional, Union
 
-LONG = 128  # bytes; a longer text holds weights, as Python 2 pickled them
+LONG = 128  # bytes; a longer text holds weights pickled by Python 2
 
 
 class ReadError(ValueError):
@@ -15,7 +15,7 @@ class Use(NamedTuple):
 
     """What a pickle may do with a name.
 
-    ``n_args``: the numbers of arguments that it may be called with;
+    ``n_args``: the permitted numbers of arguments;
     ``is_class``: whether it may be instantiated, without arguments;
     ``state``: the type of the state that may then be set, if any.
     """
@@ -43,9 +43,9 @@ class Record:
     """What a pickle says about one object.
 
     Attributes:
-        name (str): Of its class, or of the function that creates it.
-        args (tuple): What that function is called with.
-        state: What is then set: a dict, a tuple or ``None``.
+        name (str): Name of its class, or of the function that creates it.
+        args (tuple): Arguments of that function.
+        state: The state that is then set: a dict, a tuple or ``None``.
     """
 
     __slots__ = 'name', 'args', 'state', 'use'
@@ -78,7 +78,7 @@ class LongText:
 
 
 def show(text: Union[str, LongText], most: int = 80) -> str:
-    """Prepare a text from a file for a message: printable, on one line, and short."""
+    """Make text from a file fit for a message: printable, on one line, and short."""
     if type(text) is LongText:
         text = str(text.raw[:2 * most], 'latin1')
     shown = ascii(text[:2 * most])[1:-1]

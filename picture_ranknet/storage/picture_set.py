@@ -1,6 +1,6 @@
-"""A set of pictures: ``X.npy``, the table ``X.csv`` beside it, and perhaps its ratings.
+"""A set of pictures: ``X.npy``, the table ``X.csv`` beside it, and optionally its ratings.
 
-Row *i* of each is about the same picture, so they are changed together: after
+Row *i* of each refers to the same picture, so they are changed together: after
 a crash either all are old or all are new (:mod:`.replacing`).
 """
 import contextlib
@@ -26,10 +26,10 @@ FACE, PICTURE = 'face', 'picture'  # what a row shows: a face, or a whole pictur
 
 
 class Preparation(NamedTuple):
-    """How the pictures of a set were cut.
+    """How the pictures of a set were cropped.
 
-    ``kind`` is ``FACE`` or ``PICTURE``; ``margin`` is the room around a face,
-    as a fraction of its side.
+    ``kind`` is ``FACE`` or ``PICTURE``; ``margin`` is the padding around a
+    face, as a fraction of its side.
     """
 
     kind: str
@@ -39,8 +39,8 @@ class Preparation(NamedTuple):
 def group_id(scene: int, track: int) -> str:
     """The ``group`` of pictures that show one face in one scene, such as ``s0t10``.
 
-    It is no number: a spreadsheet or pandas would save 0.10 as 0.1, which is
-    another track.
+    It is not a number: a spreadsheet or pandas would save 0.10 as 0.1, which
+    is another track.
     """
     return f's{scene}t{track}'
 
@@ -57,7 +57,7 @@ def write(path: str, pictures: Iterable[np.ndarray], table: list, ratings: tuple
     Args:
         path: The ``.npy`` file; the table goes beside it.
         pictures: At least one, each of shape ``(3, H, W)`` and of the same
-            type.  They are written as they come.
+            type; written one at a time.
         table: Column names, without ``row``, then a list of values for each
             picture.
         ratings: Path and text of the ratings.
@@ -126,11 +126,10 @@ def read_table(path: str, n: int) -> list:
 
 
 def read_preparation(path: str, n: int) -> Optional[Preparation]:
-    """How the ``n`` pictures of a set were cut.
+    """How the ``n`` pictures of a set were cropped.
 
     Returns:
-        ``None`` if there is no table, or it does not say, or not the same of
-        all its rows.
+        ``None`` if there is no table, or it does not say, or its rows differ.
     """
     table = tables.table_path(path)
     if not os.path.exists(table):
@@ -153,11 +152,11 @@ def drop(path: str, rows: Set, ratings_path: str = None) -> None:
 
     Args:
         path: The ``.npy`` file.
-        rows: Which, from 0; a ``set`` or the like.
+        rows: The rows, from 0.
         ratings_path: A file with a rating for each row.
 
     Raises:
-        InputError: If there is no such row, or no other.
+        InputError: If there is no such row, or no row would be left.
     """
     X = arrays.read_pictures(path)
     wrong = next((row for row in rows if row >= len(X)), None)

@@ -8,18 +8,18 @@ from picture_ranknet.errors import InputError
 from picture_ranknet.storage.atomic import replacing
 
 LINE_LIMIT = 1000   # characters; a rating needs no more than a few
-REJECTED = 'nan  # no face'  # the line of what is not to be rated
-SURPLUS = 100000    # further lines that a file of ratings may have: comments, blank ones
+REJECTED = 'nan  # no face'  # the line of a rejected picture
+SURPLUS = 100000    # additional lines that a ratings file may have: comments, blank ones
 
 
 def read_ratings(path: str, n: int) -> np.ndarray:
     """Read one rating per line.
 
-    Blank lines are skipped, and so is what follows a ``#``, as
-    :func:`numpy.loadtxt` does.
+    Blank lines and what follows a ``#`` are skipped, as :func:`numpy.loadtxt`
+    does.
 
     Args:
-        path: A text file; higher is better liked, ``nan`` is not rated.
+        path: A text file; higher is liked better, ``nan`` is not rated.
         n: The number of pictures, and so of ratings.
 
     Returns:
@@ -40,7 +40,7 @@ def read_ratings(path: str, n: int) -> np.ndarray:
 
 
 def drop_ratings(path: str, n: int, rows: Set) -> str:
-    """The text of a file of ``n`` ratings without those of some rows; comments stay.
+    """The text of a file of ``n`` ratings without some rows; comments stay.
 
     Raises:
         InputError: As :func:`read_ratings` does.
@@ -52,7 +52,7 @@ def rating_lines(path: str, n: int) -> list:
     """The lines of a file of ``n`` ratings, unchanged.
 
     Returns:
-        list of tuple: Row, from 0, and line; ``None`` and line where a line
+        list of tuple: Row, from 0, and line; the row is ``None`` where a line
         is blank or only a comment.
 
     Raises:
@@ -96,7 +96,7 @@ def _parse(path, number, text):
     except ValueError as e:
         shown = text if len(text) <= 40 else text[:40] + '...'
         remedy = 'write one rating per line, nan for a picture that is not rated'
-        if ',' in text or ';' in text:  # 2.5, or a row and its rating: better not to guess
+        if ',' in text or ';' in text:  # 2,5 or a row and its rating: do not guess
             remedy = 'write nothing but the rating, with a decimal point, such as 2.5'
         raise InputError(f'{path}, line {number}: expected a number, got {shown!r}; '
                          f'{remedy}') from e

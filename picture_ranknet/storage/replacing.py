@@ -1,8 +1,8 @@
-"""Replacing several files together, so that a crash leaves all old ones or all new ones.
+"""Replaces several files together, so that a crash leaves all old ones or all new ones.
 
-The new files lie complete beside the old ones.  A note, ``.X.moves`` for a set
-``X.npy``, names them before the first takes its place: after a crash
-:func:`finish` does the rest.
+The new files are first written completely, beside the old ones.  A note,
+``.X.moves`` for a set ``X.npy``, lists them before the first is moved into
+place: after a crash :func:`finish` moves the rest.
 """
 import contextlib
 import json
@@ -16,7 +16,7 @@ MOST_NOTE = 2 ** 15  # characters of a note: a few paths
 
 
 def note_path(path: str) -> str:
-    """Where the note on a change of the set ``X.npy`` lies."""
+    """The path of the note on a change to the set ``X.npy``."""
     folder, name = os.path.split(os.path.realpath(path))
     return os.path.join(folder, f'.{os.path.splitext(name)[0]}.moves')
 
@@ -25,7 +25,7 @@ def check_none(path: str) -> None:
     """Refuse to read a set that may be half old and half new.
 
     Raises:
-        InputError: If a change of the set ``path`` was interrupted.
+        InputError: If a change to the set ``path`` was interrupted.
     """
     if os.path.exists(note_path(path)):
         raise InputError(f'{path}: crop_faces.py was stopped while it changed this set; to '
@@ -34,13 +34,13 @@ def check_none(path: str) -> None:
 
 def replace_all(path: str, parts: Sequence[str], targets: Sequence[str],
                 names: Sequence[str]) -> None:
-    """Move complete files to their places, all or none.
+    """Move finished files into place, all or none.
 
     Args:
         path: The ``.npy`` file of the set.
-        parts: The new files, each beside its place (:func:`atomic.part_of`).
-        targets: Their places, as real paths.
-        names: The places as the user knows them, for error messages.
+        parts: The new files, each beside its target (:func:`atomic.part_of`).
+        targets: The files to replace, as real paths.
+        names: The same as the user knows them, for error messages.
     """
     note = note_path(path)
     with atomic.replacing(note) as part, open(part, 'w', encoding='utf-8') as f:
@@ -49,13 +49,13 @@ def replace_all(path: str, parts: Sequence[str], targets: Sequence[str],
         finish(path)
     except OSError as e:
         e.filename = dict(zip(parts, names)).get(e.filename, e.filename)
-        if all(map(os.path.exists, parts)):  # nothing has been moved, so nothing shall be
+        if all(map(os.path.exists, parts)):  # nothing has been moved: give up the change
             os.remove(note)
         raise
 
 
 def finish(path: str) -> None:
-    """Complete a change of a set that a crash has interrupted, if there is one.
+    """Complete a change to a set that a crash interrupted, if there is one.
 
     Args:
         path: The ``.npy`` file of the set.
@@ -76,7 +76,7 @@ def finish(path: str) -> None:
 
 
 def _read(note):
-    """Pairs of a new file and its place; a new file lies beside its place, whatever is noted."""
+    """Pairs of a new file and its target; it must lie beside its target, whatever the note says."""
     try:
         with open(note, encoding='utf-8') as f:
             names = json.loads(f.read(MOST_NOTE))
@@ -84,7 +84,7 @@ def _read(note):
         if not all(map(atomic.is_part_of, parts, targets)):
             raise ValueError('other names')
     except (ValueError, TypeError, RecursionError) as e:
-        raise InputError(f'{note}: expected what crop_faces.py wrote, got something else; '
+        raise InputError(f'{note}: expected a note by crop_faces.py, got something else; '
                          'remove it') from e
     return [(os.path.join(os.path.dirname(target), part), target)
             for part, target in zip(parts, targets)]

@@ -2,9 +2,9 @@
 
 The sidecar of ``a.jpg`` is ``a.jpg.xmp``; Lightroom's ``a.xmp`` is read as
 well.  A rating is ``xmp:Rating``: 1 to 5 stars, 0 for none, -1 for rejected
-(XMP Specification, Part 1, section 8.4, "XMP namespace").  What we predict is
-written there, and beside it our stars and score as properties of a namespace
-of our own, so that a later run can tell our stars from a person's.
+(XMP Specification, Part 1, section 8.4, "XMP namespace").  Predicted stars are
+written there, and again, with the score, in a namespace of our own, so that a
+later run can tell our stars from a person's.
 """
 import math
 import os
@@ -30,8 +30,7 @@ EMPTY = ('<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
 class Sidecar(NamedTuple):
     """What a sidecar says.
 
-    ``rating`` is -1 to 5, ``None`` where there is none; ``is_ours`` says that
-    we have written it.
+    ``rating`` is -1 to 5, or ``None``; ``is_ours`` says that we wrote it.
     """
 
     rating: Optional[float] = None
@@ -51,7 +50,7 @@ def find_sidecar(picture: str) -> Optional[str]:
 
 
 def find_source(name: str, X_path: str) -> Optional[str]:
-    """The file that a table names: from the current folder, else from that of its set.
+    """Find a file named in a table: relative to the current folder, else to that of its set.
 
     Returns:
         Its path; ``None`` if there is no such file.
@@ -64,20 +63,20 @@ def read(path: str) -> Sidecar:
     """Read one sidecar.
 
     Raises:
-        InputError: If it is no XMP, or its rating is not a number from -1 to 5.
+        InputError: If it is not XMP, or its rating is not a number from -1 to 5.
     """
     return _said(_parse(_content(path), path), path)
 
 
 def read_packet(content: bytes, path: str) -> Sidecar:
-    """Read the XMP that stands in a picture.
+    """Read the XMP embedded in a picture.
 
     Args:
         content: The XMP.
         path: The picture, for messages.
 
     Raises:
-        InputError: As of :func:`read`.
+        InputError: As :func:`read` does.
     """
     return _said(_parse(content.rstrip(b'\0'), path), path)
 
@@ -94,16 +93,16 @@ def _said(document, path):
 
 
 def write(picture: str, stars: int, score: float) -> bool:
-    """Write what was predicted for a picture into its sidecar; what else is there stays.
+    """Write a prediction for a picture into its sidecar; everything else in it stays.
 
     Args:
         picture: Path of the picture.
         stars: 1 to 5.
-        score: The model's.
+        score: The model's score.
 
     Returns:
-        Whether it was written: stars that a person gave are never overwritten,
-        nor is a rejection.
+        Whether it was written: stars that a person gave, or a rejection, are
+        never overwritten.
 
     Raises:
         InputError: If there is a sidecar that cannot be read; it stays as it is.
@@ -140,9 +139,9 @@ def _parse(content, path):
     try:
         is_utf16 = content[:2] in (b'\xff\xfe', b'\xfe\xff')
         text = content.decode('utf-16' if is_utf16 else 'utf-8-sig')
-        text = re.sub(r'^\s*<\?xml [^>]*\?>', '', text)  # its encoding has been dealt with
+        text = re.sub(r'^\s*<\?xml [^>]*\?>', '', text)  # already decoded
         if '<!DOCTYPE' in text or '<!ENTITY' in text:
-            raise ValueError('a document type, which XMP has not')
+            raise ValueError('a document type, which XMP does not have')
         document = xml.dom.minidom.parseString(text.encode('utf-8'))
         if not document.getElementsByTagNameNS(RDF, 'RDF'):
             raise ValueError('no rdf:RDF')
@@ -163,7 +162,7 @@ def _is_element(node, namespace, name):
 
 
 def _get(document, namespace, name):
-    """The text of a property, an attribute or an element; ``None`` where it is missing."""
+    """The text of a property, stored as an attribute or an element; ``None`` if missing."""
     for description in _descriptions(document):
         if description.hasAttributeNS(namespace, name):
             return description.getAttributeNS(namespace, name)
@@ -175,7 +174,7 @@ def _get(document, namespace, name):
 
 
 def _set(document, namespace, prefix, name, text):
-    """Give a property a text where it stands, or to the first description."""
+    """Set the text of a property where it stands, or add it to the first description."""
     descriptions = _descriptions(document)
     for description in descriptions:
         if description.hasAttributeNS(namespace, name):

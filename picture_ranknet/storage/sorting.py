@@ -1,8 +1,8 @@
-"""Pictures into folders, by stars or by rank: linked, copied or moved.
+"""Sorts pictures into folders by stars or by rank: links, copies or moves them.
 
-The folder is made whole or not at all when pictures are linked or copied.  A
-move writes the list of what goes where first, so that :func:`undo_move` can
-put everything back, however far the move has come.
+Linking and copying create the folder completely or not at all.  A move first
+writes a list of what goes where, so that :func:`undo_move` can put everything
+back, however far the move has come.
 """
 import collections
 import errno
@@ -28,7 +28,7 @@ class Place(NamedTuple):
 
 
 def by_stars(sources: Sequence[str], stars: Sequence[int]) -> list:
-    """A folder for each number of stars that there is, ``1-star`` to ``5-star``.
+    """One folder for each number of stars that occurs, ``1-star`` to ``5-star``.
 
     Returns:
         list of Place: In the order of ``sources``.
@@ -49,7 +49,7 @@ def by_rank(sources: Sequence[str]) -> list:
 
 
 def _places(sources, folders, names):
-    """Places of which no two are the same, on disks that do not tell ``A`` from ``a`` either."""
+    """Places that are all different, even where the file system ignores case."""
     taken, places, next_number = set(), [], collections.defaultdict(lambda: 2)
     for source, folder, name in zip(sources, folders, names):
         root, extension = os.path.splitext(name)
@@ -64,7 +64,7 @@ def _places(sources, folders, names):
 
 
 def with_sidecars(places: Iterable[Place]) -> list:
-    """The same places, and those of XMP sidecars: they go where their pictures go."""
+    """The places, and those of XMP sidecars, which go where their pictures go."""
     places = list(places)
     taken = {place.target.casefold() for place in places}
     found = {}
@@ -81,7 +81,7 @@ def with_sidecars(places: Iterable[Place]) -> list:
 
 
 def moved_to(folder: str, places: Iterable[Place]) -> dict:
-    """Where each file is after :func:`sort_into`, by where it was."""
+    """Map each file's old path to its path after :func:`sort_into`."""
     return {source: os.path.join(folder, target) for source, target in places}
 
 
@@ -89,13 +89,13 @@ def sort_into(folder: str, places: Iterable[Place], way: str = 'link') -> None:
     """Fill a new or empty folder.
 
     Args:
-        folder: Where to.
-        places: Of :func:`by_stars` or :func:`by_rank`.
+        folder: The target folder.
+        places: From :func:`by_stars` or :func:`by_rank`.
         way: ``'link'`` makes symbolic links to the files, ``'copy'`` copies
             and ``'move'`` moves them.
 
     Raises:
-        InputError: If there is something in the folder, or the disk knows no links.
+        InputError: If the folder is not empty, or the disk does not support links.
     """
     places = list(places)
     check_folder(folder)
@@ -103,7 +103,7 @@ def sort_into(folder: str, places: Iterable[Place], way: str = 'link') -> None:
         _move(folder, places)
         return
     part = atomic.part_of(os.path.abspath(folder))
-    shutil.rmtree(part, ignore_errors=True)  # of a killed process that had our number
+    shutil.rmtree(part, ignore_errors=True)  # left by a killed process with our process ID
     try:
         for source, target in places:
             path = os.path.join(part, target)
@@ -128,28 +128,28 @@ def check_folder(folder: str) -> None:
     if MOVES in names:
         raise InputError(f'{folder}: expected a new or empty folder to sort into, got one that '
                          '--move has filled; put its files back with --undo_move, or choose '
-                         'another')
+                         'another folder')
     if names:
         raise InputError(f'{folder}: expected a new or empty folder to sort into, got one with '
-                         f'{count(len(names), "file")} in it; choose another')
+                         f'{count(len(names), "file")} in it; choose another folder')
     parent = os.path.dirname(os.path.abspath(folder))
     if not os.path.isdir(parent):
-        raise InputError(f'{folder}: there is no folder {parent}; make it first')
+        raise InputError(f'{folder}: there is no folder {parent}; create it first')
 
 
 def _link(source, path):
     try:
         os.symlink(os.path.abspath(source), path)
-    except (OSError, NotImplementedError) as e:  # Windows without the right to, FAT
-        raise InputError(f'{path}: links cannot be made here ({e}); copy or move instead') from e
+    except (OSError, NotImplementedError) as e:  # Windows without the privilege, FAT
+        raise InputError(f'{path}: cannot create links here ({e}); copy or move instead') from e
 
 
 def _move(folder, places):
-    """Move files, all or none; a kill or Ctrl-C leaves the list by which they can be put back."""
+    """Move files, all or none; a kill or Ctrl-C leaves the list needed to put them back."""
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, MOVES)
     try:
-        open(path, 'x').close()  # nobody else's
+        open(path, 'x').close()  # fails if another process has one
     except FileExistsError:
         raise InputError(f'{folder}: another predict.py is moving files there; choose another '
                          'folder') from None
@@ -169,7 +169,7 @@ def _move(folder, places):
 
 
 def _copy(source, part, target):
-    """Copy a file to ``part``, which is to be ``target``; errors of that disk name it."""
+    """Copy a file to ``part``, which will become ``target``; write errors name the target."""
     try:
         shutil.copy2(source, part)
     except OSError as e:
@@ -179,7 +179,7 @@ def _copy(source, part, target):
 
 
 def _move_file(source, target):
-    """Move a file, to another disk as well; it is whole in one of the two places at any moment."""
+    """Move a file, even to another disk; at any moment it is complete in one of the two places."""
     try:
         os.rename(source, target)
     except OSError as e:
@@ -194,11 +194,11 @@ def undo_move(folder: str) -> int:
     """Put back what ``sort_into(folder, ..., 'move')`` has moved.
 
     Returns:
-        How many files went back.
+        The number of files moved back.
 
     Raises:
-        InputError: If the folder has no list of moves, or another file has
-            taken a place; nothing is moved then.
+        InputError: If the folder has no list of moves, or another file is now
+            in an original place; nothing is moved then.
     """
     path = os.path.join(folder, MOVES)
     if not os.path.exists(path):
@@ -208,28 +208,28 @@ def undo_move(folder: str) -> int:
             if os.path.lexists(target)]
     for target, source in back:
         if os.path.lexists(source) and not filecmp.cmp(source, target, shallow=False):
-            raise InputError(f'{source}: there is a file in the place of {target} again; move one '
-                             'of them away first')
+            raise InputError(f'{source}: another file is now where {target} belongs; move one of '
+                             'them away first')
     for target, source in back:
         os.makedirs(os.path.dirname(source), exist_ok=True)
-        _move_file(target, source)  # over its own copy, if a move to another disk was interrupted
+        _move_file(target, source)  # onto its own copy, if a move to another disk was interrupted
     for here, _, _ in os.walk(folder, topdown=False):
         if not os.listdir(here):
             os.rmdir(here)
-    os.remove(path)  # last: whoever is killed can do it again
+    os.remove(path)  # last, so that a killed undo can be repeated
     if not os.listdir(folder):
         os.rmdir(folder)
     return len(back)
 
 
 def _read_moves(folder, path):
-    """Pairs of the place where each file was and the place in the folder where it is."""
+    """Pairs of each file's original path and its present one in the folder."""
     if not os.path.getsize(path):  # killed before the first move
         return
     inside = os.path.join(os.path.realpath(folder), '')
     for number, row in tables.read_columns(path, ('from', 'to')):
         target = os.path.join(folder, row['to'])
         place = os.path.join(os.path.realpath(os.path.dirname(target)), '')
-        if not place.startswith(inside):  # somebody else's list
+        if not place.startswith(inside):  # not a list of ours
             raise InputError(f"{path}, line {number}: expected a file in {folder}, got {row['to']}")
         yield row['from'], target

@@ -1,8 +1,8 @@
 """CSV tables, such as ``X.csv``, which says where each row of ``X.npy`` comes from.
 
-They are also read as spreadsheets and pandas save them: with ``;`` or tabs
+Files saved by spreadsheets and pandas are read, too: with ``;`` or tabs
 between the columns, decimal commas, ``100.0`` for a count, and column names
-with blanks or capitals.
+with spaces or capitals.
 """
 import csv
 import os
@@ -15,11 +15,11 @@ from picture_ranknet.storage.atomic import replacing
 
 ROW_LIMIT = 2 ** 15     # characters of a row
 ROW_AVERAGE = 1000      # characters of a row, averaged over a table
-TABLE_ROOM = 2 ** 20    # characters that a table may have besides
-MOST_LINES = 2000000    # of a table whose length is not known beforehand
+TABLE_ROOM = 2 ** 20    # additional characters that a table may have
+MOST_LINES = 2000000    # of a table whose length is not known in advance
 FORMULA = re.compile("('*)[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")  # what spreadsheets execute
 
-# What the columns of our own tables hold; others are passed on as they stand.
+# What the columns of our own tables hold; other columns are passed on unchanged.
 COUNTS = frozenset('row rank frame x y w h impressions clicks'.split())
 DECIMALS = frozenset('time confidence sharpness score margin'.split())
 TEXTS = frozenset('source group picture position kind character'.split())
@@ -41,8 +41,8 @@ def read_table(path: str, n: int, names: Sequence[str] = None) -> tuple:
     Args:
         path: A CSV file that begins with column names.
         n: The number of pictures.
-        names: Keep only these columns, of those that there are; ``None``
-            keeps all.
+        names: Keep only these columns, as far as they exist; ``None`` keeps
+            all.
 
     Returns:
         tuple: The column names and the rows, each a list of strings, in the
@@ -61,7 +61,7 @@ def read_table(path: str, n: int, names: Sequence[str] = None) -> tuple:
     kept = [number for number, column in enumerate(columns) if names is None or column in names]
     place = columns.index('row') if 'row' in columns else None
     rows, numbers = [], []
-    same = {}  # one string for equal ones, of which a large table is full
+    same = {}  # equal cells share one string: a large table is full of them
     for line in lines:
         if len(line) != len(columns):
             raise InputError(f'{path}, row {len(rows)}: expected {len(columns)} values, got '
@@ -83,23 +83,23 @@ def _in_order(path, numbers, rows):
     try:
         return [by_number[str(number)] for number in range(len(rows))]
     except KeyError as e:
-        raise InputError(f'{path}: expected the rows 0 to {len(rows) - 1} in the column row, found '
+        raise InputError(f'{path}: expected the rows 0 to {len(rows) - 1} in the column row, got '
                          f'no {e.args[0]}; fix that column') from e
 
 
 def read_columns(path: str, names: Sequence[str]) -> Iterator[tuple]:
-    """Read a table of which some columns are needed, row by row.
+    """Read a table that has certain columns, row by row.
 
     Args:
         path: CSV, of up to ``MOST_LINES`` lines.
-        names: The columns that are needed; there may be others.
+        names: The required columns; there may be others.
 
     Yields:
         tuple: The number of a line, from 1, and its row as a dict by column;
         where a row is short, the rest is empty.
 
     Raises:
-        InputError: If it is no table, a column is missing, or it is too long.
+        InputError: If it is not a table, a column is missing, or it is too long.
     """
     columns = None
     for number, row in read_rows(path):
@@ -110,7 +110,8 @@ def read_columns(path: str, names: Sequence[str]) -> Iterator[tuple]:
                 raise InputError(f'{path}, line 1: expected the columns {",".join(names)}, got '
                                  f'none named {", ".join(missing)}')
         elif number > MOST_LINES:
-            raise InputError(f'{path}: expected up to {MOST_LINES:,} lines, got more; sum them up')
+            raise InputError(f'{path}: expected up to {MOST_LINES:,} lines, got more; aggregate '
+                             'them')
         elif row:
             yield number, {**dict.fromkeys(columns, ''), **dict(zip(columns, row))}
     if columns is None:
@@ -118,19 +119,19 @@ def read_columns(path: str, names: Sequence[str]) -> Iterator[tuple]:
 
 
 def read_rows(path: str) -> Iterator[tuple]:
-    """Read any table, row by row; all other functions read by this one.
+    """Read any table, row by row; all other functions use this one.
 
     Args:
         path: CSV, in UTF-8.
 
     Yields:
-        tuple: The number of a line, from 1, the last one of its row, and the
-        row, a list of strings.  The first row are the column names.  In the
-        columns ``COUNTS`` and ``DECIMALS``, numbers are written as this
-        toolkit writes them; rows that are all blank are left out.
+        tuple: The number of the last line of a row, from 1, and the row, a
+        list of strings.  The first row holds the column names.  In the
+        columns ``COUNTS`` and ``DECIMALS``, numbers are normalized to this
+        toolkit's notation; blank rows are skipped.
 
     Raises:
-        InputError: If it is no table, or has a row of over ``ROW_LIMIT``
+        InputError: If it is not a table, or has a row of over ``ROW_LIMIT``
             characters.
     """
     columns = None
@@ -176,14 +177,14 @@ class _LimitedLines:
         if self.room < 0:
             raise csv.Error(f'a row of over {ROW_LIMIT:,} characters')
         if '\0' in line:
-            raise csv.Error('a character of number 0')
+            raise csv.Error('a null character')
         if not line:
             raise StopIteration
         return line
 
 
 def _sniff(f):
-    """The line of column names and what separates them: a comma, a semicolon or a tab."""
+    """The line of column names and their delimiter: a comma, a semicolon or a tab."""
     first = f.readline(ROW_LIMIT + 1)
     if re.fullmatch('"?sep=[,;\t]"?\\s*', first):  # a line for Excel
         first = f.readline(ROW_LIMIT + 1)
@@ -197,7 +198,7 @@ def _column_name(cell):
 
 
 def _normalize(row, places, function):
-    """Write numbers as this toolkit does; what is none is left for the caller to refuse."""
+    """Normalize numbers to this toolkit's notation; leave other text for the caller to refuse."""
     for place in places:
         if place < len(row) and not row[place].isdecimal():
             row[place] = function(row[place])
@@ -221,8 +222,8 @@ def write_table(path: str, columns: Sequence[str], rows: Iterable[Sequence]) -> 
     """Write a table that begins with column names.
 
     A spreadsheet executes what begins like a formula.  So a cell that does,
-    such as the name of somebody's file, gets a ``'`` in front, unless it is a
-    number; :func:`read_rows` takes that away.
+    such as the name of somebody's file, is prefixed with ``'``, unless it is a
+    number; :func:`read_rows` removes the prefix.
     """
     with replacing(path) as part:
         write_rows(part, columns, rows)
@@ -231,7 +232,7 @@ def write_table(path: str, columns: Sequence[str], rows: Iterable[Sequence]) -> 
 def write_rows(path: str, columns: Sequence[str], rows: Iterable[Sequence]) -> None:
     """As :func:`write_table`, directly to ``path``: for a file that is moved later."""
     with open(path, 'w', newline='', encoding='utf-8') as f:
-        # A writer whose lines end in \n alone would not quote a \r in a name.
+        # A writer with a line terminator of \n would not quote a \r in a name.
         lines = types.SimpleNamespace(write=lambda line: f.write(line[:-2] + '\n'))
         writer = csv.writer(lines, lineterminator='\r\n')
         writer.writerow(columns)

@@ -1,11 +1,11 @@
-"""Weights in PyTorch's file format before 1.6, read as data and without PyTorch.
+"""Reads weights in PyTorch's file format before 1.6, as data and without PyTorch.
 
 Such a ``.pth`` is five pickles in a row: a magic number, the protocol version,
-facts about the machine, the state dict, and the keys of the storages.  Behind
-them lie the storages themselves, in the order of their keys: a count of 8
+facts about the machine, the state dict, and the keys of the storages.  After
+them come the storages themselves, in the order of their keys: a count of 8
 bytes, then the raw numbers.  A tensor in the state dict names its storage by a
-persistent id.  ``torch.load`` would run these pickles; here they are read as
-:mod:`pickle_reader` does, and sizes are checked before anything is used.
+persistent id.  ``torch.load`` would run these pickles; here
+:mod:`pickle_reader` reads them, and sizes are checked before anything is used.
 """
 import math
 import mmap
@@ -31,7 +31,7 @@ _NAMES = {**{('torch', name): MENTIONED for name in _TYPES},
 
 class _Storage(NamedTuple):
 
-    """What a persistent id says of a storage."""
+    """What a persistent id says about a storage."""
 
     key: str
     dtype: np.dtype
@@ -40,7 +40,7 @@ class _Storage(NamedTuple):
 
 class _Reader(pickle_reader.Reader):
 
-    """Also reads persistent ids, and skips the metadata that a state dict carries."""
+    """Also reads persistent ids, and skips the metadata of a state dict."""
 
     def step(self):
         code = bytes(self.bytes[self.at:self.at + 1])
@@ -64,11 +64,11 @@ def read(path: str) -> dict:
             PyTorch before 1.6 wrote, on a little-endian machine.
 
     Returns:
-        Arrays by name, read-only; they are mapped and take memory when used.
+        Arrays by name, read-only and memory-mapped.
 
     Raises:
-        InputError: If the file is something else, is damaged, or claims sizes
-            that it does not have.
+        InputError: If the file is something else, is damaged, or claims more
+            data than it has.
     """
     with open(path, 'rb') as f:
         try:
@@ -78,7 +78,7 @@ def read(path: str) -> dict:
             reason = str(e)
         except Exception as e:  # a damaged pickle can raise anything
             reason = f'{type(e).__name__}: {pickle_values.show(str(e))}'
-    raise InputError(f'{path}: expected weights in the old format of PyTorch, but {reason}; '
+    raise InputError(f'{path}: expected weights in the old PyTorch format, but {reason}; '
                      'nothing in it was run')
 
 
@@ -108,7 +108,7 @@ def _read_persistent_id(value):
         if (kind == 'storage' and type(storage_type) is Name and storage_type.name in _TYPES
                 and type(key) is str and type(size) is int and size >= 0 and view is None):
             return _Storage(key, np.dtype(_TYPES[storage_type.name]), size)
-    raise ReadError('it has a persistent id that is no storage')
+    raise ReadError('it has a persistent id that is not a storage')
 
 
 def _storages_of(tensors):
@@ -116,28 +116,28 @@ def _storages_of(tensors):
     storages = {}
     for name, tensor in tensors.items():
         if type(tensor) is not Record or type(tensor.args[0]) is not _Storage:
-            raise ValueError(f'{pickle_values.show(name)} is no tensor')
+            raise ValueError(f'{pickle_values.show(name)} is not a tensor')
         storage = tensor.args[0]
         if storages.setdefault(storage.key, storage) != storage:
-            raise ValueError('it has two storages of one key')
+            raise ValueError('it has two storages with the same key')
     return storages
 
 
 def _read_storages(content, at, keys, storages):
     """The numbers of each storage, by key."""
     if sorted(map(repr, keys)) != sorted(map(repr, storages)):
-        raise ValueError('its storages are not those of its tensors')
+        raise ValueError('its storages do not match its tensors')
     arrays = {}
     for key in keys:
         _, dtype, size = storages[key]
         if len(content) - at < 8 + size * dtype.itemsize:
             raise ValueError('it is cut short')
         if struct.unpack('<q', content[at:at + 8])[0] != size:
-            raise ValueError('a storage has another size than its tensors say')
+            raise ValueError('a storage does not have the size that its tensors say')
         arrays[key] = np.frombuffer(content, dtype, size, at + 8)
         at += 8 + size * dtype.itemsize
     if at != len(content):
-        raise ValueError('there is more behind its end')
+        raise ValueError('there is more data after its end')
     return arrays
 
 
@@ -147,7 +147,7 @@ def _read_tensor(name, tensor, storages):
     for numbers in (shape, strides):
         if not (type(numbers) is tuple and len(numbers) <= MOST_DIMENSIONS
                 and all(type(n) is int and n >= 0 for n in numbers)):
-            raise ValueError(f'the shape of {name} is no tuple of whole numbers')
+            raise ValueError(f'the shape of {name} is not a tuple of whole numbers')
     size = math.prod(shape)
     last = sum((n - 1) * stride for n, stride in zip(shape, strides)) if size else -1
     if len(shape) != len(strides) or size > storage.size:

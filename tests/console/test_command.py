@@ -19,7 +19,7 @@ def failing(error):
     (FileNotFoundError(2, 'No such file or directory', 'X.npy'),
      'X.npy: No such file or directory', 1),
     (OSError(28, 'No space left on device', 'X.npy'),
-     'X.npy: No space left on device; make room on that disk, or choose another one', 1),
+     'X.npy: No space left on device; free some space on that disk, or use another one', 1),
     (OSError(27, 'File too large'),
      'File too large; files of this size are not allowed here, see ulimit -f', 1),
     (MemoryError(), 'not enough memory; close other programs, or use fewer or smaller pictures, '

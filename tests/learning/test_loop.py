@@ -221,8 +221,10 @@ def test_the_best_weights_outlast_an_interruption(rated, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize('line, words', [
     (1, 'interrupted at step 2; there is no snapshot yet'),
-    (2, 'interrupted at step 4; to go on, use the same command with --resume {}/snapshot_iter_2'),
-    (3, 'interrupted at step 6; to go on, use the same command with --resume {}/snapshot_iter_4')])
+    (2, 'interrupted at step 4; to continue, use the same command with --resume '
+        '{}/snapshot_iter_2'),
+    (3, 'interrupted at step 6; to continue, use the same command with --resume '
+        '{}/snapshot_iter_4')])
 def test_an_interrupted_run_says_how_to_go_on(rated, tmp_path, line, words):
     (tmp_path / 'snapshot_iter_1').touch()  # of another run
     with pytest.raises(KeyboardInterrupt) as e:
@@ -260,7 +262,7 @@ def test_what_has_waited_long_enough_trains_no_further(rated, tmp_path, monkeypa
 
 def test_a_snapshot_of_a_later_step_is_refused(rated, tmp_path):
     train(fresh_model(), rated, SHORT, tmp_path)
-    with pytest.raises(InputError, match='is of step 6 already; choose a larger --n_iter than 4'):
+    with pytest.raises(InputError, match='is already at step 6; choose a larger --n_iter than 4'):
         train(fresh_model(), rated, SHORT._replace(n_iter=4), tmp_path,
               snapshot=tmp_path / 'snapshot_iter_6')
 

@@ -32,7 +32,7 @@ def test_of_many_pictures_5000_are_measured(rated, notes):
     sample = monitor.draw_sample(many, 0, 'train', notes.append)
     assert len(set(sample.rows)) == 5000 and set(sample.rows) < set(many.rows)
     assert notes == ['train: lines of output measure 5,000 of the 5,001 pictures, drawn at random; '
-                     'the final metrics are of all']
+                     'the final metrics use all of them']
 
 
 def test_a_sample_follows_from_the_seed(rated, monkeypatch, notes):

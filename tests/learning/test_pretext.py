@@ -86,7 +86,8 @@ def test_files_are_learnt_from_with_all_pictures_but_those_held_out(rated, tmp_p
     assert sum(steps) == 3 and not np.array_equal(weights_of(model)[0], before[0])
     assert notes[0] == f'{path}: 5 pictures of 20 x 20, float32'
     assert notes[1].startswith(f'warning: {path}: the brightest pixel is 0.00')
-    assert re.fullmatch(r'pretraining: -?\d+% of what 29 pictures look like is learnt', notes[2])
+    assert re.fullmatch(r'pretraining: -?\d+% of the variance of gradients and colours explained, '
+                        '29 pictures', notes[2])
 
 
 def test_pictures_of_another_size_are_refused(rated, tmp_path):

@@ -54,7 +54,7 @@ def test_sidecars_say_what_ratings_do_not(load, monkeypatch, notes, ratings):
     rated = load(from_xmp=True)
     assert [(row, rated.ratings[row]) for row in rated.rows] == [(0, 5), (1, 4), (3, 3), (4, 2)]
     assert not os.path.exists('ratings.txt')
-    assert 'expected ratings from 1 to 5, which XMP has, got 6' in error_of(
+    assert 'expected ratings from 1 to 5, as in XMP, got 6' in error_of(
         lambda: load(ratings=2 * ratings, from_xmp=True))
 
 
@@ -64,8 +64,8 @@ def test_sidecars_say_what_ratings_do_not(load, monkeypatch, notes, ratings):
     (lambda X, r: (X[:, :, :, :5], r), 'got 5 x 20'),
     (lambda X, r: (X, r[:29]), 'ratings.txt: expected 30 ratings'),
     (lambda X, r: (X, r * 0), 'ratings.txt: expected at least two pictures with different ratings, '
-                              'got 30 rated alike'),
-    (lambda X, r: (X, r * np.nan), 'different ratings, got 0 rated alike'),
+                              'got 30 with equal ratings'),
+    (lambda X, r: (X, r * np.nan), 'different ratings, got 0 with equal ratings'),
     (lambda X, r: (X.transpose(0, 2, 3, 1), r), 'save X.transpose(0, 3, 1, 2)'),
     (lambda X, r: (X * np.float32('nan'), r), 'X.npy, row 0 (from 0)'),
 ])
@@ -102,7 +102,7 @@ def test_hold_out_splits_no_group(rated, notes, seed):
     kept, held = rated_pictures.hold_out(rated, .2, seed, groups, notes.append)
     assert sorted([*kept.rows, *held.rows]) == list(range(30))
     assert len(held.rows) == 6 and {row // 3 for row in held.rows}.isdisjoint(kept.rows // 3)
-    assert notes == ['6 pictures held out to validate with; no face that was followed through a '
+    assert notes == ['6 pictures held out for validation; no face tracked through a '
                      'scene is in both parts']
 
 
@@ -115,7 +115,7 @@ def test_hold_out_comes_as_near_to_the_share_as_groups_allow(rated):
 
 @pytest.mark.parametrize('rows, ratio, groups, words', [
     ([0, 1], .5, range(30), '1 are to train on, and no two'),
-    (range(30), .03, range(30), '1 are to validate with, and no two'),
+    (range(30), .03, range(30), '1 are to validate on, and no two'),
     (range(30), .3, ['0.0'] * 30, '30 rated pictures in 1 group, 0 are to validate'),
 ])
 def test_hold_out_leaves_something_to_learn_from_and_to_validate_with(rated, rows, ratio, groups,
@@ -146,11 +146,11 @@ def test_a_column_that_a_person_filled_in_says_who_is_held_out(rated_files, note
         names = [{'s9t0' if row in (18, 19) else 'ABC'[row // 10] for row in part.rows}
                  for part in (kept, held)]
         assert names[0].isdisjoint(names[1]) and 8 <= len(held.rows) <= 12
-        assert notes[-1].endswith('held out to validate with; no character is in both parts')
+        assert notes[-1].endswith('held out for validation; no character is in both parts')
 
 
 @pytest.mark.parametrize('table, words', [
-    (None, 'X.csv: there is no such table; --valid_by character expects one with the columns row '
+    (None, 'X.csv: there is no such table; --valid_by character needs one with the columns row '
            'and character'),
     ('row,source\n0,a\n1,b\n', 'X.csv: expected a column character for --valid_by; add it'),
     ('row,character\n0,\n1,\n', 'got empty cells only; fill it in'),

@@ -55,11 +55,11 @@ def measured(train, valid, low, high):
 
 @pytest.mark.parametrize('n, rows, words', [
     (20, measured(.85, .8, .75, .85), []),
-    (19, measured(1, 1, 1, 1), ['too few to tell']),
-    (20, measured(.85, .8, .69, .91), ['too few to tell']),
-    (20, measured(.85, .8, np.nan, np.nan), ['too few to tell']),
+    (19, measured(1, 1, 1, 1), ['too few held-out pictures to tell']),
+    (20, measured(.85, .8, .69, .91), ['too few held-out pictures to tell']),
+    (20, measured(.85, .8, np.nan, np.nan), ['too few held-out pictures to tell']),
     (20, measured(1, .8, .75, .85), ['overfitting: 100% of the training pairs are in']),
-    (20, measured(1, .6, .3, .9), ['too few to tell', 'overfitting']),
+    (20, measured(1, .6, .3, .9), ['too few held-out pictures to tell', 'overfitting']),
 ])
 def test_what_is_warned_of(n, rows, words):
     warnings = list(report.warnings_of(rows, n))

@@ -63,7 +63,7 @@ def repack(path, name='', change=None, method=zipfile.ZIP_STORED):
     (dict(recipe=dict(schedule='constant')), '--schedule'),
     (dict(recipe=dict(seed=1)), '--seed'),
     (dict(recipe=dict(freeze=True)), '--freeze'),
-    (dict(valid=None), 'pictures to validate with'),
+    (dict(valid=None), 'pictures to validate on'),
     (dict(ratings=1), 'pictures'),
     (dict(rows=np.arange(29)), 'pictures'),
     (dict(features=1), '--features'),
@@ -79,7 +79,7 @@ def test_a_snapshot_of_a_run_that_differs_is_refused(rated, tmp_path, go_on, cha
     with pytest.raises(InputError) as e:
         go_on(path, RECIPE._replace(**change.get('recipe', {})), fresh_model('cnn', 2), other,
               change.get('valid', rated))
-    assert str(e.value) == (f'{path}: is of a run with other {name}; to go on, use the same '
+    assert str(e.value) == (f'{path}: is from a run with other {name}; to continue, use the same '
                             'options and files')
     go_on(path, RECIPE, fresh_model('cnn', 2), rated, rated)
 
@@ -139,7 +139,7 @@ def test_other_snapshots_in_the_folder_are_removed(path, tmp_path):
 @pytest.mark.parametrize('content', [b'', b'hello', b'PK\x03\x04', pickle.dumps([1])])
 def test_what_is_no_snapshot_is_refused(tmp_path, go_on, content):
     (tmp_path / 'snapshot').write_bytes(content)
-    assert 'snapshot: expected a snapshot that train.py took' in error_of(
+    assert 'snapshot: expected a snapshot by train.py' in error_of(
         go_on, tmp_path / 'snapshot')
 
 
@@ -152,7 +152,7 @@ def test_a_snapshot_that_is_cut_short_is_refused(path, go_on, share):
 
 def test_a_snapshot_of_another_network_is_refused(path, go_on):
     message = error_of(go_on, path, RECIPE, fresh_model('deep'))
-    assert 'expected a snapshot that train.py took of the same network' in message
+    assert 'expected a snapshot by train.py of the same network' in message
 
 
 W = 'model/predictor/l1/W'
@@ -176,9 +176,9 @@ BEST = 'best/predictor/l1/W'
     ('step', lambda a: a * 1., 'step is float64'),
     ('log', lambda a: np.array('[' * 100000), 'RecursionError'),
     ('log', lambda a: np.array('no JSON'), 'Expecting value'),
-    ('log', lambda a: np.array('[{"iteration": "b"}]'), 'log is no log of a training run'),
-    ('log', lambda a: np.array('[{"main/loss": 1}]'), 'log is no log of a training run'),
-    ('log', lambda a: np.array('{"a": [[1]]}'), 'log is no log of a training run'),
+    ('log', lambda a: np.array('[{"iteration": "b"}]'), 'log is not a log of a training run'),
+    ('log', lambda a: np.array('[{"main/loss": 1}]'), 'log is not a log of a training run'),
+    ('log', lambda a: np.array('{"a": [[1]]}'), 'log is not a log of a training run'),
     ('log', lambda a: np.zeros((), '<U20000000'), 'log is a text of 80,000,000 bytes'),
 ])
 def test_a_snapshot_is_checked_to_fit(path, go_on, name, change, words):

@@ -146,12 +146,12 @@ def test_a_model_of_another_kind_is_no_start():
     model = taste.make((40, 40), SCALE)
     with pytest.raises(InputError, match='m.pkl: expected a model of --arch pretrained, got CNN'):
         taste.check_start(networks.make('cnn', (40, 40), SCALE), 'm.pkl', model)
-    with pytest.raises(InputError, match='m.pkl: was trained with another network or other'):
+    with pytest.raises(InputError, match='m.pkl: was trained with a different network'):
         taste.check_start(taste.make((40, 40), SCALE, 2), 'm.pkl', model)
 
 
 def test_several_processes_are_refused(monkeypatch):
     X, ratings = draw(4)
     monkeypatch.setattr(taste.ranks, 'size', lambda: 2)
-    with pytest.raises(InputError, match='--arch pretrained: .*leave out mpiexec'):
+    with pytest.raises(InputError, match='--arch pretrained: .*start it without mpiexec'):
         taste.train(RatedPictures(X, ratings, np.arange(4), None), None, 'X.npy')

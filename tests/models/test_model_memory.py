@@ -42,5 +42,5 @@ def test_of_many_held_out_pictures_some_are_kept_together_with_their_ratings(mod
 def test_anything_else_in_their_place_is_refused(tmp_path, model, name, value):
     setattr(model, name, value)
     model_file.save(tmp_path / 'model.pkl', model)
-    with pytest.raises(model_file.ModelFileError, match='held-out|how its pictures were cut'):
+    with pytest.raises(model_file.ModelFileError, match='held-out|how its pictures were cropped'):
         model_file.load(tmp_path / 'model.pkl')

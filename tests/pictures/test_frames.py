@@ -221,7 +221,7 @@ def test_an_animation_that_goes_on_and_on_is_not_decoded(crop, tmp_path):
     _, err, status = crop('a.webp', '--no_faces', '--max_pixels', 400)
     assert status == 1 and err == (
         'crop_faces.py: error: a.webp: expected an animation of up to 40,000 pixels, got 20 x '
-        '20 in 101 frames; cut it, or raise --max_pixels, a hundredth of that\n')
+        '20 in 101 frames; shorten it, or raise --max_pixels, a hundredth of that\n')
 
 
 def test_a_picture_of_too_many_bytes_is_not_read(tmp_path):

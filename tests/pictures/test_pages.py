@@ -121,14 +121,14 @@ def test_a_png_without_its_last_chunk_is_read(tmp_path):
     (b'\xff\x4f\xff\x51\0\x2f' + bytes(34) + b'\0\3\x0f\1\1' + bytes(99),
      'JPEG 2000 of more than 8 bits is not read'),
     (b'8BPS\0\1' + bytes(6) + b'\0\3\0\0\0\4\0\0\0\4\0\x10\0\3' + bytes(99),
-     'PSD of this kind is not read; save it as PNG or JPEG, with 8 bits a channel'),
+     'PSD of this kind is not read; save it as PNG or JPEG with 8 bits per channel'),
     (b'%PDF-1.7\n', 'expected a picture or a video, got a PDF document'),
     (b'<!DOCTYPE html><html>', 'expected a picture or a video, got a web page'),
     (b'#EXTM3U\n#EXTINF:1,\na.ts', '.* got a list of videos elsewhere; download'),
     (b'<?xml version="1.0"?><MPD xmlns="x">', '.* got a list of videos elsewhere; download'),
     (b'CWS', '.* got text'),
     (b'CWS\x0f' + bytes(range(9)), r'.* got a Flash animation \(SWF\)'),
-    (b'\0\5\x16\7\0\2\0\0Mac OS X', '.* got what macOS keeps beside another file'),
+    (b'\0\5\x16\7\0\2\0\0Mac OS X', '.* got macOS metadata of another file'),
     (b'ID3\4' + bytes(99), r'expected a picture or a video, got sound only \(MP3\)'),
 ])
 def test_what_is_not_read_is_named(tmp_path, data, words):

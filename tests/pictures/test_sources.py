@@ -20,9 +20,9 @@ def test_folders_are_read_in_natural_order(tmp_path):
 
 @pytest.mark.parametrize('source, words', [
     ('nothing.mp4', 'nothing.mp4: there is no such file or folder'),
-    ('f%04d.png', 'no such file or folder; of an image sequence, name the folder'),
-    ('https://example.org/a.mp4', 'expected a file, got an address on the web; download it first'),
-    ('empty', 'empty: there is no picture and no video in it'),
+    ('f%04d.png', 'no such file or folder; for an image sequence, name the folder'),
+    ('https://example.org/a.mp4', 'expected a file, got a web address; download it first'),
+    ('empty', 'empty: there are no pictures or videos in it'),
 ])
 def test_sources_are_checked_before_any_work(crop, tmp_path, source, words):
     save_picture(tmp_path / 'a.png')

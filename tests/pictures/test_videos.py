@@ -267,7 +267,7 @@ def test_an_encrypted_video_is_called_so(tmp_path):
     path = encode_video(tmp_path / 'a.mp4', [quarters()] * 3, container={
         'encryption_scheme': 'cenc-aes-ctr', 'encryption_key': '76' * 16,
         'encryption_kid': 'a7' * 16})
-    with pytest.raises(InputError, match=r'that could be decoded; it is encrypted \(DRM\)'):
+    with pytest.raises(InputError, match=r'without any decodable frame; it is encrypted \(DRM\)'):
         list(frames.FrameReader([str(path)], frames.every_nth(1)))
 
 

@@ -36,14 +36,14 @@ def test_items_are_sorted_and_the_best_of_each_file_is_known(here):
 
 def test_sources_of_a_set_are_looked_for_here_and_beside_it(here):
     scores = np.array([.5, .7, .9])
-    assert 'names none that is there' in error_of(items.of_set, 'sub/X.npy', scores)
+    assert 'names none that exists' in error_of(items.of_set, 'sub/X.npy', scores)
     (here / 'sub' / 'b.png').touch()
     assert [item.source for item in items.of_set('sub/X.npy', scores)] == ['sub/b.png']
     (here / 'b.png').touch()
     (here / 'a.mp4').touch()
     assert [item.source for item in items.of_set('sub/X.npy', scores)] == [
         'a.mp4', 'b.png', 'a.mp4']
-    assert 'names none that is there' in error_of(items.of_set, 'X.npy', scores)  # no table
+    assert 'names none that exists' in error_of(items.of_set, 'X.npy', scores)  # no table
 
 
 def test_a_table_that_says_nonsense_of_a_place_is_taken_as_whole_frames(here):

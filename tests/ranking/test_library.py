@@ -163,7 +163,7 @@ def test_the_model_or_the_user_says_how_to_prepare():
     assert preparation_of((FACE, .25), False, None, 'm.pkl') == Preparation(FACE, .25)
     assert preparation_of(None, True, None, 'm.pkl') == WHOLE
     assert preparation_of(None, False, .5, 'm.pkl') == Preparation(FACE, .5)
-    with pytest.raises(InputError, match='m.pkl: does not say how its pictures were cut'):
+    with pytest.raises(InputError, match='m.pkl: does not say how its pictures were cropped'):
         preparation_of(None, False, None, 'm.pkl')
     with pytest.raises(InputError, match='trained on faces with a margin of 0.25, not on whole'):
         preparation_of((FACE, .25), True, None, 'm.pkl')

@@ -53,7 +53,7 @@ def test_pictures_that_are_yet_to_be_prepared_must_do_for_all_models(save, devic
     tight = save('e.pkl', preparation=Preparation('face', 0.))
     same = save('b.pkl')
     assert len(load_models(Scoring([faces, same], device))) == 2
-    for other, words in ((save('c.pkl', (13, 14)), 'a model of square pictures, got 14 x 13'),
+    for other, words in ((save('c.pkl', (13, 14)), 'a model for square pictures, got 14 x 13'),
                          (save('d.pkl', (14, 14)), 'is for pictures of 14 x 14'),
-                         (tight, 'were cut in another way')):
+                         (tight, 'were cropped differently')):
         assert words in error_of(load_models, Scoring([faces, other], device))

@@ -85,7 +85,7 @@ def test_sidecars_are_counted_and_failures_named(ranked, scale, monkeypatch):
     results.write_sidecars(ranked, scale, notes.append)
     assert notes == ['1 sidecar could not be written']
     assert results.describe_sidecars(1, 2, 3) == (
-        '1 sidecar written, 2 rated by a person left as they are, 3 failed')
+        '1 sidecar written, 2 rated by a person left unchanged, 3 failed')
 
 
 def test_stars_inside_a_picture_are_not_contradicted_by_a_sidecar(ranked, scale):

@@ -103,7 +103,7 @@ def test_no_click_at_all_is_no_trouble():
 @pytest.mark.parametrize('content, words', [
     ('', 'got an empty file'),
     ('picture,impressions,clicks\n' + 'a' * 40000, 'over 32,768 characters'),
-    ('picture,impressions,clicks\n0,1\0,1\n', 'a character of number 0')])
+    ('picture,impressions,clicks\n0,1\0,1\n', 'a null character')])
 def test_crafted_tables_are_refused(table, content, words):
     with pytest.raises(InputError, match=words):
         clicks.read(table(content), 3)
@@ -111,7 +111,7 @@ def test_crafted_tables_are_refused(table, content, words):
 
 def test_a_table_without_end_is_not_read_into_memory(table, monkeypatch):
     monkeypatch.setattr(tables, 'MOST_LINES', 100)
-    with pytest.raises(InputError, match='expected up to 100 lines, got more; sum them up'):
+    with pytest.raises(InputError, match='expected up to 100 lines, got more; aggregate them'):
         clicks.read(table('picture,impressions,clicks\n' + '0,1,1\n' * 200), 3)
 
 

@@ -57,7 +57,7 @@ def test_rows_that_were_taken_are_let_go_of(saved, n):
 
 @pytest.mark.parametrize('array, words', [
     (np.zeros((2, 80, 80, 3), 'u1'), ['2 x 80 x 80 x 3', 'X.transpose(0, 3, 1, 2)']),
-    (np.zeros((3, 80, 80), 'u1'), ['got 3 x 80 x 80', 'a first axis of 1']),
+    (np.zeros((3, 80, 80), 'u1'), ['got 3 x 80 x 80', 'a first axis of length 1']),
     (np.zeros((2, 1, 80, 80), 'u1'), ['2 x 1 x 80 x 80', 'RGB']),
     (np.zeros((2, 4, 80, 80), 'u1'), ['2 x 4 x 80 x 80', 'RGB']),
     (np.zeros((5, 2), 'f4'), ['got 5 x 2']),

@@ -51,7 +51,7 @@ def test_a_folder_of_its_own_holds_nothing_else(tmp_path, monkeypatch, path, is_
     else:
         assert error_of(atomic.check_outside, '--gallery', 'out', paths) == (
             f'{path}: expected a place outside of out, which is for --gallery alone; choose '
-            'another one with --output')
+            'another place for --output')
     atomic.check_outside('--gallery', None, paths)
 
 

@@ -73,11 +73,11 @@ def with_directory_of(n_bytes):
 
 
 @pytest.mark.parametrize('content, words', [
-    (b'', 'no archive'), (b'PK\3\4', 'no archive'), (GOOD[:-1], 'no archive'),
-    (GOOD + b'a', 'no archive'), (GOOD[:200] + GOOD[201:], 'negative seek'),
+    (b'', 'not an archive'), (b'PK\3\4', 'not an archive'), (GOOD[:-1], 'not an archive'),
+    (GOOD + b'a', 'not an archive'), (GOOD[:200] + GOOD[201:], 'negative seek'),
     (GOOD.replace(struct.pack('<d', 7), struct.pack('<d', 8)), 'damaged: Bad CRC-32'),
     (with_directory_of(2 ** 21), 'its directory has 2,097,152 bytes'),
-    (packed(('a.npy', b'')), 'it is no .npy file'),
+    (packed(('a.npy', b'')), 'it is not an .npy file'),
     (packed(('a.npy', npy("'<f8'", '(1,)', bytes(8), b'\3\0'))), 'unknown version'),
     (packed(('a.npy', npy("'<f8'", '(1,)', bytes(8))), method=zipfile.ZIP_LZMA), 'unknown way'),
 ], ids=range(10))
@@ -105,7 +105,7 @@ def test_crafted_headers_are_refused(descr, shape, n_bytes, words):
 def test_two_arrays_of_one_name_are_refused():
     with pytest.warns(UserWarning, match='Duplicate name'):
         content = packed(('a.npy', b'1'), ('a.npy', b'2'))
-    with pytest.raises(ValueError, match='two arrays of one name'):
+    with pytest.raises(ValueError, match='two arrays with the same name'):
         Npz(io.BytesIO(content))
 
 

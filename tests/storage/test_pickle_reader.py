@@ -122,16 +122,16 @@ def test_sizes_that_are_claimed_take_neither_memory_nor_time(content):
     (hostile.name('o' * 10 ** 6, 'system'), 'its byte 1 begins a line without end: ' + 'o' * 80),
     (b'\x82\xf0', 'its byte 0 is EXT1, which no model needs'),
     (b'N\x97', 'its byte 1 is NEXT_BUFFER, which no model needs'),
-    (b'\0', 'its byte 0 is no opcode, which no model needs'),
+    (b'\0', 'its byte 0 is not an opcode, which no model needs'),
     (b'N.N', 'there is more after its end'),
     (b'N', 'it is cut short'),
     (b'(' * 101, 'it is nested deeper than 100'),
     (b'N0' * 200000, 'it has more than 300,000 opcodes'),
     (b'cnet\nmake\n)R', 'it calls net.make with 0 arguments'),
     (b'cnet\nCNN\n)\x81]b', 'it changes a CNN'),
-    (b'cnet\nCNN\nN}b', 'it adds to what is no record'),
-    (b'}K\1Ns', 'it has a key that is no text'),
-    (b'](Nu', 'it adds to what is no dict'),
+    (b'cnet\nCNN\nN}b', 'it adds to something that is not a record'),
+    (b'}K\1Ns', 'it has a key that is not text'),
+    (b'](Nu', 'it adds to something that is not a dict'),
 ])
 def test_a_refusal_gives_its_reason(content, words):
     with pytest.raises(pickle_reader.ReadError) as e:

@@ -67,5 +67,5 @@ def test_nothing_to_finish(tmp_path):
     json.dumps(['../../etc/passwd', 'X.npy']).encode()])
 def test_a_note_that_is_not_ours_moves_nothing(tmp_path, content):
     (tmp_path / '.X.moves').write_bytes(content)
-    with pytest.raises(InputError, match='expected what crop_faces.py wrote'):
+    with pytest.raises(InputError, match='expected a note by crop_faces.py'):
         replacing.finish(str(tmp_path / 'X.npy'))

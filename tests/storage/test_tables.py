@@ -43,7 +43,7 @@ def test_a_large_table_takes_a_few_hundred_bytes_a_row(tmp_path):
 
 
 @pytest.mark.parametrize('content, words', [
-    (b'row,source\n0,a\n2,b\n', ['expected the rows 0 to 1 in the column row, found no 1']),
+    (b'row,source\n0,a\n2,b\n', ['expected the rows 0 to 1 in the column row, got no 1']),
     (b'row,source\n0,a\n', ['expected 2 rows', 'got 1']),
     (b'', ['expected 2 rows', 'got 0']),
     (b'row,source\n0,a\n1\n', ['row 1: expected 2 values, got 1']),
@@ -60,7 +60,7 @@ def test_other_tables_are_refused(tmp_path, content, words):
     (b'source\n' + b'a' * 40000 + b'\n', 'a row of over 32,768 characters'),
     (b'source\n"' + b'\n' * 40000, 'a row of over 32,768 characters'),
     (b'source\n' + b'"\n",' * 10000 + b'\n', 'a row of over 32,768 characters'),
-    (b'source\na\0b\n', 'a character of number 0'),
+    (b'source\na\0b\n', 'a null character'),
     ('source\na\n'.encode('utf-16'), 'in UTF-8'),
     (b'source\n' + b'a\n' * 3, 'expected 1 rows, one for each picture, got 3'),
     (b'source\n' + b'a\n' * 10 ** 6, 'expected a table of 1 rows, one for each picture, got 2,0'),

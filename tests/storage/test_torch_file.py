@@ -102,7 +102,7 @@ def test_a_file_cut_anywhere_is_refused(path):
 
 
 def test_a_file_with_more_at_its_end_is_refused(path):
-    assert 'more behind its end' in refused(path, content() + b'\0')
+    assert 'more data after its end' in refused(path, content() + b'\0')
 
 
 @pytest.mark.parametrize('storages', [
