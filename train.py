@@ -136,18 +136,19 @@ def main(argv=None):
     device = devices.use_device(args.device, args.threads, messages.note)
     communicator = parallel.connect(args.communicator, device)
     availability.announce_compilation(messages.note)
-    training.run(
-        training.Files(args.X_train_npy, args.rank_file, args.features,
-                       args.valid and (*args.valid, args.valid_features), args.valid_ratio,
-                       args.valid_by or rated.GROUP, args.from_xmp),
-        training.Start(args.arch, args.initmodel, args.pretrained,
-                       (args.pretrained_size, args.pretrained_mean, args.pretrained_deviation),
-                       args.image_scale, args.unrated, args.resume),
-        Recipe(args.n_iter, args.batchsize, args.loss, args.schedule, args.augment,
-               not args.no_mirror, args.freeze, args.patience, args.seed),
-        training.Outputs(args.output_pred, args.output_model, args.out), args.monitor_step,
-        args.ndcg_k, device=device, communicator=communicator, note=messages.note,
-        say=messages.say, progress=messages.progress)
+    files = training.Files(args.X_train_npy, args.rank_file, args.features,
+                           args.valid and (*args.valid, args.valid_features), args.valid_ratio,
+                           args.valid_by or rated.GROUP, args.from_xmp)
+    begin = training.Start(
+        args.arch, args.initmodel, args.pretrained,
+        (args.pretrained_size, args.pretrained_mean, args.pretrained_deviation),
+        args.image_scale, args.unrated, args.resume)
+    recipe = Recipe(args.n_iter, args.batchsize, args.loss, args.schedule, args.augment,
+                    not args.no_mirror, args.freeze, args.patience, args.seed)
+    outputs = training.Outputs(args.output_pred, args.output_model, args.out)
+    with messages.bars() as bar:
+        training.run(files, begin, recipe, outputs, args.monitor_step, args.ndcg_k, device=device,
+                     communicator=communicator, note=messages.note, say=messages.say, bar=bar)
 
 
 if __name__ == '__main__':

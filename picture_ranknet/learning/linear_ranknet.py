@@ -23,7 +23,7 @@ MOST_RATINGS = 10 ** 5  # ratings to learn from; a larger set is subsampled
 MOST_AT_ONCE = 512     # pictures whose features are in memory at once
 ALL_PAIRS = 1500       # pictures up to which all pairs are used
 MOST_PAIRS = 2 ** 21   # pairs used otherwise, but at least 100 partners per picture
-TWIN = .2              # of the mean squared distance; closer pictures are near-duplicates
+NEAR = .2              # of the mean squared distance; closer pictures are near-duplicates
 
 
 class Choice(NamedTuple):
@@ -103,7 +103,7 @@ def learn_of_kernels(kernels: list, ratings: np.ndarray, choices: Sequence,
 
 
 def _left_out_together(kernels, groups):
-    return near_twins(sum(kernels)) if groups is None else _members(groups)
+    return near_duplicates(sum(kernels)) if groups is None else _members(groups)
 
 
 def _span(K):
@@ -122,11 +122,11 @@ def _solve_centred(Z, ratings):
     return vectors[:, kept] @ solve(Z @ vectors[:, kept], ratings)
 
 
-def near_twins(K: np.ndarray) -> list:
+def near_duplicates(K: np.ndarray) -> list:
     """Clusters (single linkage) of near-duplicates by a kernel matrix, shape ``(n, n)``."""
     square = np.diag(K)
     distance = square[:, None] + square - 2 * K
-    near = distance <= TWIN * distance.mean()
+    near = distance <= NEAR * distance.mean()
     np.fill_diagonal(near, True)
     labels = np.arange(len(K))
     while True:

@@ -55,7 +55,10 @@ class Row(NamedTuple):
 
 def metrics_at(k: int) -> list:
     """The metrics of the report, among them NDCG@k."""
-    return [Metric(f'NDCG@{k}', lambda t, s: metrics.ndcg(t, s, k), is_mean=False, is_shown=True),
+    def ndcg(ratings, scores):
+        return metrics.ndcg(ratings, scores, k)
+
+    return [Metric(f'NDCG@{k}', ndcg, is_mean=False, is_shown=True),
             Metric('pair accuracy', metrics.pair_accuracy, is_shown=True),
             Metric('Kendall tau', metrics.kendall_tau),
             Metric('Spearman', metrics.spearman, is_shown=True),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from picture_ranknet.machine.opencv import cv2
+from picture_ranknet.text import silent
 
 HIDDEN = 1 / 5   # width of the hidden part, as a fraction of the side of the picture
 STEP = 1 / 10    # distance between hidden parts, likewise
@@ -50,7 +51,7 @@ def occlude(model, picture: np.ndarray, features: np.ndarray = None,
 
 
 def occlude_rows(model, X: np.ndarray, rows: Sequence[int], features: np.ndarray = None,
-                 mirror: bool = False, progress: Callable[[int], object] = lambda n: None) -> list:
+                 mirror: bool = False, progress: Callable[[int], object] = silent) -> list:
     """:func:`occlude` each of some pictures.
 
     Args:

@@ -13,6 +13,7 @@ import chainer.links as L
 from picture_ranknet.machine import threads
 from picture_ranknet.models import brought, sight
 from picture_ranknet.storage import feature_cache
+from picture_ranknet.text import silent
 
 WHITE = 255
 AT_ONCE = 16  # pictures whose numbers fit into the processor's cache
@@ -75,7 +76,7 @@ class Pretrained(chainer.Chain):
             h = self.xp.concatenate([h, f], axis=1)
         return self.l(F.arctan((h - self.mean) / self.deviation))
 
-    def see_set(self, X, image_scale, rows=None, progress=lambda n: None):
+    def see_set(self, X, image_scale, rows=None, progress=silent):
         """What is seen of many pictures, kept beside their file: :mod:`feature_cache`.
 
         Args:
@@ -95,7 +96,7 @@ class Pretrained(chainer.Chain):
 
         return feature_cache.rows_of(X, f'{eye.kind} {scale}', eye.n_columns, see, rows, progress)
 
-    def score_set(self, X, image_scale, rows=None, features=None, progress=lambda n: None):
+    def score_set(self, X, image_scale, rows=None, features=None, progress=silent):
         """Scores of many pictures, float32, shape ``(len(rows),)``; arguments as above.
 
         ``features`` are those of the pictures of ``rows``.

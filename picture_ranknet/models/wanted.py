@@ -27,7 +27,7 @@ class Wanted(NamedTuple):
 
     def fill(self, other):
         """This, and of another what this does not say."""
-        return Wanted(*(b if a is None else a for a, b in zip(self, other)))
+        return Wanted(*(theirs if ours is None else ours for ours, theirs in zip(self, other)))
 
 
 IMAGENET = Wanted(mean=(.485, .456, .406), deviation=(.229, .224, .225))

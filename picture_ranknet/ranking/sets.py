@@ -175,10 +175,10 @@ def write_ranking(path: str, scores: np.ndarray, columns: Sequence, rows: Sequen
         marked: From :func:`~picture_ranknet.ranking.marks.marks`.
     """
     first = ['rank', 'score', *marked[0], 'row']
-    kept = [c for c, column in enumerate(columns) if column not in first]
+    kept = [number for number, column in enumerate(columns) if column not in first]
     tables.write_table(
-        path, first + [columns[c] for c in kept],
-        ([position, scores[row], *marked[1][row], row] + [rows[row][c] for c in kept]
+        path, first + [columns[number] for number in kept],
+        ([position, scores[row], *marked[1][row], row] + [rows[row][number] for number in kept]
          for position, row in enumerate(metrics.rank(scores), 1)))
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from picture_ranknet.pictures import drawing
 from picture_ranknet.pictures.descriptor import describe
 from picture_ranknet.storage import arrays, feature_cache
+from picture_ranknet.text import silent
 
 LEAST_DEVIATION = .02   # of gradients and colours; what varies less is not magnified further
 SHARES = {'low': .02, 'middle': .13, 'late': .40, 'texture': .35, 'look': .10}
@@ -223,7 +224,7 @@ def see(X: np.ndarray, rows: np.ndarray, is_over: Callable[[], bool], find_eye: 
         return None
 
 
-def find_eye(note: Callable[[str], object] = lambda line: None) -> Optional[object]:
+def find_eye(note: Callable[[str], object] = silent) -> Optional[object]:
     """What sees; ``None``, and it is noted, where the weights of its network are not installed."""
     from picture_ranknet.models import efficientnet, sight
 

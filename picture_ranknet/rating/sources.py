@@ -14,6 +14,7 @@ from picture_ranknet.pictures import drawing
 from picture_ranknet.pictures.cuts import with_margin
 from picture_ranknet.pictures.frames import FrameReader, every_nth
 from picture_ranknet.storage import tables
+from picture_ranknet.text import silent
 
 COLUMNS = 'source', 'frame', 'time', 'x', 'y', 'w', 'h'
 PATIENCE = 10     # seconds that looking for a frame may take
@@ -114,7 +115,7 @@ def _difference(cut, picture):
     return np.abs(np.asarray(cut, float) - np.asarray(picture, float)).mean()
 
 
-def find(X_path: str, X: np.ndarray, note: Callable = lambda line: None) -> Optional[Sources]:
+def find(X_path: str, X: np.ndarray, note: Callable = silent) -> Optional[Sources]:
     """The sources of a set of pictures; ``None`` if nothing is known of them.
 
     Args:

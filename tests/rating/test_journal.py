@@ -51,14 +51,14 @@ def test_a_new_file_has_a_line_for_each_picture(path):
 def test_ratings_given_elsewhere_fill_what_nobody_rated_here(path):
     nan = np.nan
     with open(path, 'w', encoding='utf-8') as f:
-        f.write('2  # my own\nnan\nnan  # no face\nnan  # twin of 0\nnan\n')
+        f.write('2  # my own\nnan\nnan  # no face\nnan  # like 0\nnan\n')
     with Journal(path, 5, 'id') as journal:
         assert journal.fill([5, 4, 3, 2.5, nan]) == 2
         assert journal.fill([5, -1, 3, 1, -1]) == 1  # only what is new
         assert journal.undo() is None
         assert journal.rejected == {2, 4}
         journal.rate(1, 5)
-    assert read(path) == '2  # my own\n5\nnan  # no face\n2.5  # twin of 0\nnan  # no face\n'
+    assert read(path) == '2  # my own\n5\nnan  # no face\n2.5  # like 0\nnan  # no face\n'
     with Journal(path, 5, 'id') as journal:
         assert [entry.was for entry in journal.history] == ['4']
 

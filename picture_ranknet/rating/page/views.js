@@ -12,7 +12,7 @@ const VIEWS = {
     option: 'Not as expected', label: 'Your rating and the prediction differ most',
     empty: 'Nothing differs by much',
     hint: 'Left your rating, right the one that your others let expect.'},
-  twins: {
+  duplicates: {
     option: 'Near-duplicates', label: 'Look alike', empty: 'No two look alike',
     hint: 'Choose the pictures of a group, and rate them by one key.'},
   model: {
