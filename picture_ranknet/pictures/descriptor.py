@@ -9,6 +9,7 @@ import numpy as np
 SIDE = 80        # pixels; descriptions are of pictures of this size
 GRADIENTS = cv2.HOGDescriptor((SIDE, SIDE), (20, 20), (10, 10), (10, 10), 9)
 COLOURS = 8      # places to each side at which colours are told
+LENGTH = 1956    # numbers of a picture
 
 
 def describe(pictures: np.ndarray) -> np.ndarray:
