@@ -16,7 +16,7 @@ from typing import Optional
 import numpy as np
 
 from picture_ranknet.pictures import drawing
-from picture_ranknet.pictures.descriptor import describe
+from picture_ranknet.pictures.descriptor import LENGTH, describe
 from picture_ranknet.storage import arrays, feature_cache
 from picture_ranknet.text import silent
 
@@ -49,15 +49,15 @@ def describe_rows(X: np.ndarray, rows: np.ndarray, is_over: Callable[[], bool]) 
     Raises:
         Ended: If it is over.
     """
-    descriptions = []
+    descriptions = np.empty((len(rows), LENGTH), np.float32)
     for start in range(0, len(rows), AT_ONCE):
         if is_over():
             raise Ended
-        descriptions.append(describe(np.stack([
+        descriptions[start:start + AT_ONCE] = describe(np.stack([
             np.asarray(drawing.to_image(X[row])).transpose(2, 0, 1)  # HWC -> CHW
-            for row in rows[start:start + AT_ONCE]])))
+            for row in rows[start:start + AT_ONCE]]))
         arrays.release(X)
-    return np.concatenate(descriptions)
+    return descriptions
 
 
 class Plain:
@@ -84,7 +84,9 @@ class Plain:
         self.first = self._standardize(descriptions)
 
     def _standardize(self, descriptions):
-        return ((descriptions - self._center) / self._deviation).astype(np.float32)
+        descriptions -= self._center
+        descriptions /= self._deviation
+        return descriptions
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """That of some more pictures."""
@@ -116,6 +118,7 @@ class Seen:
             stop += size
         centred = sum(np.square(group.size) for group in self._groups)
         self._directions = self._find_directions(measured) if centred else None
+        del measured  # before all others are looked at
         self.first = self(rows)
 
     def _find_directions(self, measured):

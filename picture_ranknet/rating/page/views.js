@@ -9,7 +9,7 @@ const VIEWS = {
     empty: 'Rate some more to see what you may like best', leaves: true,
     hint: 'Each number is the rating that yours let expect. Rate what is wrong.'},
   surprises: {
-    option: 'Not as expected', label: 'Your rating and the prediction differ most',
+    option: 'Not as expected', label: 'Furthest from the prediction',
     empty: 'Nothing differs by much',
     hint: 'Left your rating, right the one that your others let expect.'},
   duplicates: {
