@@ -78,7 +78,7 @@ def with_directory_of(n_bytes):
     (GOOD.replace(struct.pack('<d', 7), struct.pack('<d', 8)), 'damaged: Bad CRC-32'),
     (with_directory_of(2 ** 21), 'its directory has 2,097,152 bytes'),
     (packed(('a.npy', b'')), 'it is not an .npy file'),
-    (packed(('a.npy', npy("'<f8'", '(1,)', bytes(8), b'\3\0'))), 'unknown version'),
+    (packed(('a.npy', npy("'<f8'", '(1,)', bytes(8), b'\3\0'))), 'version is unknown'),
     (packed(('a.npy', npy("'<f8'", '(1,)', bytes(8))), method=zipfile.ZIP_LZMA), 'unknown way'),
 ], ids=range(10))
 def test_damaged_archives_are_refused(content, words):
