@@ -1,6 +1,6 @@
-"""Rating pictures: one by one or in pairs in the browser, or from how often they were clicked.
+"""Rating pictures: one by one or in pairs in the browser, or from click statistics.
 
-A :class:`~picture_ranknet.rating.journal.Journal` keeps what a person says; a
+A :class:`~picture_ranknet.rating.journal.Journal` stores a person's answers; a
 :class:`~picture_ranknet.rating.stars.StarSession` or
 :class:`~picture_ranknet.rating.pairs.PairSession` adds to it and chooses what
 comes next; a :class:`~picture_ranknet.rating.server.Server` shows that to the
@@ -14,5 +14,5 @@ person::
             server.wait()
 
 ``gaussian_process`` and ``bradley_terry`` are the mathematics behind the two sessions;
-``clicks`` needs neither person nor browser.
+``clicks`` needs no browser.
 """

@@ -1,24 +1,24 @@
-"""Pictures that look the same, to be rated alike."""
+"""Near-duplicates, which should be rated alike."""
 from collections.abc import Iterable
 
 import numpy as np
 
 from picture_ranknet.pictures.fingerprints import Fingerprints
 
-BITS = 20  # of 144 in which the hashes of twins differ at most
+BITS = 20  # of 144, in which the hashes of near-duplicates differ at most
 
 
 def find_twins(pictures: Iterable[np.ndarray]) -> list:
     """Find groups of pictures that look nearly the same.
 
     Args:
-        pictures: Each CHW, RGB, ``uint8``; up to some thousands, as all pairs
-            are looked at.
+        pictures: Each CHW, RGB, ``uint8``; up to a few thousand, as all pairs
+            are compared.
 
     Returns:
         list of list: Indices of the pictures of each group of two or more,
-        the largest group first.  A picture belongs to a group if it is like
-        any one of it.
+        the largest group first.  A picture belongs to a group if it is similar
+        to any of its members (single linkage).
     """
     fingerprints = Fingerprints(pictures)
     n = len(fingerprints.colours)
