@@ -3,6 +3,8 @@
 :class:`CNN` gives each picture one score.  :class:`RankNet` holds such a
 network and makes the better rated picture of a pair score higher.
 """
+from typing import Optional
+
 import numpy as np
 
 import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
@@ -91,7 +93,7 @@ class RankNet(chainer.Chain):
         chainer.report({'loss': loss}, self)
         return loss
 
-    def loss_of_all_pairs(self, x, t, f=None, unit: float = None) -> chainer.Variable:
+    def loss_of_all_pairs(self, x, t, f=None, unit: Optional[float] = None) -> chainer.Variable:
         """Loss of all ``B (B - 1) / 2`` pairs of a batch; each picture is scored once.
 
         Args:
@@ -106,7 +108,7 @@ class RankNet(chainer.Chain):
         """
         return self.loss_of_scores(self.predict(x, f), t, unit)
 
-    def loss_of_scores(self, s, t, unit: float = None) -> chainer.Variable:
+    def loss_of_scores(self, s, t, unit: Optional[float] = None) -> chainer.Variable:
         """Loss of all pairs of scores ``s``, shape ``(B, 1)``, whose ratings are ``t``.
 
         Args:

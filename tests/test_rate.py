@@ -235,7 +235,7 @@ def save_noise(path, seed):
     (['X.npy', 'X.csv', '--clicks', 'c.csv', '--force'], 'X.csv: ratings would overwrite'),
     (['X.npy', 'X.npy', '--clicks', 'c.csv', '--force'], 'X.npy: ratings would overwrite'),
     (['X.npy', 'c.csv', '--clicks', 'c.csv', '--force'], 'c.csv: ratings would overwrite'),
-    (['X.npy', 'rated.txt', '--clicks', 'c.csv', '--force'], 'rated.txt.journal: holds a person's'),
+    (['X.npy', 'rated.txt', '--clicks', 'c.csv', '--force'], "rated.txt.journal: holds a person's"),
     (['X.npy', 'wide.txt'], 'wide.txt: expected ratings from 1 to 5, got 9; use --levels 9'),
     (['X.npy', 'new.txt', '--model', 'none.pkl'], 'none.pkl: No such file')])
 def test_what_cannot_be_rated_is_said_in_a_line_and_changes_nothing(

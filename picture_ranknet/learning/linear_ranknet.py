@@ -9,7 +9,7 @@ Processes for Machine Learning*, 2006, section 5.4.2).  Choices that predict
 about equally well are averaged, and few ratings leave the result near a prior.
 """
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import numpy as np
 
@@ -34,8 +34,8 @@ class Choice(NamedTuple):
     prior: float
 
 
-def learn(features: Sequence, ratings: np.ndarray, choices: Sequence, groups: Sequence = None,
-          seed: int = 0) -> list:
+def learn(features: Sequence, ratings: np.ndarray, choices: Sequence,
+          groups: Optional[Sequence] = None, seed: int = 0) -> list:
     """Learn linear weights of each group of features.
 
     Args:
@@ -76,7 +76,7 @@ def learn(features: Sequence, ratings: np.ndarray, choices: Sequence, groups: Se
 
 
 def learn_of_kernels(kernels: list, ratings: np.ndarray, choices: Sequence,
-                     groups: Sequence = None) -> tuple:
+                     groups: Optional[Sequence] = None) -> tuple:
     """The same for few pictures, in the dual: from kernel matrices.
 
     Args:

@@ -41,8 +41,9 @@ def is_pretrained(model: net.RankNet) -> bool:
 
 
 def train(pictures: RatedPictures, valid: Optional[RatedPictures], X_path: str,
-          start: net.RankNet = None, start_path: str = None, image_scale: float = None,
-          network: brought.Sight = None, seed: int = 0, note: Callable[[str], object] = silent,
+          start: Optional[net.RankNet] = None, start_path: Optional[str] = None,
+          image_scale: Optional[float] = None, network: Optional[brought.Sight] = None,
+          seed: int = 0, note: Callable[[str], object] = silent,
           progress: Callable[[int], object] = silent) -> tuple:
     """Train a model on rated pictures of a file.
 
@@ -95,7 +96,8 @@ def describe(rows: Sequence, k: int) -> str:
 
 
 def make(image_size: tuple, image_scale: float, n_features: int = 0,
-         note: Callable[[str], object] = silent, network: brought.Sight = None) -> net.RankNet:
+         note: Callable[[str], object] = silent,
+         network: Optional[brought.Sight] = None) -> net.RankNet:
     """An untrained model, with a network that the user supplies, or EfficientNet-Lite0.
 
     If the package of the latter is not installed, it has no network, which is noted.
@@ -113,8 +115,8 @@ def make(image_size: tuple, image_scale: float, n_features: int = 0,
 
 
 def learn(model: net.RankNet, X: np.ndarray, rows: np.ndarray, ratings: np.ndarray,
-          features: np.ndarray = None, groups: Sequence = None, seed: int = 0,
-          start: net.RankNet = None, progress: Callable[[int], object] = silent) -> None:
+          features: Optional[np.ndarray] = None, groups: Optional[Sequence] = None, seed: int = 0,
+          start: Optional[net.RankNet] = None, progress: Callable[[int], object] = silent) -> None:
     """Fit a model from :func:`make` to ratings, exactly.
 
     Args:
@@ -136,8 +138,8 @@ def learn(model: net.RankNet, X: np.ndarray, rows: np.ndarray, ratings: np.ndarr
 
 
 def score_held_out(make_model: Callable, X: np.ndarray, rows: np.ndarray, ratings: np.ndarray,
-                   features: np.ndarray = None, groups: Sequence = None, seed: int = 0,
-                   start: net.RankNet = None) -> np.ndarray:
+                   features: Optional[np.ndarray] = None, groups: Optional[Sequence] = None,
+                   seed: int = 0, start: Optional[net.RankNet] = None) -> np.ndarray:
     """Cross-validated scores of rated pictures.
 
     Each of ``FOLDS`` models is trained on the other folds; with many ratings,

@@ -31,7 +31,8 @@ def path_of(X: np.ndarray) -> Optional[str]:
     return f'{os.path.splitext(name)[0]}.features' if name else None
 
 
-def rows_of(X: np.ndarray, kind: str, n_columns: int, see: Callable, rows: np.ndarray = None,
+def rows_of(X: np.ndarray, kind: str, n_columns: int, see: Callable,
+            rows: Optional[np.ndarray] = None,
             progress: Callable[[int], object] = lambda n: None) -> np.ndarray:
     """Features of pictures: cached ones, and for the others those that ``see`` computes.
 

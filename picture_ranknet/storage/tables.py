@@ -9,6 +9,7 @@ import os
 import re
 import types
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Optional
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.storage.atomic import replacing
@@ -35,7 +36,7 @@ def table_path(pictures_path: str) -> str:
 
 # Reading
 
-def read_table(path: str, n: int, names: Sequence[str] = None) -> tuple:
+def read_table(path: str, n: int, names: Optional[Sequence[str]] = None) -> tuple:
     """Read a table that has one row for each of ``n`` pictures.
 
     Args:
