@@ -2,7 +2,7 @@
 
 Where only a linear layer is learnt, RankNet's loss is convex and needs no
 stochastic steps.  The features come in groups.  The weight of each group and
-the strength of regularization are learnt from the ratings by leave-one-out
+the strength of regularisation are learnt from the ratings by leave-one-out
 cross-validation, where near-duplicates are left out together; for a Gaussian
 process the predictions have a closed form (Rasmussen and Williams, *Gaussian
 Processes for Machine Learning*, 2006, section 5.4.2).  Choices that predict

@@ -121,7 +121,7 @@ def learn(model: net.RankNet, X: np.ndarray, rows: np.ndarray, ratings: np.ndarr
 
     Args:
         model: Its linear layer is set.
-        X: Pictures, shape ``(N, 3, H, W)``; features are standardized over all
+        X: Pictures, shape ``(N, 3, H, W)``; features are standardised over all
             of them, rated or not.
         rows: Those to train on, sorted.
         ratings: Their ratings, shape ``(len(rows),)``.
@@ -249,7 +249,7 @@ class _Task:
 
 class _Part:
 
-    """A group of features: standardized, squashed by arctan, with mean 0, mean squared norm 1."""
+    """A group of features: standardised, squashed by arctan, with mean 0, mean squared norm 1."""
 
     def __init__(self, predictor, known, columns, offset, some, rows, start=None):
         self.predictor, self.known, self.columns = predictor, known, columns

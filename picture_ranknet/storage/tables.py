@@ -128,7 +128,7 @@ def read_rows(path: str) -> Iterator[tuple]:
     Yields:
         tuple: The number of the last line of a row, from 1, and the row, a
         list of strings.  The first row holds the column names.  In the
-        columns ``COUNTS`` and ``DECIMALS``, numbers are normalized to this
+        columns ``COUNTS`` and ``DECIMALS``, numbers are normalised to this
         toolkit's notation; blank rows are skipped.
 
     Raises:
@@ -199,7 +199,7 @@ def _column_name(cell):
 
 
 def _normalize(row, places, function):
-    """Normalize numbers to this toolkit's notation; leave other text for the caller to refuse."""
+    """Normalise numbers to this toolkit's notation; leave other text for the caller to refuse."""
     for place in places:
         if place < len(row) and not row[place].isdecimal():
             row[place] = function(row[place])
