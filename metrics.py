@@ -156,7 +156,7 @@ def _mean_ranks(values):
 def bootstrap_interval(metric: Callable[[np.ndarray, np.ndarray], float], y_true: np.ndarray,
                        y_score: np.ndarray, level: float = .95, n: int = 1000, seed: int = 0,
                        most: Optional[int] = None) -> tuple[float, float]:
-    """Percentile bootstrap: how far a metric depends on which pictures were rated.
+    """Percentile bootstrap: how much a metric depends on which pictures were rated.
 
     Each of ``n`` samples draws ``N`` pictures with replacement.  Draws for
     which the metric is ``nan`` are skipped.
@@ -168,8 +168,8 @@ def bootstrap_interval(metric: Callable[[np.ndarray, np.ndarray], float], y_true
         level: Fraction of the samples that the interval covers.
         n: The number of samples.
         seed: Same seed, same interval.
-        most: Draw at most this many pictures to a sample, and narrow the
-            interval by ``sqrt(most / N)``: faster, and right for means over
+        most: Draw at most this many pictures per sample, and narrow the
+            interval by ``sqrt(most / N)``: faster, and valid for means over
             pictures or pairs and for correlations, but not for NDCG@k.
 
     Returns:

@@ -3,6 +3,8 @@
 :class:`CNN` gives each picture one score.  :class:`RankNet` holds such a
 network and makes the better rated picture of a pair score higher.
 """
+from typing import Optional
+
 import numpy as np
 
 import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
@@ -58,17 +60,17 @@ class RankNet(chainer.Chain):
         predictor (chainer.Chain): Maps pictures ``(B, 3, H, W)`` to scores
             ``(B, 1)``.
         image_size (tuple): Height and width of the pictures in pixels.
-        image_scale (float): What pixel values are multiplied by before the
-            predictor sees them.
+        image_scale (float): Factor applied to pixel values before they enter
+            the predictor.
 
-    ``image_size`` and ``image_scale`` are ``None`` where they are not known:
-    in a model that the article's own script has pickled.
+    ``image_size`` and ``image_scale`` are ``None`` if unknown: in a model that
+    the article's own script pickled.
     """
 
     image_size = None
     image_scale = None
     preparation = None  # of its pictures: ('face' or 'picture', margin)
-    held_out = None     # (scores, ratings) of pictures that it has not learnt from
+    held_out = None     # (scores, ratings) of pictures that it was not trained on
 
     def __init__(self, predictor, image_size=None, image_scale=None):
         super().__init__()
@@ -78,7 +80,7 @@ class RankNet(chainer.Chain):
             self.predictor = predictor
 
     def forward(self, x_i, x_j, t_i, t_j) -> chainer.Variable:
-        """Loss of one pair of pictures, or of a batch of pairs, as the article has it.
+        """Loss of one pair of pictures, or of a batch of pairs, as in the article.
 
         Args:
             x_i, x_j: Pictures, already scaled, shape ``(B, 3, H, W)``.
@@ -91,7 +93,7 @@ class RankNet(chainer.Chain):
         chainer.report({'loss': loss}, self)
         return loss
 
-    def loss_of_all_pairs(self, x, t, f=None, unit: float = None) -> chainer.Variable:
+    def loss_of_all_pairs(self, x, t, f=None, unit: Optional[float] = None) -> chainer.Variable:
         """Loss of all ``B (B - 1) / 2`` pairs of a batch; each picture is scored once.
 
         Args:
@@ -106,21 +108,21 @@ class RankNet(chainer.Chain):
         """
         return self.loss_of_scores(self.predict(x, f), t, unit)
 
-    def loss_of_scores(self, s, t, unit: float = None) -> chainer.Variable:
+    def loss_of_scores(self, s, t, unit: Optional[float] = None) -> chainer.Variable:
         """Loss of all pairs of scores ``s``, shape ``(B, 1)``, whose ratings are ``t``.
 
         Args:
-            unit (float): ``None`` for RankNet's loss, which asks for the right
+            unit (float): ``None`` for RankNet's loss, which depends on the
                 order only.  With a number, scores should differ as ratings
-                do, counted in this unit: a pair costs ``(d - (t_i - t_j) /
-                unit) ** 2``.  Cortes, Mohri and Rastogi,
-                *Magnitude-Preserving Ranking Algorithms*, ICML 2007.
+                do, in this unit: a pair costs ``(d - (t_i - t_j) / unit) ** 2``.
+                Cortes, Mohri and Rastogi, *Magnitude-Preserving Ranking
+                Algorithms*, ICML 2007.
 
         Returns:
             chainer.Variable: The mean loss, shape ``()``.
         """
         i, j = self.device.send(np.triu_indices(len(s), 1))
-        t = self.xp.asarray(chainer.as_array(t), np.float64)  # differences of unsigned ones wrap
+        t = self.xp.asarray(chainer.as_array(t), np.float64)  # unsigned ones would wrap
         d = s[i] - s[j]
         if unit is None:
             return F.mean(self._losses(d, t[i], t[j]))
@@ -130,8 +132,8 @@ class RankNet(chainer.Chain):
         t_i, t_j = (self.xp.asarray(chainer.as_array(t)).reshape(-1, 1) for t in (t_i, t_j))
         # Compared, not subtracted: ratings may be unsigned.
         S = (t_i > t_j).astype(np.float32) - (t_i < t_j).astype(np.float32)
-        # log(1 + exp(-d)) + d is log(1 + exp(d)): written so, neither term
-        # overflows, nor loses its digits to the other.
+        # log(1 + exp(-d)) + d is log(1 + exp(d)): in this form neither term
+        # overflows, nor loses digits to the other.
         return (1 + S) / 2 * F.softplus(-d) + (1 - S) / 2 * F.softplus(d)
 
     def predict(self, x, f=None) -> chainer.Variable:
@@ -139,18 +141,18 @@ class RankNet(chainer.Chain):
         return self.predictor(x) if f is None else self.predictor(x, f)
 
     def scale(self, pictures: np.ndarray) -> np.ndarray:
-        """Multiply pictures as they are in ``X.npy`` by ``image_scale``.
+        """Multiply pictures as in ``X.npy`` by ``image_scale``.
 
         Returns:
-            numpy.ndarray: float32, shape ``(B, 3, H, W)``; lies in memory
-            channel last, as the convolutions of this project want it.
+            numpy.ndarray: float32, shape ``(B, 3, H, W)``, in channels-last
+            memory layout, as the convolutions of this project need it.
         """
         return inference.scale(pictures, self.image_scale)
 
-    def to_input(self, pictures):
-        """Pictures as they are in ``X.npy``, scaled and on the device of the model."""
+    def to_input(self, pictures: np.ndarray) -> np.ndarray:
+        """Pictures as in ``X.npy``, scaled and on the device of the model."""
         return self.device.send(self.scale(pictures))
 
     def score(self, X: np.ndarray, rows=None, features=None, **options) -> np.ndarray:
-        """Scores of pictures as they are in ``X.npy``: :func:`inference.score`."""
+        """Scores of pictures as in ``X.npy``: :func:`inference.score`."""
         return inference.score(self, X, rows, features, **options)

@@ -4,7 +4,7 @@ A CNN gives each picture one score.  RankNet trains it: a step draws random
 pictures, scores them, and lets Adam lower the loss of all their pairs, which
 is large where the better rated picture of a pair scores lower
 (:mod:`picture_ranknet.learning.loop`).  Now and then all pictures are ranked
-by their scores, and NDCG says how good the ranking is.
+by their scores, and NDCG measures how good the ranking is.
 """
 from picture_ranknet.console import messages, options
 from picture_ranknet.console.command import shared_command
@@ -24,7 +24,7 @@ def build_parser():
     add('--features', metavar='NPY', help='additional features of each picture, N x D')
     add('--out', '-o', default='result', metavar='DIR', help='folder for log, plots, snapshot')
     add_learning_arguments(parser.add_argument_group('training'))
-    add_start_arguments(parser.add_argument_group('initialization'))
+    add_start_arguments(parser.add_argument_group('initialisation'))
     add_validation_arguments(parser.add_argument_group('validation and output'))
     return parser
 

@@ -2,12 +2,12 @@
 
     python benchmarks/bench_calibration.py [--data DIR] [--sets ...] [--seeds 5]
 
-As ``train.py --arch pretrained`` does it, a model learns from some ratings, and
-models that have left a fifth of these out in turn say how the person's stars go
-with scores.  Then all other pictures are scored, and what ``predict.py`` says of
-them is compared with what was really given.  All ratings are stars: of single
-people from 1 to 10, and means of 60 people from 1 to 5, are stretched to 1 to 5
-and rounded, as ``predict.py`` does.
+As in ``train.py --arch pretrained``, a model is trained on some ratings, and
+scores from five-fold cross-validation calibrate the person's stars.  Then all
+other pictures are scored, and the predictions of ``predict.py`` are compared
+with the real ratings.  All ratings are stars: those of single people, 1 to 10,
+and means of 60 people, 1 to 5, are stretched to 1 to 5 and rounded, as
+``predict.py`` does.
 
 The sets, as of bench_quality.py: ``one_person``, 15 single people, each a run;
 ``faces``, mean ratings, a run for each seed.
@@ -48,7 +48,7 @@ class Run(NamedTuple):
 
 
 def measure(X, stars, rated, n, seed):
-    """Learn from ``n`` of the rated pictures; the others are unseen."""
+    """Train on ``n`` of the rated pictures; the others are unseen."""
     rows = np.sort(np.random.default_rng(seed).permutation(rated)[:n])
     unseen = np.setdiff1d(rated, rows)
     model = taste.make(X.shape[2:], ARTICLE_SCALE)
@@ -61,7 +61,7 @@ def measure(X, stars, rated, n, seed):
 
 
 def show(runs):
-    """Print three tables of what was said and what was so."""
+    """Print three tables of predictions and outcomes."""
     said = np.concatenate([run.scale.probability(run.scores) for run in runs])
     liked = np.concatenate([run.stars for run in runs]) >= LIKED
     usual = np.concatenate([np.full(len(run.stars), np.mean(run.scale.stars_given >= LIKED))

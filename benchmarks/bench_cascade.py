@@ -4,19 +4,20 @@
 
 Measures the faces found in illustrations and in frames of films with hand-made
 boxes, for some long sides that a picture is shrunk to and some numbers of
-neighbours; then portraits with exactly one finding, false faces where there are
-none, and the frames of a film with a face.  All detectors take turns on each
-picture, so that a change of the machine's speed affects all of them.
+neighbours; then portraits with exactly one detection, false positives in
+pictures without faces, and the frames of a film with a face.  All detectors
+take turns on each picture, so that a change of the machine's speed affects all
+of them.
 
 By the rule *IoU*, a face is found if a box has an IoU of at least 0.5 with it;
-by *centre*, if a box of half to twice its side has its middle in it.  A second
-box on a face is a false one; a box on a face that the table says to ignore,
-since the border cuts it, does not count.
+by *centre*, if a box of half to twice its side has its centre in it.  A second
+box on a face is a false positive; a box on a face that the table says to
+ignore, since the border cuts it, does not count.
 
-Of the frames, every fourth is measured, since the others teach; those in
+Every fourth frame is measured, since the others are for training; those in
 anime_faces.csv, where each face of 48 pixels and more was judged by eye: frontal,
 in profile, tilted, half hidden, or no person's (and ignored).  Smaller faces and
-findings do not count.
+detections do not count.
 """
 import argparse
 import csv
@@ -96,7 +97,7 @@ def read_frames(folder):
 
 
 def measure(name, pictures, cascades):
-    """Print how well the faces of a set are found, all in all and of each kind."""
+    """Print how well the faces of a set are found, overall and by kind."""
     settings = [(name, *setting) for name in cascades for setting in SETTINGS[name]]
     detectors = [make_detector(name, cascades[name], side, n) for name, side, n in settings]
     found, wrong = np.zeros((2, len(settings), 2, len(KINDS)), int)
@@ -165,7 +166,7 @@ def counts(data, cascades):
 
 
 def centre(a, b):
-    """0 if ``a`` is no finding of ``b`` by its centre and size, else at least 0.5."""
+    """0 if ``a`` does not match ``b`` by centre and size, else at least 0.5."""
     x, y = (a[..., :2] + a[..., 2:] / 2).T
     inside = (b[0] <= x) & (x <= b[0] + b[2]) & (b[1] <= y) & (y <= b[1] + b[3])
     ratio = np.sqrt(overlaps.area(a) / overlaps.area(b))

@@ -1,4 +1,4 @@
-"""How fast a video is searched: crop_faces.py against the plain loop over its frames.
+"""Speed of face detection in a video: crop_faces.py against a plain loop over its frames.
 
     python benchmarks/bench_crop.py [--data DIR] [--video FILE] [--times 4] [--rounds 3]
                                     [--against CHECKOUT]
@@ -6,7 +6,7 @@
 The plain loop is what tutorials show: it reads every frame and runs OpenCV's
 ``detectMultiScale`` at full size, on a grey picture with an equalised
 histogram, with scaleFactor 1.1, minNeighbors 5 and minSize (24, 24), on as
-many frames a second as ``crop_faces.py`` searches by default.  It runs with
+many frames per second as ``crop_faces.py`` searches by default.  It runs with
 the classic cascade and with ours.  All take turns, each in a process of its
 own, start-up included.  ``--against`` takes the crop_faces.py of another
 checkout (``git worktree add``) instead of the plain loop.  A face of the

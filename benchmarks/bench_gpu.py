@@ -1,4 +1,4 @@
-"""Images a second on a GPU: training and prediction, against PyTorch on the same card.
+"""Images per second on a GPU: training and prediction, against PyTorch on the same card.
 
     pip install -e ".[gpu]" torch
     python benchmarks/bench_gpu.py [--device 0] [--batchsize 32 256] [--seconds 5]
@@ -104,7 +104,7 @@ def torch_prediction(device, batchsize):
 
 
 def images_a_second(make, device, batchsize, seconds):
-    """Images a second: the median of three turns of ``seconds`` each."""
+    """Images per second: the median of three turns of ``seconds`` each."""
     step, wait = make(device, batchsize)
     for _ in range(WARM_UP):
         step()

@@ -6,10 +6,10 @@
 
 film: 24 minutes of 1080p (a real clip repeated with its cuts) -> X.npy.  The
 peers are the plain OpenCV loop of tutorials with the classic cascade, and
-FFmpeg decoding all frames and using none, which is the limit.
+FFmpeg decoding all frames and using none, which is the lower bound.
 
 folder: 5,000 illustrations -> their ranking by a trained model; the peer reads
-them by Pillow in a plain loop and shows them to the same network in
+them with Pillow in a plain loop and passes them to the same network in
 onnxruntime.  Then the same command again, and after one more rating.
 
 ratings: 277 ratings -> a model.  The peers are scikit-learn on the same
@@ -119,7 +119,7 @@ def peer(name, *args):
 # The film
 
 def repeat(clip, path, minutes):
-    """Write a clip again and again, packets as they are, until there are so many minutes."""
+    """Repeat a clip, without re-encoding, until it has so many minutes."""
     import av
 
     with av.open(str(path), 'w') as out:
@@ -149,7 +149,7 @@ def film(data, folder, size):
 # The folder
 
 def make_illustrations(data, folder, n):
-    """So many JPEG files of 1,000 x 1,400 pixels, cut from portraits: no two are alike."""
+    """``n`` different JPEG files of 1,000 x 1,400 pixels, cut from portraits."""
     from PIL import Image, ImageOps
 
     portraits = sorted((data / 'anime_portraits').rglob('*.[jp][pn]g'))

@@ -1,4 +1,4 @@
-"""Ways to learn that were tried and left out: each against the same run without it.
+"""Ablations: training methods that were tried and left out, each against the default recipe.
 
     python benchmarks/bench_levers.py [--data DIR] [--ratings 277] [--seeds 3] [--levers ...]
 
@@ -32,8 +32,8 @@ class Lever:
     """Changes nothing; a subclass changes one thing.
 
     Args:
-        model (net.RankNet): Is trained.
-        ratings (numpy.ndarray): Of the pictures to learn from.
+        model (net.RankNet): The model being trained.
+        ratings (numpy.ndarray): Of the training pictures.
     """
 
     recipe = Recipe
@@ -123,7 +123,7 @@ class WeightDecay(Lever):
 
     """Loshchilov and Hutter, *Decoupled Weight Decay Regularization*, ICLR 2019."""
 
-    RATE = 1e-4  # a step
+    RATE = 1e-4  # per step
 
     def prepare(self, optimizer):
         optimizer.hyperparam.weight_decay_rate = self.RATE
@@ -131,7 +131,7 @@ class WeightDecay(Lever):
 
 class Dropout(Lever):
 
-    """Half of the hidden units are left out, at random in each step."""
+    """Dropout of half of the hidden units."""
 
     def prepare(self, optimizer):
         predictor = self.model.predictor

@@ -5,9 +5,9 @@
 
 All compute the channel means of eight maps of the network (seven stages and the
 head) for pictures of 160 x 160, float32; ours their deviations and grids of
-3 x 3 as well.  The weights are random: they change no time.  Each contender
-lives in a process of its own and in turn has the machine to itself for a few
-calls, so that a change of the machine's speed meets all of them.
+3 x 3 as well.  The weights are random: they do not affect the time.  Each
+contender has its own process and in turn has the machine to itself for a few
+calls, so that a change of the machine's speed affects all of them.
 """
 import argparse
 import datetime
@@ -28,7 +28,7 @@ from picture_ranknet.machine import cores, threads
 from picture_ranknet.text import count
 
 SIDE = 160
-# Blocks, kernel, stride of the first, widening, outputs.
+# Blocks, kernel, stride of the first, expansion, outputs.
 STAGES = [(1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80),
           (3, 5, 1, 6, 112), (4, 5, 2, 6, 192), (1, 3, 1, 6, 320)]
 HEAD = 1280

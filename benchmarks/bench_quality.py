@@ -1,12 +1,12 @@
-"""How well unseen pictures are ranked, by number of ratings and way to learn.
+"""How well unseen pictures are ranked, by number of ratings and training method.
 
     python benchmarks/bench_quality.py [--data DIR] [--sets ...] [--methods ...] [--seeds 5]
 
 For each seed, a fifth of a set is held out, and so many of the other pictures
-are rated; ``train.py`` learns from these, and ``predict.py`` scores those held
-out, as a user would run them.  The floor is a ridge regression on histograms
-of oriented gradients and colours.  What has been measured is kept in
-``--store`` and not measured again, so a long benchmark can be interrupted.
+are rated; ``train.py`` is trained on these, and ``predict.py`` scores the
+held-out ones, as a user would run them.  The baseline is a ridge regression on
+histograms of oriented gradients and colours.  Results are kept in ``--store``
+and not measured again, so a long benchmark can be interrupted.
 
 The sets: ``one_person`` (photographs of faces, each rated by some of 15 single
 people, whom the seed numbers; ``--data`` has ``ratings.csv`` with the columns
@@ -68,7 +68,7 @@ METHODS = {
     "the article's": Method('-b 2 --schedule constant --augment 0 --no_mirror'),
     'ours': Method(where=dict(EVERYWHERE, words=(0,), group=(100,))),
     'pretrained': Method('--arch pretrained'),
-    "the crowd's model": Method(where={'one_person': (30,)}),  # none of the 30 is learnt from
+    "the crowd's model": Method(where={'one_person': (30,)}),  # none of the 30 is used
     "the crowd's model, --initmodel": Method('--initmodel crowd.pkl', where=PEOPLE),
     'ours, --loss magnitude': Method('--loss magnitude', where={'faces': (277, 1000)}),
     'ours, --unrated': Method('--unrated X_more.npy', where=FEW),
@@ -97,7 +97,7 @@ MEASURES = {
     'NDCG@100': lambda ratings, scores: metrics.ndcg(ratings, scores, 100),
 }
 PENALTIES = 10. ** np.arange(-1, 4.5, .5)
-LEAST_DEVIATION = .02  # what varies less is not worth more to the ridge regression
+LEAST_DEVIATION = .02  # features that vary less are not scaled up further
 N_WORDS = 12
 N_PEOPLE = 15
 KEY = 'set', 'ratings', 'method', 'seed'
@@ -209,9 +209,9 @@ def split(set_name, n, seed, sources):
 
 
 def say_words(X, ratings, likes, rng):
-    """Each picture says one of ``N_WORDS`` words, which adds to its rating as the person likes it.
+    """Each picture gets one of ``N_WORDS`` words, which adds to its rating as the person likes it.
 
-    It adds as much as the pictures differ.
+    Words and looks contribute equal variance.
     """
     words = rng.integers(N_WORDS, size=len(X))
     features = np.eye(N_WORDS)[words]
@@ -219,7 +219,7 @@ def say_words(X, ratings, likes, rng):
 
 
 def learn_ridge(train, test):
-    """Scores of a ridge regression, its penalty chosen by leaving ratings out one at a time."""
+    """Scores of a ridge regression, its penalty chosen by leave-one-out cross-validation."""
     seen, unseen = (descriptor.describe(X).astype(float) for X in (train[0], test[0]))
     mean, deviation = seen.mean(axis=0), np.maximum(seen.std(axis=0), LEAST_DEVIATION)
     seen, unseen = (seen - mean) / deviation, (unseen - mean) / deviation
@@ -229,7 +229,7 @@ def learn_ridge(train, test):
     for penalty in PENALTIES:
         inverse = (vectors / (values + penalty)) @ vectors.T
         dual = inverse @ y
-        error = np.mean((dual / np.diag(inverse)) ** 2)  # left out one at a time, in closed form
+        error = np.mean((dual / np.diag(inverse)) ** 2)  # leave-one-out, in closed form
         best = min(best, (error, penalty))
     dual = vectors / (values + best[1]) @ (vectors.T @ y)
     return unseen @ (seen.T @ dual) / seen.shape[1]
@@ -347,7 +347,7 @@ def main():
     parser.add_argument('--sets', nargs='+',
                         default=['one_person', 'faces', 'cast', 'words', 'group'])
     parser.add_argument('--methods', nargs='+', default=list(METHODS), choices=METHODS,
-                        metavar='METHOD', help='of {}'.format(', '.join(map(repr, METHODS))))
+                        metavar='METHOD', help=f'of {", ".join(map(repr, METHODS))}')
     parser.add_argument('--ratings', type=int, nargs='+', default=[30, 100, 277, 1000, 0],
                         help='0: all')
     parser.add_argument('--seeds', type=int, default=5)

@@ -5,12 +5,12 @@
     python benchmarks/bench_rating.py page [--n 20000]
 
 ``people``: the single people of ``one_person``; a quarter of what each has
-rated is held out, at least 100.  ``faces``: the mean ratings of 60 people, with
-noise, rounded to stars, are what a simulated person says; a fifth is held out,
-and compared with the mean ratings without noise.  The Gaussian process of
-``rate.py`` learns from ratings in random order (means of several) and in the
-order of ``rate.py``, both on what EfficientNet-Lite0 sees.  That is kept in
-``--work``: the first run takes minutes more.
+rated is held out, at least 100.  ``faces``: a simulated person gives the mean
+ratings of 60 people, with noise, rounded to stars; a fifth is held out, and
+compared with the mean ratings without noise.  The Gaussian process of
+``rate.py`` is trained on ratings in random order (means of several) and in the
+order of ``rate.py``, both on features of EfficientNet-Lite0.  These are kept in
+``--work``: the first run takes some minutes longer.
 
 ``page``: ``rate.py`` and a real browser.
 """
@@ -67,7 +67,7 @@ READY = '''former => {
 
 
 def order_of_rate_py(seen, n, rng):
-    """The order in which rate.py shows pictures: the first ones before it knows what they are."""
+    """The order in which rate.py shows pictures: the first ones before it has any features."""
     taste = gaussian_process.Taste(seen)
     order = rng.permutation(len(seen))[:stars.AHEAD].tolist()
     taste.take_in(order)
@@ -96,7 +96,7 @@ def measure(seen, said, true, pool, unseen, rng):
 
 
 def see(X, name, work):
-    """What a network sees of pictures; kept for the next run."""
+    """Features of pictures from a network; kept for the next run."""
     path = work / f'{name}.npy'
     if not path.exists():
         work.mkdir(parents=True, exist_ok=True)
@@ -151,7 +151,7 @@ def print_orders(measurements):
 
 
 def make_pictures(path, n):
-    """Smooth pictures of 80 x 80, no two alike."""
+    """Different smooth pictures of 80 x 80."""
     X = np.lib.format.open_memmap(path, 'w+', np.uint8, (n, 3, 80, 80))
     rng = np.random.default_rng(0)
     for start in range(0, n, 500):

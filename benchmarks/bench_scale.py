@@ -1,4 +1,4 @@
-"""Memory, speed and waits for data of train.py and predict.py, up to a million pictures.
+"""Memory, speed and data loading time of train.py and predict.py, up to a million pictures.
 
     python benchmarks/bench_scale.py [--n 10000 100000 1000000] [--parts steps train predict]
 

@@ -47,7 +47,7 @@ def scale(pictures):
 
 
 def import_chainer(kernels=True):
-    """Chainer, with our kernels or as it is."""
+    """Chainer, with our kernels or without."""
     import picture_ranknet.machine.chainer_compat  # noqa: F401
     import chainer
 
@@ -88,7 +88,7 @@ def chainer_training(batchsize):
 
 
 def article_training(batchsize):
-    """Two forward passes for each pair, as in the article; one pair a step."""
+    """Two forward passes for each pair, as in the article; one pair per step."""
     chainer = import_chainer(kernels=False)
     import net
     X, ratings = make_pictures()
@@ -224,21 +224,21 @@ def openvino_scoring(n):
 TRAINING = {
     'ours': (ours_training, 'numba'),
     'PyTorch, channels last, fused Adam': (torch_best_training, 'torch'),
-    'PyTorch as it is': (torch_training, 'torch'),
-    'Chainer as it is': (chainer_training, 'chainer'),
+    'PyTorch, defaults': (torch_training, 'torch'),
+    'plain Chainer': (chainer_training, 'chainer'),
 }
 SCORING = {
     'ours': (ours_scoring, 'numba'),
     'OpenVINO, float32': (openvino_scoring, 'openvino'),
     'onnxruntime': (onnxruntime_scoring, 'onnxruntime'),
     'PyTorch, channels last': (torch_best_scoring, 'torch'),
-    'PyTorch as it is': (torch_scoring, 'torch'),
-    'Chainer as it is': (chainer_scoring, 'chainer'),
+    'PyTorch, defaults': (torch_scoring, 'torch'),
+    'plain Chainer': (chainer_scoring, 'chainer'),
 }
 
 
 def work(pipe, contender, n, clock):
-    """Runs in a contender's process: takes a turn whenever told to."""
+    """Runs in a contender's process: takes a turn on request."""
     turn = contender(n)
     for _ in range(3):  # compilation, caches
         turn()
@@ -254,7 +254,7 @@ def work(pipe, contender, n, clock):
 
 
 def race(contenders, n, turns, clock=time.perf_counter):
-    """Median seconds of a step, by the names of the contenders."""
+    """Median seconds per step, by contender."""
     context = multiprocessing.get_context('spawn')
     pipes, times, processes = {}, {}, []
     for name, (contender, module) in contenders.items():
@@ -294,7 +294,7 @@ def run_steps(turns):
     for n in 2, 32, 64:
         contenders = dict(TRAINING)
         if n == 2:
-            contenders['Chainer as it is, two forward passes'] = article_training, 'chainer'
+            contenders['plain Chainer, two forward passes'] = article_training, 'chainer'
         results.append({name: 1000 * seconds for name, seconds in
                         race(contenders, n, turns).items()})
     print_table('A training step', 'ms (our time / its time)',
@@ -304,8 +304,8 @@ def run_steps(turns):
 def run_scoring(turns):
     results = [{name: 1000 * seconds / n for name, seconds in race(SCORING, n, turns).items()}
                for n in (32, 64, 256)]
-    print_table('Scoring', 'ms a picture (our time / its time)',
-                ['32 at a time', '64', '256'], results)
+    print_table('Scoring', 'ms per picture (our time / its time)',
+                ['batches of 32', '64', '256'], results)
 
 
 def run_limits(turns):
@@ -356,8 +356,8 @@ def run_limits(turns):
         gflop = 2 * multiplications * n / 1e9
         rows.append((name, 1000 * forward / n, gflop / forward,
                      1000 * backward / n, gflop * share * (1 + inner) / backward))
-    print('| layer | forward, ms a picture | GFLOP/s | backward, ms a picture | GFLOP/s, winners '
-          'only |\n|---|---|---|---|---|')
+    print('| layer | forward, ms per picture | GFLOP/s | backward, ms per picture | GFLOP/s, '
+          'winners only |\n|---|---|---|---|---|')
     for name, forward, forward_rate, backward, backward_rate in rows:
         print(f'| {name} | {forward:.3f} | {forward_rate:.0f} ({forward_rate / peak:.0%}) '
               f'| {backward:.3f} | {backward_rate:.0f} ({backward_rate / peak:.0%}) |')
@@ -500,7 +500,7 @@ def run_growth(turns):
             for times, command in ((training, ['train.py', 'X.npy', 'r.txt', '--n_iter', 100]),
                                    (prediction, ['predict.py', 'model.pkl', 'X.npy'])):
                 times.append(timed([ROOT / command[0], *command[1:]], folder)[0])
-    for title, x, y, unit in (('pictures to a step', batches, steps, 'ms a step'),
+    for title, x, y, unit in (('batch size', batches, steps, 'ms per step'),
                               ('pictures, 100 steps', sizes, training, 's of train.py'),
                               ('pictures', sizes, prediction, 's of predict.py')):
         print(f'\n| {title} | {" | ".join(f"{n:,}" for n in x)} |')
@@ -514,7 +514,7 @@ def draw_growth(batches, steps, sizes, training, prediction):
     import matplotlib.pyplot as plt
     figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), layout='constrained')
     for axis, x, y, x_label, y_label in (
-            (axes[0], batches, steps, 'pictures to a step', 'ms a step'),
+            (axes[0], batches, steps, 'batch size', 'ms per step'),
             (axes[1], sizes, training, 'pictures in X.npy', 'seconds of train.py, 100 steps'),
             (axes[2], sizes, prediction, 'pictures in X.npy', 'seconds of predict.py')):
         axis.plot(x, y, 'o-', color='#2f6fb7')

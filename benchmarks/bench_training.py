@@ -45,7 +45,7 @@ def load_rated_faces(folder):
 
 
 def articles_loop(model, pictures, seed):
-    """The article's training, one pair a step, written for Chainer 7 and with its layers."""
+    """The article's training, one pair per step, written for Chainer 7 and with its layers."""
     availability.use(False)
     rng = np.random.RandomState(seed)
     X = pictures.X[pictures.rows].astype(np.float32) * np.float32(1 / 255)

@@ -1,11 +1,11 @@
-"""Whether --most keeps faces that differ, and --characters tells who is who.
+"""Whether --most keeps diverse faces, and --characters tells characters apart.
 
     python benchmarks/bench_variety.py [--data DIR] [--parts most characters held_out]
 
 ``most``: faces that ``crop_faces.py`` finds in the demo's film of nine drawn
-characters, and in the real frames of ``cartoon_faces``, of which some are no
-face.  Of these, ``--most N`` against as many at random, and against the surest
-and sharpest.
+characters, and in the real frames of ``cartoon_faces``, some of them false
+positives.  Of these, ``--most N`` against as many at random, and against the
+most confident and sharpest.
 
 ``characters``: ``--characters`` against who is drawn in two films of the demo
 and two of another seed, nine characters each.  F1 is that of pairs of faces,
@@ -74,7 +74,7 @@ def box(row):
 # --most
 
 def show_most(title, X, rows, numbers, measures):
-    """A table: the measures of what each way keeps, functions of row numbers."""
+    """A table: measures, which are functions of row numbers, of what each method keeps."""
     faces = [Face(0, '', 0, None, 0, 0, *map(int, box(row)), float(row['confidence']),
                   float(row['sharpness'])) for row in rows]
     alike = [face._replace(confidence=None, sharpness=1, w=1, h=1) for face in faces]
@@ -85,7 +85,7 @@ def show_most(title, X, rows, numbers, measures):
     for n in numbers:
         ways = {'`--most`': [most(faces, X, n)], 'without weights': [most(alike, X, n)],
                 'at random': [rng.permutation(len(X))[:n] for _ in range(50)],
-                'surest and sharpest': [np.argsort(-weights, kind='stable')[:n]]}
+                'most confident and sharpest': [np.argsort(-weights, kind='stable')[:n]]}
         for way, choices in ways.items():
             values = [np.mean([measure(kept) for kept in choices]) for measure in measures.values()]
             print(f'| {n} | {way} | ' + ' | '.join(f'{value:.3g}' for value in values) + ' |',
@@ -116,7 +116,7 @@ def measure_most(folder, data):
     see = glance.open_eye()
     seen = standardize(np.concatenate([see(X[i:i + 64]) for i in range(0, len(X), 64)]))
     show_most('frames of films and series', X, rows, (60, 150, 300), {
-        'no face': lambda kept: is_false[kept].mean(),
+        'false positives': lambda kept: is_false[kept].mean(),
         'distance to the nearest': lambda kept: nearest(seen[kept]).mean(),
         'sharpness': lambda kept: sharpness[kept].mean()})
 

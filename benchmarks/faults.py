@@ -5,14 +5,14 @@
 Each command first runs undisturbed on small inputs, which gives the expected
 outputs.  Then it runs again and again next to the outputs of an earlier run,
 and is killed (``SIGKILL``) or told to end (``SIGINT``, ``SIGTERM``) at a random
-moment.  After each, every output must be the earlier one or the new one, to
-the byte.  Then the command goes on (with ``--resume`` where it has that), and
-may be killed again; when it ends by itself, its outputs are compared with the
-undisturbed run.  ``rate.py`` receives ratings meanwhile; none that it has
+moment.  After each, every output must be byte-identical to the earlier one or
+the new one.  Then the command continues (with ``--resume`` where it has that),
+and may be killed again; when it ends by itself, its outputs are compared with
+the undisturbed run.  ``rate.py`` receives ratings meanwhile; none that it has
 confirmed may be lost.
 
 The commands are imported once and run in forked processes, so that they are
-killed at work and not while Python starts.  POSIX only.
+killed while working and not while Python starts.  POSIX only.
 
 Over 400 lines: a program of its own, with a job for each command.
 """
@@ -171,7 +171,7 @@ class Job:
         raise NotImplementedError
 
     def arguments(self):
-        """Arguments of the next run, which goes on with the last one if it can."""
+        """Arguments of the next run, which continues the last one if it can."""
         raise NotImplementedError
 
     def plant(self):

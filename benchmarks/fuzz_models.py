@@ -2,15 +2,15 @@
 
     python benchmarks/fuzz_models.py [--n 100000] [--seed 0] [--keep FOLDER]
 
-Mutates good files of every kind that the commands read weights from: models
-as ``train.py`` writes them, models pickled as they are with each protocol, and
+Mutates valid files of every kind that the commands read weights from: models
+written by ``train.py``, models pickled directly with each protocol, and
 snapshots.  Bytes are changed; opcodes, or members of a zip file, are replaced,
-repeated, removed, moved between files and given extreme arguments; hostile
-ones are inserted; files are truncated.  An audit hook listens while an input is
-read.  Failures are: writing a file, opening a socket, starting a program,
+repeated, removed, moved between files and given extreme arguments; malicious
+ones are inserted; files are truncated.  An audit hook monitors the reading of
+each input.  Failures are: writing a file, opening a socket, starting a program,
 importing, running code, an error other than ``InputError``, a model with
-weights that are not finite or do not fit, more than 10 seconds of computing, and more than
-1 GiB.  Prints a table; the exit status is 1 if anything failed.
+weights that are not finite or do not fit, more than 10 seconds of CPU time, and
+more than 1 GiB.  Prints a table; the exit status is 1 if anything failed.
 
 Over 400 lines: a program of its own, with all mutations in one list.
 """

@@ -19,7 +19,7 @@ MEAN, DEVIATION = np.array([.485, .456, .406]), np.array([.229, .224, .225])  # 
 
 
 def decode(film):
-    """FFmpeg's own decoding of every frame, of which nothing is used: the limit."""
+    """FFmpeg decoding every frame, without using any: the lower bound."""
     import av
 
     with av.open(film) as container:
@@ -38,8 +38,8 @@ def plain_loop(film):
 def onnx_loop(network, folder, ranking):
     """Pillow, onnxruntime and a linear layer, in a plain loop over a folder.
 
-    As in ours, each picture is seen in four views, whole and its middle, and
-    both mirrored, and the mean is taken.
+    As in ours, features are averaged over four views of a picture: the whole
+    and its centre crop, and both mirrored.
     """
     import onnxruntime
     from PIL import Image
@@ -65,7 +65,7 @@ def onnx_loop(network, folder, ranking):
 
 
 def scikit_learn(learning):
-    """The usual head on features that are there already: a kernel ridge, chosen on five folds."""
+    """A usual head on cached features: kernel ridge, tuned by five-fold cross-validation."""
     from sklearn.kernel_ridge import KernelRidge
     from sklearn.model_selection import GridSearchCV
     from sklearn.pipeline import make_pipeline
@@ -80,7 +80,7 @@ def scikit_learn(learning):
 
 
 def articles_loop(learning):
-    """The article's 1,000 steps of one pair, in Chainer as it is."""
+    """The article's 1,000 steps of one pair, in plain Chainer."""
     import bench_training
 
     import net
@@ -96,9 +96,9 @@ def articles_loop(learning):
 
 
 def fine_tuning(learning, accuracy, most=300):
-    """PyTorch's Adam on the whole of the same network, until it ranks unseen pictures so well.
+    """Fine-tune the same network with PyTorch's Adam, until it ranks unseen pictures as well.
 
-    Looks at the unseen pictures with the clock stopped, after each pass over the others.
+    Measures on the unseen pictures with the clock stopped, after each epoch.
     """
     import torch
     from bench_pretrained import torch_network

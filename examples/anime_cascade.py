@@ -1,4 +1,4 @@
-"""Train lbpcascade_animefice.xml again, from pictures that are not part of this project.
+"""Retrain lbpcascade_animefice.xml, from pictures that are not part of this project.
 
     python examples/anime_cascade.py DATA WORK                              # half an hour
 
@@ -14,13 +14,13 @@ cores.
    the top of the hair to the chin: measured, the eyes are at 0.39 and the chin
    at 0.80 of a tile's height, in the tight ones and in the loose ones.
 2. A first cascade, trained on the tiles alone, finds the face in each portrait.
-3. The cascade is trained on tiles and portraits; what surrounds the faces of
-   the portraits is mined for other windows, too.
+3. The cascade is trained on tiles and portraits; the surroundings of the faces
+   in the portraits are mined for negatives, too.
 4. The second look is trained on whole pictures: the portraits, the illustrations
-   and the anime among the frames.  Every fourth frame is left for measuring
-   (benchmarks/bench_cascade.py).  Which frames are anime was judged by eye for a
-   half of them, and for the others by a classifier that learnt from that half;
-   of the faces in the others nothing is said.
+   and the anime among the frames.  Every fourth frame is held out for
+   benchmarks/bench_cascade.py.  Which frames are anime was judged by eye for half
+   of them, and for the others by a classifier trained on that half; faces in
+   other frames are ignored.
 """
 import argparse
 import csv
@@ -41,9 +41,9 @@ SIDE = 160                      # of a portrait when it is searched
 MIN_NEIGHBORS = 8
 
 FRAMES = os.path.join(ROOT, 'examples', 'anime_frames.txt')
-# Boxes are drawn in different ways.  Ours go from the top of the hair to the chin; the side is that
-# of a square of the same area times the first number, and its middle is moved down by the second,
-# as a share of that side: medians over the faces that the cascade finds.
+# Box conventions differ.  Ours go from the top of the hair to the chin; the side is that of a
+# square of the same area times the first number, and its centre is moved down by the second, as a
+# fraction of that side: medians over the faces that the cascade finds.
 CONVENTIONS = {'cartoon_faces': (1.44, -.17), 'frontal_faces': (.837, .087),
                'anime_portraits': (1.126, -.065)}
 
@@ -88,7 +88,7 @@ def cut_tiles(data, work, kind):
 
 
 def find_portraits(work, xml):
-    """The largest face that a cascade is sure of in each portrait."""
+    """The largest confident detection of a cascade in each portrait."""
     cascade = cv2.CascadeClassifier(os.path.join(work, xml))
     boxes = []
     for name in sorted(os.listdir(os.path.join(work, 'anime_portraits'))):
@@ -106,7 +106,7 @@ def find_portraits(work, xml):
 
 
 def look_at_pictures(data, work):
-    """Train the second look of the cascade that is there."""
+    """Train the second look of the existing cascade."""
     for name in 'scenery', 'cartoon_faces', 'frontal_faces':
         link(os.path.join(data, name), os.path.join(work, name))
     frames = [box for box in read_boxes(data, 'cartoon_faces') if int(box[0][-8:-4]) % 4]
@@ -132,7 +132,7 @@ def read_boxes(data, folder):
 
 
 def convert(box):
-    """A box of another convention in ours."""
+    """Convert a box from another convention to ours."""
     source, x, y, w, h = box
     factor, down = CONVENTIONS[source.split('/')[0]]
     area = math.sqrt(w * h)

@@ -1,4 +1,4 @@
-"""Where the demo's shots play: backdrops, painted and out of focus, and the light there.
+"""The settings of the demo's shots: backdrops, painted and out of focus, and their light.
 
 A backdrop's plane is ``WIDE`` wide and 1 high, with (0, 0) at its upper left.
 """
@@ -16,7 +16,7 @@ WIDE = 1.8
 @dataclass(frozen=True)
 class Backdrop:
 
-    """A place, and what its light does to who is there."""
+    """A place, and how its light affects the characters."""
 
     paint: Callable      # called with a film and a random generator
     light: str           # the colours there are multiplied by this

@@ -1,4 +1,4 @@
-"""Who plays in the demo's videos, and how the demo's made-up person likes them."""
+"""The characters of the demo's videos, and how the demo's simulated person likes them."""
 import colorsys
 import math
 from dataclasses import dataclass
@@ -87,10 +87,10 @@ Nana   twintail swept  #ee8b4f #3f9f8f 1.10 -.03 #ffdfd0 ribbon     sailor     #
 
 
 def taste(who, expression):
-    """How much the made-up person likes a character as drawn, from 1 to 5.
+    """How much the simulated person likes a character as drawn, from 1 to 5.
 
-    It counts only what a crop of the face shows, so that what is learnt from
-    one cast holds for the other.
+    It depends only on what a crop of the face shows, so that a model trained on
+    one cast generalises to the other.
     """
     liking = (AVERAGE
               + COOL_HAIR * coolness(who.hair)

@@ -3,9 +3,9 @@
     python examples/draw_cast.py demo
 
 writes ``train.mp4`` and ``test.mp4`` into the folder, and beside each a table,
-``train_cast.csv`` and ``test_cast.csv``: where in which frame whose face is
-(the square from the top of the hair to the chin, in pixels), and how much the
-made-up person likes it.
+``train_cast.csv`` and ``test_cast.csv``: where each face is in which frame (the
+square from the top of the hair to the chin, in pixels), whose it is, and how
+much the simulated person likes it.
 """
 import argparse
 import csv
@@ -210,7 +210,7 @@ def blend(frame, sprite, matrix):
 # --- files ---
 
 def draw_video(shots, path):
-    """Draw shots into a video; returns the rows of its table."""
+    """Draw shots into a video; return the rows of its table."""
     temporary = '{}.tmp{}'.format(*os.path.splitext(path))
     video = cv2.VideoWriter(temporary, cv2.VideoWriter_fourcc(*'mp4v'), FPS, (WIDTH, HEIGHT))
     if not video.isOpened():
@@ -241,7 +241,7 @@ def build_parser():
         prog='draw_cast.py', description=__doc__.split('\n')[0],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument('folder', help='where the videos and their tables go')
-    parser.add_argument('--seed', type=int, default=0, help='another seed, another film')
+    parser.add_argument('--seed', type=int, default=0, help='random seed of the film')
     return parser
 
 

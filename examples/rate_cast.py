@@ -1,9 +1,9 @@
-"""Rate the faces found in the demo's videos as its made-up person would.
+"""Rate the faces found in the demo's videos as its simulated person would.
 
     python examples/rate_cast.py X.csv demo/train_cast.csv ratings.txt
 
-It takes the place of the person who looks at every picture and types a rating
-from 1 to 5; ``nan`` is for a picture that shows no face.
+It replaces a person who looks at every picture and types a rating from 1 to 5;
+``nan`` is for a picture that does not show a face.
 """
 import argparse
 import csv
@@ -20,7 +20,7 @@ def read_boxes(path, *more):
     """Rows of ``(frame, (x, y, w, h), *more)`` from a CSV file, all as numbers.
 
     Raises:
-        ValueError: If a column is missing or a value is no number.
+        ValueError: If a column is missing or a value is not a number.
     """
     rows = []
     with open(path, newline='', encoding='utf-8') as file:
@@ -80,7 +80,7 @@ def build_parser():
     parser.add_argument('found', metavar='X.csv', help='the found faces, by crop_faces.py')
     parser.add_argument('drawn', metavar='CAST.csv', help='the drawn faces, by draw_cast.py')
     parser.add_argument('ratings', metavar='ratings.txt', help='one rating per line')
-    parser.add_argument('--seed', type=int, default=0, help="of the person's mood")
+    parser.add_argument('--seed', type=int, default=0, help="random seed of the person's mood")
     return parser
 
 

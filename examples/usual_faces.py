@@ -1,11 +1,11 @@
-"""What a network sees of usual faces: what ``crop_faces.py --characters`` compares faces with.
+"""Feature statistics of typical faces, by which ``crop_faces.py --characters`` standardises.
 
     python examples/usual_faces.py X.npy picture_ranknet/models/usual_faces.npy
 
-X.npy holds some hundred faces, each of another character, by ``crop_faces.py``;
-the file that is there was made of the anime frames of benchmarks/bench_variety.py.
-The result, float16, shape (2, 1040), is the mean and the deviation of each
-number of :mod:`picture_ranknet.models.glance`.
+X.npy holds a few hundred faces of different characters, by ``crop_faces.py``;
+the existing file was made from the anime frames of benchmarks/bench_variety.py.
+The result, float16, shape (2, 1040), is the mean and the standard deviation of
+each feature of :mod:`picture_ranknet.models.glance`.
 """
 import argparse
 
@@ -16,7 +16,7 @@ from picture_ranknet.storage import arrays, atomic
 
 
 def measure(X):
-    """Mean and deviation of what is seen of pictures, float16, shape ``(2, LOOK)``."""
+    """Mean and standard deviation of features of pictures, float16, shape ``(2, LOOK)``."""
     see = glance.open_raw_eye()
     seen = np.concatenate([see(X[i:i + 64]) for i in range(0, len(X), 64)])
     return np.stack([seen.mean(axis=0), seen.std(axis=0)]).astype(np.float16)

@@ -290,7 +290,8 @@ def test_an_interruption_leaves_everything_as_it_was_and_can_be_resumed(crop, tm
     options = ['a.mp4', '--no_faces', '--keep_duplicates', '--force', '--threads', 1]
     out, err, status = crop(*options)
     assert (out, status) == ('', 130)
-    assert err == 'crop_faces.py: error: interrupted; to go on, repeat the command with --resume\n'
+    assert err == ('crop_faces.py: error: interrupted; to continue, repeat the command with '
+                   '--resume\n')
     assert sorted(os.listdir('.')) == sorted([*files_before, 'X.part'])
     assert (tmp_path / 'X.npy').read_text() == (tmp_path / 'X.csv').read_text() == 'mine'
 

@@ -236,8 +236,8 @@ def save_noise(path, seed):
     (['X.npy', 'X.csv', '--clicks', 'c.csv', '--force'], 'X.csv: ratings would overwrite'),
     (['X.npy', 'X.npy', '--clicks', 'c.csv', '--force'], 'X.npy: ratings would overwrite'),
     (['X.npy', 'c.csv', '--clicks', 'c.csv', '--force'], 'c.csv: ratings would overwrite'),
-    (['X.npy', 'rated.txt', '--clicks', 'c.csv', '--force'], 'rated.txt.journal: holds what a'),
-    (['X.npy', 'wide.txt'], 'wide.txt: expected ratings from 1 to 5, got 9; say --levels 9'),
+    (['X.npy', 'rated.txt', '--clicks', 'c.csv', '--force'], "rated.txt.journal: holds a person's"),
+    (['X.npy', 'wide.txt'], 'wide.txt: expected ratings from 1 to 5, got 9; use --levels 9'),
     (['X.npy', 'new.txt', '--model', 'none.pkl'], 'none.pkl: No such file')])
 def test_what_cannot_be_rated_is_said_in_a_line_and_changes_nothing(
         run_here, rated_files, args, message):
@@ -294,7 +294,7 @@ def test_clicks_do_not_replace_what_a_person_made(run_here, rated_files):
     (rated_files / 'clicks.csv').write_text('picture,impressions,clicks\n0,10,1\n1,10,5\n')
     before = (rated_files / 'ratings.txt').read_text()
     done = run_here('rate.py', 'X.npy', 'ratings.txt', '--clicks', 'clicks.csv')
-    assert done.returncode == 1 and 'ratings.txt: exists, and may be' in done.stderr
+    assert done.returncode == 1 and 'ratings.txt: exists already, and may' in done.stderr
     assert (rated_files / 'ratings.txt').read_text() == before
     assert run_here('rate.py', 'X.npy', 'ratings.txt', '--clicks', 'clicks.csv',
                     '--force').returncode == 0
@@ -309,7 +309,7 @@ def test_a_page_is_shared_with_a_warning_and_a_stranger_gets_nothing(start_here,
         with pytest.raises(urllib.error.HTTPError, match='404'):
             urllib.request.urlopen(address, timeout=30)
     err = here.end()[1]
-    assert err.startswith('warning: who is on this network') and err.count('\n') == 1
+    assert err.startswith('warning: anyone on this network') and err.count('\n') == 1
 
 
 def test_an_address_of_another_machine_cannot_be_shared(run_here, rated_files):

@@ -1,4 +1,4 @@
-"""Finding faces in frames, choosing the best of them, and storing what a run has found.
+"""Finding faces in frames, choosing the best of them, and storing them.
 
     from picture_ranknet.faces import Rules, Search, choose_faces, find_faces, write_faces
 
@@ -6,8 +6,8 @@
     choice = choose_faces(found, Rules(min_sharpness=15, per_track=3))
     write_faces('X.npy', found, choice)
 
-The parts of this room import each other by their modules; the names below are
-for everybody else.
+Modules of this room import each other directly; the names below are for
+everybody else.
 """
 import importlib
 
@@ -19,7 +19,7 @@ _MODULES = {'FaceDetector': 'detector', 'Finding': 'detector', 'find_faces': 'cr
 
 
 def __getattr__(name):
-    """Import OpenCV and what needs it only when it is used, so that ``--help`` is quick."""
+    """Import modules that need OpenCV only when they are used, so that ``--help`` is fast."""
     if name not in _MODULES:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
     return getattr(importlib.import_module(f'{__name__}.{_MODULES[name]}'), name)

@@ -1,7 +1,7 @@
-"""How much boxes overlap.
+"""Overlap of boxes.
 
-A box is ``(x, y, w, h)`` in pixels; boxes come as arrays whose last axis is
-those four numbers.  The functions broadcast: ``iou(boxes, box)`` compares many
+A box is ``(x, y, w, h)`` in pixels; boxes are arrays whose last axis holds
+these four numbers.  The functions broadcast: ``iou(boxes, box)`` compares many
 with one, ``iou(boxes[:, None], others)`` all with all.
 """
 import numpy as np
@@ -13,7 +13,7 @@ def area(boxes: np.ndarray) -> np.ndarray:
 
 
 def intersection(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The area that lies in both of two boxes, 0 if they do not touch."""
+    """The area of the intersection of two boxes, 0 if they do not overlap."""
     low = np.maximum(a[..., :2], b[..., :2])
     high = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
     return np.maximum(high - low, 0).prod(axis=-1)
@@ -26,5 +26,5 @@ def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def share_of_smaller(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The share of the smaller box that lies in the larger one, in [0, 1]."""
+    """The fraction of the smaller box that lies in the larger one, in [0, 1]."""
     return intersection(a, b) / np.minimum(area(a), area(b))

@@ -1,15 +1,15 @@
-"""Reading cascades from anywhere: the file is checked, and OpenCV gets a clean copy.
+"""Reads untrusted cascades: the file is validated, and OpenCV gets a clean copy.
 
 OpenCV trusts a cascade.  It looks up features, nodes and leaves by the numbers
-in the file, wherever they lead, and allocates matrices as large as the file
+in the file, without bounds checks, and allocates matrices as large as the file
 says.  So Python's parser reads the file here, without entities; each number is
-checked; and what has been understood is written again.  OpenCV reads that
-copy, and never the file.
+checked; and what was understood is written again.  OpenCV reads that copy, and
+never the file.
 
-What is read: the format of ``opencv_traincascade`` with features of the kinds
-HAAR and LBP, which is all that ``cv2.CascadeClassifier`` of OpenCV 4 can run;
-the older one of ``haartraining`` (:mod:`~picture_ranknet.faces.old_cascade`);
-both also packed by gzip, as OpenCV writes ``.xml.gz``.
+Supported are the format of ``opencv_traincascade`` with HAAR and LBP features,
+which is all that ``cv2.CascadeClassifier`` of OpenCV 4 can run; the older one
+of ``haartraining`` (:mod:`~picture_ranknet.faces.old_cascade`); and both
+compressed with gzip, as OpenCV writes ``.xml.gz``.
 """
 import functools
 import gzip
@@ -25,13 +25,13 @@ from picture_ranknet.faces import old_cascade
 MOST_BYTES = 2 ** 24   # of a file; the largest of OpenCV's own has 2.7 million
 SMALLEST, LARGEST = 3, 1000     # sides of a window, in pixels
 MOST_WEIGHTS = 10 ** 6  # of a layer of the second look
-CATEGORIES = {'HAAR': 0, 'LBP': 256}  # values that a feature has; 0: any number
+CATEGORIES = {'HAAR': 0, 'LBP': 256}  # values that a feature can take; 0: continuous
 MOST_RECTANGLES = 3    # of a HAAR feature
 SECOND_LOOK = 'second_look'  # after the cascade
 
 
 def read_text(path: str) -> str:
-    """The text of a file, unpacked if need be; what is no UTF-8 is replaced.
+    """The text of a file, decompressed if necessary; invalid UTF-8 is replaced.
 
     Raises:
         ValueError: If it is too large, or a damaged ``.gz``.
@@ -52,28 +52,28 @@ def parse(text: str) -> ElementTree.Element:
     """Parse XML that declares no entities, which could be made to fill the memory.
 
     Raises:
-        ValueError: If it is no such XML.
+        ValueError: If it is not such XML.
     """
     if '<!DOCTYPE' in text or '<!ENTITY' in text:
         raise ValueError('it declares entities')
     try:
         return ElementTree.fromstring(text)
     except ElementTree.ParseError as e:
-        raise ValueError(f'it is no XML: {e}') from e
+        raise ValueError(f'it is not XML: {e}') from e
 
 
 @functools.lru_cache(2)
 def clean(text: str) -> str:
-    """Check a cascade, and the second look after it if there is one, and write a clean copy.
+    """Validate a cascade, and the second look after it if there is one, and write a clean copy.
 
     Args:
-        text: The file.
+        text: The content of the file.
 
     Returns:
-        XML for ``cv2.FileStorage``, in today's format.
+        XML for ``cv2.FileStorage``, in the current format.
 
     Raises:
-        ValueError: Says what is wrong.
+        ValueError: If it is invalid; says what is wrong.
     """
     root = parse(text)
     if root.tag != 'opencv_storage' or not len(root):
@@ -91,7 +91,7 @@ def clean(text: str) -> str:
 def _write_cascade(cascade, out):
     kind = _text(cascade, 'featureType')
     if _text(cascade, 'stageType') != 'BOOST' or kind not in CATEGORIES:
-        raise ValueError('it has no features of the kinds HAAR or LBP')
+        raise ValueError('it has no HAAR or LBP features')
     width, height = (_integer(cascade, side, SMALLEST, LARGEST) for side in ('width', 'height'))
     if _integer(cascade, 'featureParams/maxCatCount', 0, 2 ** 31) != CATEGORIES[kind]:
         raise ValueError(f'its features have no {CATEGORIES[kind] or "ordered"} values')
@@ -107,7 +107,7 @@ def _write_cascade(cascade, out):
         trees = stage.findall('weakClassifiers/_')
         threshold, = _floats(stage, 'stageThreshold', 1)
         if not trees:
-            raise ValueError('a stage of it is empty')
+            raise ValueError('one of its stages is empty')
         out.append(f'<_><maxWeakCount>{len(trees)}</maxWeakCount><stageThreshold>{threshold!r}'
                    '</stageThreshold><weakClassifiers>\n')
         for tree in trees:
@@ -121,10 +121,10 @@ def _write_cascade(cascade, out):
 
 
 def _write_tree(tree, n_features, categories, out):
-    """A weak classifier: nodes of two children, a feature, and a threshold or a set of codes.
+    """A weak classifier: nodes with two children, a feature, and a threshold or a set of codes.
 
-    A child is a later node, so that no way leads in a circle, or the negative
-    number of a leaf.
+    A child is a later node, so that there are no cycles, or the negative number
+    of a leaf.
     """
     width = 3 + (categories // 32 or 1)
     words = _text(tree, 'internalNodes').split()
@@ -136,9 +136,9 @@ def _write_tree(tree, n_features, categories, out):
     for i in range(n):
         left, right, feature = map(_whole, words[i * width:i * width + 3])
         if not all(i < child < n or -n <= child <= 0 for child in (left, right)):
-            raise ValueError('a node of it leads nowhere')
+            raise ValueError('one of its nodes leads nowhere')
         if not 0 <= feature < n_features:
-            raise ValueError(f'it has no feature of the number {feature}')
+            raise ValueError(f'it has no feature number {feature}')
         rest = words[i * width + 3:(i + 1) * width]
         numbers = map(_whole, rest) if categories else map(_number, rest)
         out.append(f'{left} {right} {feature} {" ".join(map(repr, numbers))} ')
@@ -148,7 +148,7 @@ def _write_tree(tree, n_features, categories, out):
 def _write_lbp(feature, width, height, out):
     x, y, w, h = map(_whole, _words(feature, 'rect', 4))
     if not (w >= 1 and h >= 1 and 0 <= x <= width - 3 * w and 0 <= y <= height - 3 * h):
-        raise ValueError('a feature of it lies outside the window')
+        raise ValueError('one of its features lies outside the window')
     out.append(f'<_><rect>{x} {y} {w} {h}</rect></_>\n')
 
 
@@ -157,7 +157,7 @@ def _write_haar(feature, width, height, out):
                  and _integer(feature, 'tilted', 0, 1) == 1)
     rectangles = feature.findall('rects/_')
     if not 1 <= len(rectangles) <= MOST_RECTANGLES:
-        raise ValueError(f'a feature of it has {len(rectangles)} rectangles')
+        raise ValueError(f'one of its features has {len(rectangles)} rectangles')
     out.append('<_><rects>')
     for rectangle in rectangles:
         *sides, weight = _words(rectangle, '.', 5)
@@ -166,7 +166,7 @@ def _write_haar(feature, width, height, out):
         if is_tilted:  # by 45 degrees, about its upper corner
             left, right, bottom = x - h, x + w, y + w + h
         if w < 1 or h < 1 or left < 0 or y < 0 or right > width or bottom > height:
-            raise ValueError('a feature of it lies outside the window')
+            raise ValueError('one of its features lies outside the window')
         out.append(f'<_>{x} {y} {w} {h} {_number(weight)!r}</_>')
     out.append(f'</rects><tilted>{int(is_tilted)}</tilted></_>\n')
 
@@ -174,7 +174,7 @@ def _write_haar(feature, width, height, out):
 def _write_second_look(look, out):
     network = _text(look, 'network').strip('"')
     if not re.fullmatch('[0-9a-f]{64}', network):
-        raise ValueError('its second look does not say by which network')
+        raise ValueError('its second look does not name its network')
     out.append(f'<{SECOND_LOOK}><network>"{network}"</network>\n')
     _write_floats(look, 'deviations', len(_text(look, 'deviations/data').split()), out)
     out.append('<layers>\n')
@@ -184,7 +184,7 @@ def _write_second_look(look, out):
             raise ValueError('a layer of its second look has no size')
         weights = _bytes(_words(layer, 'weights/data', math.prod(shape)))
         if _text(layer, 'weights/dt') != 'c':
-            raise ValueError('a layer of its second look has other numbers')
+            raise ValueError('a layer of its second look has weights of another type')
         out.append('<_><weights type_id="opencv-nd-matrix">'
                    f'<sizes>{" ".join(map(str, shape))}</sizes><dt>c</dt><data>\n'
                    f'{" ".join(map(str, weights))}</data></weights>\n')
@@ -200,14 +200,14 @@ def _bytes(words):
     except (ValueError, OverflowError):
         numbers = np.array([-2 ** 31])
     if not -129 < numbers.min() <= numbers.max() < 128:
-        raise ValueError('a layer of its second look has other numbers')
+        raise ValueError('a layer of its second look has weights of another type')
     return numbers.tolist()
 
 
 def _write_floats(node, name, n, out):
     values = _floats(node, f'{name}/data', n)
     if _text(node, f'{name}/dt') != 'f' or n > MOST_WEIGHTS:
-        raise ValueError(f'its second look has other numbers as {name}')
+        raise ValueError(f'its second look has {name} of another type')
     out.append(f'<{name} type_id="opencv-matrix"><rows>1</rows><cols>{n}</cols>'
                f'<dt>f</dt><data>\n{" ".join(map(repr, values))}</data></{name}>\n')
 

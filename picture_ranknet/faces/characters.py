@@ -1,10 +1,10 @@
-"""Who is who in a set of faces: groups by look, the column ``character`` of its table.
+"""Clusters the faces of a set by character: the column ``character`` of its table.
 
-Faces of a track are one character.  Tracks are merged by average linkage (Sokal
-and Michener, *A statistical method for evaluating systematic relationships*,
-University of Kansas Science Bulletin 38, 1958), as long as what a network sees
-of them is alike.  A group hardly ever shows two characters, but somebody whom
-a film shows from the side, too, may have two groups.
+Faces of a track are one character.  Tracks are clustered by average linkage
+(Sokal and Michener, *A statistical method for evaluating systematic
+relationships*, University of Kansas Science Bulletin 38, 1958) on the features
+of a network.  A cluster hardly ever shows two characters, but a character who
+is also shown in profile may have two clusters.
 """
 import itertools
 from collections.abc import Callable, Sequence
@@ -16,23 +16,23 @@ from picture_ranknet.storage import arrays, picture_set, tables
 from picture_ranknet.text import count, silent
 
 COLUMN, GROUP = 'character', 'group'  # of the table
-ALIKE = .675         # mean cosine from which two groups are one
-AT_ONCE = 64         # pictures that are looked at
-BLOCK = 1000         # tracks that are merged at once
+ALIKE = .675         # mean cosine similarity from which two clusters are merged
+AT_ONCE = 64         # pictures per batch
+BLOCK = 1000         # tracks clustered at a time
 MOST_GROUPS = 5000   # in memory
 
 
 def fill_in(path: str, note: Callable[[str], object] = silent,
-            progress: Callable[[int, int], object] = silent):
-    """Say of each picture of a set which character it shows, where its table does not.
+            progress: Callable[[int, int], object] = silent) -> None:
+    """Fill in the character that each picture of a set shows, where the table has none.
 
-    What is there stays, such as names that a person has filled in, and new
-    pictures may get these; other characters are numbers, from 0.
+    Existing entries stay, such as names that a person has filled in, and new
+    pictures may get them; other characters are numbers, from 0.
 
     Args:
         path: The ``.npy`` file; its table lies beside it.
-        note: Called with a line for the user: how many there are.
-        progress: Called with the number of pictures that were looked at, and of all.
+        note: Called with a line for the user: the number of characters.
+        progress: Called with the number of pictures analysed, and the total.
 
     Raises:
         MissingWeights: If the weights of EfficientNet-Lite0 are not installed.
@@ -52,8 +52,8 @@ def fill_in(path: str, note: Callable[[str], object] = silent,
         row[place] = name
     tables.write_table(tables.table_path(path), ['row', *columns],
                        ([number, *row] for number, row in enumerate(rows)))
-    note(f'{tables.table_path(path)}: {count(len(set(names) - {""}), "character")} by their looks; '
-         'some may have several numbers, look them through')
+    note(f'{tables.table_path(path)}: {count(len(set(names) - {""}), "character")} found; some may '
+         'have several numbers, please check')
 
 
 def name_tracks(X: np.ndarray, tracks: Sequence, known: Sequence[str], see: Callable,
@@ -63,14 +63,14 @@ def name_tracks(X: np.ndarray, tracks: Sequence, known: Sequence[str], see: Call
 
     Args:
         X: Pictures, shape ``(N, 3, H, W)``.
-        tracks: Of each; pictures of one track get one name.
+        tracks: The track of each; pictures of one track get one name.
         known: The character of each, or ``''``.
-        see: Makes vectors of length 1, shape ``(B, D)``, of some pictures.
-        note, progress: As of :func:`fill_in`.
+        see: Computes feature vectors of length 1, shape ``(B, D)``, from pictures.
+        note, progress: As for :func:`fill_in`.
     """
     of_track = {track: name for track, name in zip(tracks, known) if name}
     names = [name or of_track.get(track, '') for track, name in zip(tracks, known)]
-    parts = {}   # the rows of a track that have one name, or none
+    parts = {}   # the rows of a track with the same name, or none
     for row, key in enumerate(zip(tracks, names)):
         parts.setdefault(key, []).append(row)
     done = 0
@@ -82,7 +82,7 @@ def name_tracks(X: np.ndarray, tracks: Sequence, known: Sequence[str], see: Call
             yield _look(X, parts[key], see)
             progress(done, len(X))
 
-    groups = {}  # of each name, the sum of the vectors of its tracks, and their number
+    groups = {}  # name -> (sum of the vectors of its tracks, their number)
 
     def add(name, vector):
         total, n = groups.get(name, (0, 0))
@@ -112,8 +112,8 @@ def name_tracks(X: np.ndarray, tracks: Sequence, known: Sequence[str], see: Call
     return names
 
 
-def check_weights():
-    """Raise :class:`MissingWeights` if the weights are not installed that :func:`fill_in` needs."""
+def check_weights() -> None:
+    """Raise :class:`MissingWeights` if weights that :func:`fill_in` needs are not installed."""
     from picture_ranknet.models import efficientnet
 
     efficientnet.weights_path()
@@ -126,7 +126,7 @@ def _open_eye():
 
 
 def _look(X, rows, see):
-    """What is seen of a track, of length 1."""
+    """The mean feature vector of a track, scaled to length 1."""
     total = 0
     for start in range(0, len(rows), AT_ONCE):
         pictures = [np.asarray(drawing.to_image(X[row])).transpose(2, 0, 1)  # HWC -> CHW
@@ -138,17 +138,17 @@ def _look(X, rows, see):
 
 def merge(means: np.ndarray, counts: np.ndarray, n_apart: int = 0,
           alike: float = ALIKE) -> np.ndarray:
-    """Average linkage.
+    """Cluster by average linkage.
 
     Args:
-        means: Of groups to begin with, shape ``(n, D)``: means of vectors of
-            length 1, so that a product of two is the mean cosine.
-        counts: Vectors in each.
-        n_apart: The first ones, which stay apart from each other.
-        alike: Mean cosine from which groups are merged.
+        means: Of the initial clusters, shape ``(n, D)``: means of vectors of
+            length 1, so that a product of two is their mean cosine similarity.
+        counts: Number of vectors in each.
+        n_apart: The first ``n_apart`` clusters are not merged with each other.
+        alike: Mean cosine similarity from which clusters are merged.
 
     Returns:
-        numpy.ndarray: For each, the lowest number of those it is in one group with.
+        numpy.ndarray: For each, the lowest index in its cluster.
     """
     cosines = means @ means.T
     cosines[:n_apart, :n_apart] = -np.inf

@@ -1,4 +1,4 @@
-"""Which of the faces that were found are worth a rating: clear ones, each of them once."""
+"""Chooses the faces that are worth rating: clear ones, without duplicates."""
 import collections
 from collections.abc import Hashable, Sequence
 
@@ -8,19 +8,19 @@ from picture_ranknet.faces.settings import Rules
 from picture_ranknet.faces.store import Face
 from picture_ranknet.pictures.near_duplicates import NearDuplicates
 
-KEPT = ''          # the reason for which a face is not dropped
+KEPT = ''          # the reason of a face that is not dropped
 TOO_SMALL, UNSURE, BLURRED = 'too small', 'unsure', 'blurred'
 DUPLICATE, MORE_OF_TRACK = 'duplicate', 'more of its track'
-LIKE_OTHERS = 'like others'  # by variety.thin_out
+LIKE_OTHERS = 'like others'  # from variety.thin_out
 REASONS = TOO_SMALL, UNSURE, BLURRED, DUPLICATE, MORE_OF_TRACK, LIKE_OTHERS
 
 
 def choose(faces: Sequence[Face], tracks: Sequence[Hashable], near_duplicates: NearDuplicates,
            rules: Rules, n_before: int = 0) -> list[str]:
-    """Say of each face whether it is kept, or why not.
+    """Decide for each face whether it is kept, or why not.
 
-    The best are looked at first, so that of pictures of the same thing, or of
-    a track, the sharpest and largest are kept.
+    The best are examined first, so that among duplicates, or in a track, the
+    sharpest and largest are kept.
 
     Args:
         faces: In the order of their frames.
@@ -34,7 +34,7 @@ def choose(faces: Sequence[Face], tracks: Sequence[Hashable], near_duplicates: N
         ``KEPT`` or one of ``REASONS`` for each face.
     """
     reasons = [KEPT] * len(faces)
-    # By source, if only those of one can be the same: the first n_kept rows are kept.
+    # By source, if duplicates are only looked for within one: the first n_kept rows are kept.
     sizes = collections.Counter(face.number if rules.within_source else None for face in faces)
     kept = {source: np.arange(n_before + size) for source, size in sizes.items()}
     n_kept = dict.fromkeys(sizes, n_before)
@@ -73,7 +73,7 @@ def _reason_by_itself(face, rules):
 
 
 def explain(faces: Sequence[Face], reasons: Sequence[str], rules: Rules) -> str:
-    """Why all faces were dropped: for each reason how many, by which option, by how much."""
+    """Why all faces were dropped: how many for each reason, with its option and the best value."""
     parts = []
     for reason in REASONS:
         dropped = [face for face, other in zip(faces, reasons) if other == reason]

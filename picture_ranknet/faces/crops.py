@@ -1,7 +1,7 @@
 """Find the faces in videos and pictures, choose the best, write them: what ``crop_faces.py`` does.
 
-Found faces go to a folder on disk at once, so that a long run may be
-interrupted.  Of several processes (:mod:`picture_ranknet.machine.ranks`), each
+Detected faces are stored on disk at once, so that a long run may be
+interrupted.  Each of several processes (:mod:`picture_ranknet.machine.ranks`)
 searches its share of the files; the first one chooses and writes.
 """
 import collections
@@ -31,14 +31,14 @@ from picture_ranknet.storage import arrays, picture_set
 from picture_ranknet.storage.picture_set import FACE, PICTURE, Preparation
 from picture_ranknet.text import count, silent
 
-DIGITS = {'time': 3, 'confidence': 2, 'sharpness': 1}  # after the point, in the table
-FINE = 2  # times the side of a crop: whole pictures are decoded at least that large
+DIGITS = {'time': 3, 'confidence': 2, 'sharpness': 1}  # decimal places in the table
+FINE = 2  # times the side of a crop: minimum size at which whole pictures are decoded
 
 
 # Find
 
 class Seen(NamedTuple):
-    """How many sources, scenes and looks a process has seen."""
+    """The numbers of sources, scenes and looks that a process has seen."""
 
     sources: int = 0
     scenes: int = 0
@@ -46,15 +46,15 @@ class Seen(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a search has found.
+    """The result of a search.
 
     Attributes:
         folder: Where it is stored.
-        search: How it was searched.
+        search: The search settings.
         store: The faces, and their crops on disk.
         read: What was read: counts, and ``describe()``.
-        clock: How long each stage took.
-        misses: What the pictures without a face are like.
+        clock: The time that each stage took.
+        misses: Statistics of the pictures without a face.
         seen: How much this process has seen.
         preparation: Faces or whole pictures, and their margin.
     """
@@ -82,25 +82,25 @@ def find_faces(paths: list[str], folder: str, *, search: Optional[Search] = None
         paths: Videos and pictures, as :func:`sources.find_sources` lists them.
         folder: Where the crops are stored until :func:`write_faces`.
         search: How to search; ``None``: the defaults.
-        whole_pictures: Take each picture as it is, without a search.
+        whole_pictures: Take whole pictures, without a search.
         size: Side of a crop in pixels.
-        margin: Room on each side of a face, as a fraction of its side.
-        fps: Frames of each second of a video to search.
+        margin: Padding on each side of a face, as a fraction of its side.
+        fps: Frames per second of video to search.
         every: Search every n-th frame instead.
-        skip_still: Search only the first of frames that show the same.
+        skip_still: Search only the first of several identical frames.
         max_pixels: Skip files whose frames are larger.
-        resume: Go on with an interrupted search of the same files and options.
-        n_files: ``math.inf`` if it is no error that none of the files can be read.
-        note: Called with a line for the user, such as on a file that is skipped.
-        progress: Called with the number of frames seen, and of those expected.
+        resume: Continue an interrupted search of the same files and options.
+        n_files: ``math.inf`` if it is not an error that none of the files can be read.
+        note: Called with a line for the user, such as about a skipped file.
+        progress: Called with the number of frames seen, and the expected total.
 
     Returns:
-        What was found; of several processes, in the share of this one.
+        What was found; with several processes, in the share of this one.
 
     Raises:
         InputError: If no file can be read, the cascade is missing or damaged,
             or ``folder`` is in use or holds something else.
-        KeyboardInterrupt: With a message that says how to go on.
+        KeyboardInterrupt: With a message that says how to continue.
     """
     search = search or Search()
     detectors = [] if whole_pictures else [FaceDetector(search)]  # fails before any work
@@ -135,7 +135,7 @@ def find_faces(paths: list[str], folder: str, *, search: Optional[Search] = None
 
 
 def _store_faces(shots, make_detector, store, size, margin, clock):
-    """Store the faces of each frame that the store does not know yet; returns :class:`Seen`."""
+    """Store the faces of each frame that are not stored yet; return :class:`Seen`."""
     seen = Seen()
 
     def keep_count():
@@ -151,7 +151,7 @@ def _store_faces(shots, make_detector, store, size, margin, clock):
                 store.add([_face(shot, *pair) for pair in zip(findings, crops)], crops)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            'interrupted; to go on, repeat the command with --resume') from None
+            'interrupted; to continue, repeat the command with --resume') from None
     return seen
 
 
@@ -170,16 +170,16 @@ def _relative(path):
 
 
 def crop_box(img: np.ndarray, box: tuple, size: int, margin: float = 0) -> np.ndarray:
-    """Cut a box with a margin out of a frame and resize it.
+    """Crop a box with a margin from a frame and resize it.
 
-    A crop shows nothing that is not in the frame: a box that would reach over
-    the border is moved inside, and has less of a margin where the frame is too
-    small for it.  Only a box that is no square is stretched.
+    A crop contains only pixels of the frame: a box that would extend beyond
+    the border is moved inside, and gets a smaller margin if the frame is too
+    small.  Only a box that is not square is stretched.
 
     Args:
         img: HWC, BGR, ``uint8``.
         box: ``(x, y, w, h)`` in pixels.
-        size: Side of the crop in pixels; 0: as large as it is in the frame.
+        size: Side of the crop in pixels; 0: original resolution.
         margin: On each side, as a fraction of the box's sides.
 
     Returns:
@@ -199,11 +199,11 @@ def crop_box(img: np.ndarray, box: tuple, size: int, margin: float = 0) -> np.nd
 def gather(found: Found, note: Callable[[str], None] = silent) -> Optional[Found]:
     """Put together what all processes have found, so that the first can choose from it.
 
-    All processes must call this; alone, a process has everything already.
+    All processes must call this; a single one returns its own result.
     ``note`` is called with a line for the user.
 
     Returns:
-        ``None`` in other processes than the first.
+        ``None`` in all processes but the first.
 
     Raises:
         InputError: If no process could read a file.
@@ -236,7 +236,7 @@ class Choice(NamedTuple):
     Attributes:
         tracks: The track of each face.
         reasons: ``choice.KEPT`` or one of ``choice.REASONS`` for each face.
-        rules: By which they were chosen.
+        rules: The rules by which they were chosen.
     """
 
     tracks: list[Track]
@@ -250,7 +250,7 @@ class Choice(NamedTuple):
 
     @property
     def dropped(self) -> dict[str, int]:
-        """How many were dropped for each reason."""
+        """The number dropped for each reason."""
         counts = collections.Counter(reason for reason in self.reasons if reason != KEPT)
         return dict(sorted(counts.items()))
 
@@ -258,13 +258,13 @@ class Choice(NamedTuple):
 def choose_faces(found: Found, rules: Optional[Rules] = None,
                  existing: ExistingSet = NOTHING, note: Callable[[str], object] = silent,
                  progress: Callable[[int, int], object] = silent) -> Choice:
-    """Choose the faces that are worth a rating: clear ones, each of them once.
+    """Choose the faces that are worth rating: clear ones, without duplicates.
 
     Args:
-        found: By :func:`find_faces`.
-        rules: What is dropped; ``None``: the defaults.
-        existing: A set whose pictures shall not come again.
-        note, progress: As of :func:`~.variety.thin_out`.
+        found: From :func:`find_faces`.
+        rules: What to drop; ``None``: the defaults.
+        existing: A set whose pictures should not be repeated.
+        note, progress: As for :func:`~.variety.thin_out`.
 
     Raises:
         InputError: If there is no face at all; says why.
@@ -289,16 +289,16 @@ def choose_faces(found: Found, rules: Optional[Rules] = None,
 # Write
 
 def write_faces(path: str, found: Found, choice: Choice, existing: ExistingSet = NOTHING,
-                ratings_path: Optional[str] = None):
-    """Write the faces that are kept, after those of a set that is there; delete the search.
+                ratings_path: Optional[str] = None) -> None:
+    """Write the faces that are kept, after those of an existing set; delete the search.
 
     Pictures, table and ratings change together, or not at all.
 
     Args:
         path: The ``.npy`` file, ``uint8``, shape ``(N, 3, size, size)``; the
             table goes beside it.
-        found: By :func:`find_faces`.
-        choice: By :func:`choose_faces`.
+        found: From :func:`find_faces`.
+        choice: From :func:`choose_faces`.
         existing: The set to add to.
         ratings_path: Its ratings; each new picture gets a line ``nan``.
 

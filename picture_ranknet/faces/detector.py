@@ -1,4 +1,4 @@
-"""Finding the faces in one picture: by OpenCV's cascade, and by a second look in colour."""
+"""Detects the faces in one picture: by OpenCV's cascade, and by a second look in colour."""
 import os
 from collections.abc import Iterable
 from typing import NamedTuple, Optional
@@ -12,20 +12,20 @@ from picture_ranknet.faces.settings import DEFAULT_CASCADE, Search
 from picture_ranknet.machine import opencv
 from picture_ranknet.machine.opencv import cv2
 
-LONGEST = 2.5  # longer pictures, in their short sides, are shrunk less than to ``long_side``
-SEEN = .8      # of the sides at which a cascade would search: the second look's picture
-PROPOSED = .4  # ... and what the cascade searches for it
-SMALLEST = 18  # pixels of its picture: the faces that the second look was trained to find
-BLANK = 12     # grey levels; a picture that varies less shows nothing
+LONGEST = 2.5  # pictures with a higher aspect ratio are shrunk less than to ``long_side``
+SEEN = .8      # of ``long_side``: the input of the second look
+PROPOSED = .4  # ... and that of the cascade before it
+SMALLEST = 18  # pixels of its input: the smallest faces that the second look was trained to find
+BLANK = 12     # grey levels; a picture that varies less is blank
 CLASSIC_CASCADE = ('the classic lbpcascade_animeface.xml from '
                    'https://github.com/nagadomi/lbpcascade_animeface')
 
 
 class Finding(NamedTuple):
-    """A face in a frame: its box ``(x, y, w, h)`` in pixels, and how sure it is.
+    """A face in a frame: its box ``(x, y, w, h)`` in pixels, and its confidence.
 
-    ``confidence`` says how many of ten votes the second look gives it, from
-    ``min_neighbors`` up; ``None`` if there is no second look.
+    ``confidence`` is the votes, out of ten, that the second look gives it, at
+    least ``min_neighbors``; ``None`` without a second look.
     """
 
     box: tuple
@@ -33,15 +33,15 @@ class Finding(NamedTuple):
 
 
 class Misses(NamedTuple):
-    """What a detector saw in pictures in which it found no face.
+    """Statistics of the pictures in which a detector found no face.
 
     Attributes:
-        pictures: How many there were.
+        pictures: Their number.
         blank: How many of them have a single colour.
-        best_vote: The most votes of anything that was too unsure.
+        best_vote: The most votes of any finding below the threshold.
         smallest: Side of the smallest face it could have found in one, in
             pixels of that picture.
-        too_small: Pictures that are smaller than the smallest face.
+        too_small: How many are smaller than the smallest face.
     """
 
     pictures: int = 0
@@ -57,9 +57,9 @@ class Misses(NamedTuple):
                     'picture elsewhere')
         if self.blank + self.too_small == self.pictures:
             return (f'the frames are smaller than the smallest face, {self.smallest:.0f} pixels; '
-                    'take larger ones, a lower --min_size, or --no_faces for whole pictures')
+                    'use larger ones, a lower --min_size, or --no_faces for whole pictures')
         if self.best_vote >= 1:
-            return (f'the surest finding has {self.best_vote:.2f} votes, --min_neighbors asks for '
+            return (f'the best finding has {self.best_vote:.2f} votes, --min_neighbors requires '
                     f'{search.min_neighbors}; try --min_neighbors {int(self.best_vote)}')
         advice = 'try another --cascade for other kinds of faces, or --no_faces for whole pictures'
         if self.smallest > search.min_size + 1:
@@ -68,7 +68,7 @@ class Misses(NamedTuple):
 
 
 def sum_misses(parts: Iterable[Misses]) -> Misses:
-    """The misses of several detectors together."""
+    """Combine the misses of several detectors."""
     total = Misses()
     for part in parts:
         total = Misses(total.pictures + part.pictures, total.blank + part.blank,
@@ -79,12 +79,12 @@ def sum_misses(parts: Iterable[Misses]) -> Misses:
 
 class FaceDetector:
 
-    """Finds the faces in pictures; each thread needs one of its own.
+    """Detects the faces in pictures; each thread needs its own.
 
-    The cascade searches the picture shrunk, grey and with an equalised
-    histogram.  If its file has a second look, that sees the picture in colour,
-    and the cascade's findings at half of its size are evidence; if not, OpenCV counts
-    overlapping findings.
+    The cascade searches the picture shrunk, in grey and with an equalised
+    histogram.  If its file has a second look, that searches the picture in
+    colour, and the cascade's detections at half the size are further evidence;
+    if not, OpenCV counts overlapping detections.
 
     Args:
         search: The cascade and how to use it; ``None``: the defaults.
@@ -92,13 +92,13 @@ class FaceDetector:
     Attributes:
         second_look (SecondLook): ``None`` if the cascade has none, or the
             network's package is not installed.
-        lost (str): Why the second look of the cascade's file cannot be had;
+        lost (str): Why the second look in the cascade's file cannot be used;
             empty if it can or there is none.
-        misses (Misses): What it saw in the pictures without a face so far.
+        misses (Misses): Statistics of the pictures without a face so far.
 
     Raises:
         InputError: If there is no such cascade, or the network's weights are
-            others than those that the second look was trained with.
+            not those that the second look was trained with.
     """
 
     def __init__(self, search: Optional[Search] = None):
@@ -116,7 +116,7 @@ class FaceDetector:
             img: HWC, BGR, ``uint8``.
 
         Returns:
-            From left to right.
+            The faces, from left to right.
         """
         if self.second_look:
             boxes, votes, best_vote = self._look(img)
@@ -131,7 +131,7 @@ class FaceDetector:
         return sorted(findings, key=lambda finding: finding.box)
 
     def _look(self, img):
-        """The boxes that the second look is sure of, their votes, and the most votes of all."""
+        """The boxes with enough votes of the second look, their votes, and the highest vote."""
         seen, proposed = (shrink_of(img.shape[:2], part * self.search.long_side)
                           for part in (SEEN, PROPOSED))
         small = _resize(img, seen)
@@ -143,7 +143,7 @@ class FaceDetector:
         return boxes[sure], votes[sure].tolist(), votes[large].max(initial=0)
 
     def _propose(self, gray, shrink, min_neighbors):
-        """The boxes that the cascade finds in a shrunk picture, in pixels of the whole one.
+        """The boxes that the cascade finds in a shrunk picture, in pixels of the original.
 
         Returns:
             ``float64``, shape ``(n, 4)``.
@@ -166,12 +166,12 @@ class FaceDetector:
 
 
 def shrink_of(shape: tuple, long_side: float) -> float:
-    """By what a picture is multiplied before the search, at most 1.
+    """The scale factor of a picture before the search, at most 1.
 
     Its long side becomes ``long_side``.  But a page of a webtoon or a panorama
-    is shrunk only as a picture of the same short side that is ``LONGEST``
-    times as long, so that its faces are not lost; a search takes time in
-    proportion to its area.
+    is shrunk only as much as a picture with the same short side that is
+    ``LONGEST`` times as long, so that its faces are not lost; the search time
+    is proportional to the area.
 
     Args:
         shape: Height and width, in pixels.
@@ -190,13 +190,13 @@ def whole_picture(img: np.ndarray) -> list[Finding]:
 def _resize(img, factor):
     height, width = (max(1, round(side * factor)) for side in img.shape[:2])
     while 2 * height <= img.shape[0] and 2 * width <= img.shape[1] and not (
-            img.shape[0] % 2 or img.shape[1] % 2):  # halving is fast: a quarter of the time
+            img.shape[0] % 2 or img.shape[1] % 2):  # halving takes a quarter of the time
         img = cv2.resize(img, None, fx=.5, fy=.5, interpolation=cv2.INTER_AREA)
     return img if factor == 1 else cv2.resize(img, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def _inside(box, img):
-    """Round a box, and move it into the picture, smaller if need be; a square stays one."""
+    """Round a box, and move it into the picture, shrinking it if necessary; squares stay square."""
     height, width = img.shape[:2]
     x, y, w, h = box
     fit = min(1, width / w, height / h)
@@ -205,7 +205,7 @@ def _inside(box, img):
 
 
 def find_default_cascade() -> str:
-    """The toolkit's own cascade: inside an installed package, beside it in a checkout."""
+    """The toolkit's own cascade: inside the installed package, or beside it in a checkout."""
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     path = os.path.join(package, DEFAULT_CASCADE)
     return path if os.path.exists(path) else os.path.join(os.path.dirname(package), DEFAULT_CASCADE)
@@ -221,9 +221,8 @@ def read_cascade(path: str) -> tuple['cv2.CascadeClassifier', Optional[SecondLoo
         raise InputError(f'OpenCV {cv2.__version__} has no CascadeClassifier; install one that '
                          f'has: python -m pip install "opencv-python{opencv.VERSIONS}"')
     if not os.path.isfile(path):
-        raise InputError(f'{path}: there is no such cascade to find faces with; choose another '
-                         f'with --cascade, such as {CLASSIC_CASCADE}, or take whole pictures with '
-                         '--no_faces')
+        raise InputError(f'{path}: there is no such cascade; choose another with --cascade, '
+                         f'such as {CLASSIC_CASCADE}, or use whole pictures with --no_faces')
     cascade, reason = cv2.CascadeClassifier(), 'OpenCV refuses it'
     try:
         text = cascade_file.clean(cascade_file.read_text(path))

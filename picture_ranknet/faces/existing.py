@@ -1,6 +1,6 @@
-"""The set that is there already: adding to it, looking it through, removing rows from it."""
+"""An existing set: adding to it, and removing rows from it."""
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import NamedTuple, Optional
 
 import numpy as np
@@ -15,9 +15,9 @@ class ExistingSet(NamedTuple):
 
     Attributes:
         X: The pictures, ``uint8``, shape ``(N, 3, size, size)``.
-        columns: Of its table, without ``row``.
+        columns: Column names of its table, without ``row``.
         rows: The table, a list of values for each picture.
-        ratings: The text of its ratings, if they are to be kept in step.
+        ratings: The text of its ratings, if they are kept in step.
     """
 
     X: np.ndarray
@@ -26,11 +26,11 @@ class ExistingSet(NamedTuple):
     ratings: Optional[str] = None
 
     def pictures(self) -> Iterator[np.ndarray]:
-        """One after the other."""
+        """Yield the pictures one by one."""
         return arrays.walk(self.X)
 
     def next_scene(self) -> int:
-        """The number of a scene that is not in the table yet."""
+        """The first scene number that is not in the table yet."""
         if 'group' not in self.columns:
             return 0
         column = self.columns.index('group')
@@ -50,8 +50,8 @@ def read_existing(path: str, size: int, ratings_path: Optional[str] = None) -> E
         ratings_path: Its ratings, one per line.
 
     Raises:
-        InputError: If it is of another size or type, or table or ratings do
-            not fit it.
+        InputError: If it has another size or type, or table or ratings do not
+            fit it.
     """
     if not os.path.exists(path):
         return NOTHING
@@ -66,9 +66,9 @@ def read_existing(path: str, size: int, ratings_path: Optional[str] = None) -> E
 
 def read_to_append(path: str, size: int, ratings_path: Optional[str] = None,
                    append: bool = True) -> ExistingSet:
-    """As :func:`read_existing`, but first check that no ratings would stop fitting.
+    """As :func:`read_existing`, but first check that no ratings would become invalid.
 
-    With ``append`` off, the set is not added to, and this is ``NOTHING``.
+    Without ``append``, return ``NOTHING``.
     """
     if not append:
         return NOTHING
@@ -77,12 +77,12 @@ def read_to_append(path: str, size: int, ratings_path: Optional[str] = None,
     return read_existing(path, size, ratings_path)
 
 
-def check_no_ratings(path: str, way_out: str):
+def check_no_ratings(path: str, way_out: str) -> None:
     """Raise :class:`InputError` if ratings beside a set would no longer fit its rows.
 
     Args:
         path: The ``.npy`` file.
-        way_out: What to do if the ratings shall not be changed.
+        way_out: What to do if the ratings should not be changed.
     """
     ratings = os.path.join(os.path.dirname(path), 'ratings.txt')
     if not os.path.exists(ratings) or not os.path.exists(path):
@@ -93,23 +93,24 @@ def check_no_ratings(path: str, way_out: str):
     except InputError:
         return  # they belong to something else
     raise InputError(f'{ratings}: has a rating for each of the {count(n, "picture")} and would no '
-                     f'longer fit; change it as well with --ratings {ratings}, or {way_out}')
+                     f'longer fit; update it as well with --ratings {ratings}, or {way_out}')
 
 
-def remove_rows(path: str, rows, ratings_path: Optional[str] = None, force: bool = False):
-    """Remove rows of a set, and of its ratings.
+def remove_rows(path: str, rows: Set, ratings_path: Optional[str] = None,
+                force: bool = False) -> None:
+    """Remove rows from a set, and from its ratings.
 
     Args:
         path: The ``.npy`` file.
         rows: A set of row numbers, from 0.
         ratings_path: A file with a rating for each row.
-        force: Without ``ratings_path``, leave ``ratings.txt`` beside the set as
-            it is, though it no longer fits.
+        force: Without ``ratings_path``, leave ``ratings.txt`` beside the set
+            unchanged, though it no longer fits.
 
     Raises:
-        InputError: If there is no such row, or no other, or ratings would no
-            longer fit.
+        InputError: If there is no such row, no row would be left, or ratings
+            would no longer fit.
     """
     if not ratings_path and not force:
-        check_no_ratings(path, '--force to leave it as it is')
+        check_no_ratings(path, 'use --force to leave it unchanged')
     picture_set.drop(path, rows, ratings_path)

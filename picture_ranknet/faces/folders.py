@@ -1,8 +1,8 @@
-"""A set of whole pictures that follows a folder: what ``rate.py pictures/`` makes before it rates.
+"""A set of whole pictures kept in sync with a folder, as ``rate.py pictures/`` needs it.
 
-The first call makes the set.  Later ones add what is new in the folder; rows
-that are there stay as they are, even if their files are gone, because ratings
-belong to rows.
+The first call creates the set.  Later ones add new pictures of the folder;
+existing rows stay, even if their files are gone, because ratings belong to
+rows.
 """
 import os
 from collections.abc import Callable
@@ -20,11 +20,11 @@ from picture_ranknet.text import count, silent
 
 
 class Update(NamedTuple):
-    """What a call has changed.
+    """The changes of a call.
 
     Attributes:
-        added: Pictures that the set did not have.
-        duplicates: Pictures that were left out, because the set shows them already.
+        added: Number of new pictures.
+        duplicates: Number of pictures left out because the set already has them.
         total: Pictures in the set now.
     """
 
@@ -34,7 +34,7 @@ class Update(NamedTuple):
 
 
 def set_path(folder: str) -> str:
-    """Where the set of a folder lies: ``art.npy`` in the current folder for ``../my/art/``."""
+    """The path of a folder's set: ``art.npy`` in the current folder for ``../my/art/``."""
     return (os.path.basename(os.path.realpath(folder)) or 'pictures') + '.npy'
 
 
@@ -43,19 +43,19 @@ def follow_folder(folder: str, path: str, ratings_path: Optional[str] = None, *,
                   progress: Callable[[int, int], None] = silent) -> Update:
     """Make a set of the pictures of a folder, or add those that it does not have yet.
 
-    A picture that is not square is squeezed into one, as the network needs it;
-    the table has its own width and height.
+    A picture that is not square is squeezed into a square, as the network needs
+    it; the table has its original width and height.
 
     Args:
-        folder: With pictures, in it and below; videos are left out.
+        folder: Contains pictures, in it and below; videos are ignored.
         path: The ``.npy`` file of the set; its table lies beside it.
-        ratings_path: Its ratings, if there are any; each new picture gets a line ``nan``.
-        size: Side of the pictures in pixels, of a new set.
+        ratings_path: Its ratings, if any; each new picture gets a line ``nan``.
+        size: Side of the pictures of a new set, in pixels.
         note: Called with a line for the user: what was added, which file is skipped.
-        progress: Called with the number of pictures read, and of those to read.
+        progress: Called with the number of pictures read, and the total.
 
     Raises:
-        InputError: If there is no picture, or the set is of another folder.
+        InputError: If there are no pictures, or the set is from another folder.
     """
     picture_set.finish(path)
     outputs = Outputs(path, ratings=ratings_path)
@@ -88,7 +88,7 @@ def follow_folder(folder: str, path: str, ratings_path: Optional[str] = None, *,
 
 
 def _read_set(folder, path, ratings_path, size) -> ExistingSet:
-    """The set that is there, if it is one of this folder."""
+    """The existing set, if it is from this folder."""
     if os.path.exists(path):
         size = arrays.read_pictures(path).shape[2]
     has_ratings = ratings_path and os.path.exists(ratings_path)
@@ -113,15 +113,16 @@ def _find_pictures(folder, outputs, note):
     pictures = [path for path in paths if not kinds.is_video(path)]
     n_videos = len(paths) - len(pictures)
     if not pictures:
-        raise InputError(f'{folder}: there is no picture in it; crop_faces.py makes pictures of '
-                         'videos')
+        raise InputError(f'{folder}: there are no pictures in it; crop_faces.py makes pictures '
+                         'from videos')
     if n_videos:
-        note(f'{folder}: {count(n_videos, "video")} skipped; crop_faces.py makes pictures of them')
+        note(f'{folder}: {count(n_videos, "video")} skipped; crop_faces.py makes pictures from '
+             'them')
     return pictures
 
 
 def _read_pictures(paths, part, size, note, progress):
-    """As they are, whole."""
+    """Read whole pictures, without a search for faces."""
     try:
         return find_faces(paths, part, whole_pictures=True, size=size, note=note,
                           progress=progress)

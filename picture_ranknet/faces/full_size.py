@@ -1,7 +1,7 @@
-"""The pictures of a set as large as in the films and files they come from, or of any other size.
+"""The pictures of a set at the full resolution of their sources, or at any other size.
 
-They are cut from the sources once more, at the places that the table of the
-set tells.  So it costs no room while a film is searched, and works years later.
+They are cut from the sources again, at the places in the set's table.  So they
+take no disk space during a search, and can still be made years later.
 """
 import bisect
 import collections
@@ -17,11 +17,11 @@ from picture_ranknet.pictures import drawing, frames
 from picture_ranknet.storage import arrays, picture_set
 from picture_ranknet.text import count, silent
 
-DIFFERENT = 25  # mean difference in levels of 255 from which a cut shows something else
+DIFFERENT = 25  # mean difference in levels of 255 from which a crop shows something else
 
 
 class Place(NamedTuple):
-    """Where a picture of a set comes from: a frame, a box in it and the margin around that."""
+    """Where a picture of a set comes from: a frame, a box in it and the margin around it."""
 
     row: int
     frame: int
@@ -31,18 +31,18 @@ class Place(NamedTuple):
 
 def cut_again(path: str, size: int, max_pixels: int, note: Callable = silent,
               progress: Callable[[int, int], None] = silent) -> Iterator[tuple[int, np.ndarray]]:
-    """Cut all pictures of a set from their sources once more.
+    """Cut all pictures of a set from their sources again.
 
-    Where a source is gone, cannot be read or shows something else by now, the
-    pictures of the set are taken instead.
+    If a source is gone, cannot be read or has changed, the pictures of the set
+    are used instead.
 
     Args:
         path: The ``.npy`` file; its table lies beside it.
-        size: Sides of the pictures in pixels; 0: as large as in the source.
+        size: Side of the pictures in pixels; 0: original resolution.
         max_pixels: Sources whose frames are larger are not read.
         note: Called with a line for the user: which source cannot be read, and
-            how many pictures are as they were.
-        progress: Called with the number of pictures that are done, and of all.
+            how many pictures were taken from the set.
+        progress: Called with the number of pictures done, and the total.
 
     Yields:
         Each row once, in the order of the sources, and its picture, CHW, RGB:
@@ -58,8 +58,8 @@ def cut_again(path: str, size: int, max_pixels: int, note: Callable = silent,
                 progress(len(X) - len(left), len(X))
         arrays.release(X)
     if left:
-        note(f'{path}: {count(len(left), "crop")} of {len(X):,} made of the pictures there: their '
-             'sources are gone, or others by now')
+        note(f'{path}: {count(len(left), "crop")} of {len(X):,} made from the pictures in the set: '
+             'their sources are gone or have changed')
     for row in sorted(left):
         yield row, _resize(X[row], size)
         progress(len(X), len(X))
@@ -71,7 +71,7 @@ def _resize(picture, size):
 
 
 def find_places(path: str, n: int) -> dict[str, list[Place]]:
-    """The places of the ``n`` pictures of a set in each source that is there."""
+    """The places of the ``n`` pictures of a set in each existing source."""
     columns, *rows = picture_set.read_table(path, n)
     found = collections.defaultdict(list)
     for row, values in enumerate(rows):
@@ -81,7 +81,7 @@ def find_places(path: str, n: int) -> dict[str, list[Place]]:
             place = Place(row, int(values['frame'] or 0), box, float(values.get('margin') or 0))
         except (KeyError, ValueError):
             continue
-        # The table has names as seen from where crop_faces.py ran.
+        # Names in the table are relative to where crop_faces.py ran.
         names = values['source'], os.path.join(os.path.dirname(path), values['source'])
         source = next(filter(os.path.isfile, names), None)
         if source and min(box[2:]) > 0 and 0 <= place.margin <= picture_set.MOST_MARGIN:

@@ -1,9 +1,9 @@
-"""Cascades in the format of OpenCV 1, in the words of today's format.
+"""Converts cascades from the format of OpenCV 1 to the current format.
 
 ``haartraining`` wrote ``<name type_id="opencv-haar-classifier">``: stages of
-trees whose nodes hold their features.  Today's format has numbered features
-and lists of numbers.  Nothing is checked here:
-:func:`~picture_ranknet.faces.cascade_file.clean` checks what comes out.
+trees whose nodes hold their features.  The current format has numbered features
+and lists of numbers.  Nothing is validated here:
+:func:`~picture_ranknet.faces.cascade_file.clean` validates the result.
 """
 import xml.etree.ElementTree as ElementTree
 
@@ -16,7 +16,7 @@ def is_old(cascade: ElementTree.Element) -> bool:
 
 
 def convert(old: ElementTree.Element) -> ElementTree.Element:
-    """Write a cascade in today's format.
+    """Convert a cascade to the current format.
 
     Raises:
         ValueError: If parts are missing, or its stages branch.
@@ -53,7 +53,7 @@ def _convert_tree(old, features):
         nodes += [*children, str(len(features)), _text(node, 'threshold')]
         feature = node.find('feature')
         if feature is None:
-            raise ValueError('a node of it has no feature')
+            raise ValueError('one of its nodes has no feature')
         ElementTree.SubElement(features, '_').extend(feature)
     new = ElementTree.Element('_')
     ElementTree.SubElement(new, 'internalNodes').text = ' '.join(nodes)
@@ -62,11 +62,11 @@ def _convert_tree(old, features):
 
 
 def _child(node, side, leaves):
-    """The number of a child: of a node, or, 0 or negative, of a leaf, which is added."""
+    """The number of a child: positive for a node; 0 or negative for a leaf, which is added."""
     number = node.findtext(f'{side}_node')
     if number is not None:
         if int(number) < 1:  # 0 would be a leaf
-            raise ValueError('a node of it leads nowhere')
+            raise ValueError('one of its nodes leads nowhere')
         return number
     leaves.append(_text(node, f'{side}_val'))
     return str(1 - len(leaves))

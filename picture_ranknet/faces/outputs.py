@@ -1,8 +1,8 @@
-"""The files that a run writes: whether it may write them, and the pictures among them."""
+"""The output files of a run: checks them, and writes the pictures among them."""
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from typing import NamedTuple, Optional
 
 import numpy as np
@@ -23,17 +23,17 @@ from picture_ranknet.text import count, silent
 
 
 class Outputs(NamedTuple):
-    """Where a run writes to; ``None``: nowhere.
+    """Where a run writes to; ``None`` for outputs that are not written.
 
     Attributes:
         pictures: The ``.npy`` file; the table goes beside it.
         crops: Folder for each crop as a PNG file.
-        sheet: A picture of all crops.
+        sheet: A contact sheet of all crops.
         dropped: Folder for sheets of what was dropped.
-        ratings: The ratings of the set, which are changed with it.
+        ratings: The ratings of the set, which are kept in step with it.
         crop_size: Side of the PNG files in pixels, which are cut from the
-            sources again; 0: as large as there; ``None``: as in the set.
-        characters: Whether the table says who is who.
+            sources again; 0: original resolution; ``None``: as in the set.
+        characters: Whether to identify characters in the table.
     """
 
     pictures: str
@@ -51,25 +51,25 @@ class Outputs(NamedTuple):
 
     @property
     def part(self) -> str:
-        """The folder of what has been found while a run is at work."""
+        """The folder for what has been found while a run is in progress."""
         return os.path.splitext(self.pictures)[0] + '.part'
 
     def in_folders(self) -> list[str]:
-        """Files and folders that are no sources, if they lie in a folder of sources."""
+        """Files and folders that do not count as sources, if they lie in a folder of sources."""
         names = [self.crops, self.sheet, self.dropped, self.part, *part_folders(self.part)]
         return [name for name in names if name]
 
     def written(self) -> list[str]:
-        """All names, as the command prints them at the end."""
+        """All paths, as the command prints them at the end."""
         names = [self.pictures, self.table, self.crops, self.sheet, self.dropped, self.ratings]
         return [name for name in names if name]
 
-    def check(self, force: bool = False, append: bool = False):
-        """Raise :class:`InputError` if something may not be written.
+    def check(self, force: bool = False, append: bool = False) -> None:
+        """Raise :class:`InputError` if an output must not be written.
 
         Args:
-            force: Whether to replace what is there.
-            append: Whether to add to the set that is there.
+            force: Whether to overwrite existing files.
+            append: Whether to add to the existing set.
         """
         check_outputs({'--output': [self.pictures, self.table], '--sheet': self.sheet,
                        '--ratings': self.ratings})
@@ -88,8 +88,8 @@ class Outputs(NamedTuple):
         _check_folder(self.dropped, '--dropped', 'sheets', force)
         for option, folder in ('--crops', self.crops), ('--dropped', self.dropped):
             if folder and os.path.realpath(folder) == os.path.realpath(self.part):
-                raise InputError(f'{folder}: a run keeps what it finds in this folder; choose '
-                                 f'another one with {option}')
+                raise InputError(f'{folder}: a run stores what it finds in this folder; choose '
+                                 f'another one for {option}')
             sheet_folder, name = os.path.split(os.path.realpath(self.sheet or ''))
             if (self.sheet and folder and os.path.realpath(folder) == sheet_folder
                     and _is_ours(name, option)):
@@ -98,11 +98,11 @@ class Outputs(NamedTuple):
 
     def write(self, found: Found, choice: Choice, existing: ExistingSet = NOTHING,
               note: Callable[[str], None] = silent,
-              progress: Callable[[int, int], None] = silent):
-        """Write all of them: what was dropped, the set, the sheet and the crops.
+              progress: Callable[[int, int], None] = silent) -> None:
+        """Write all outputs: what was dropped, the set, the sheet and the crops.
 
         ``note`` is called with a line for the user, ``progress`` with the
-        number of pictures that are looked at or cut again, and of all.
+        number of pictures analysed or cut again, and the total.
         """
         if self.dropped:
             save_dropped(found.store.crops(), choice.reasons, self.dropped)
@@ -115,14 +115,14 @@ class Outputs(NamedTuple):
             self.write_crops(found.read.max_pixels, note, progress)
 
     def write_crops(self, max_pixels: int, note: Callable[[str], None] = silent,
-                    progress: Callable[[int, int], None] = silent):
-        """Write the crops of the set as it is on disk.
+                    progress: Callable[[int, int], None] = silent) -> None:
+        """Write the crops of the set on disk.
 
         Args:
-            max_pixels, note, progress: As of :func:`~.full_size.cut_again`.
+            max_pixels, note, progress: As for :func:`~.full_size.cut_again`.
 
         Raises:
-            KeyboardInterrupt: With a message that says how to go on.
+            KeyboardInterrupt: With a message that says how to continue.
         """
         X = arrays.read_pictures(self.pictures)
         if self.crop_size in (None, X.shape[2] if X.shape[2] == X.shape[3] else None):
@@ -145,12 +145,12 @@ class Outputs(NamedTuple):
             lines.append('dropped: ' + ', '.join(
                 f'{n:,} {why}' for why, n in choice.dropped.items()))
         if found.read.videos:
-            lines.append(f'{found.read.grabbed / seconds:.0f} frames a second: '
+            lines.append(f'{found.read.grabbed / seconds:.0f} frames per second: '
                          f'{found.clock.describe()}')
         return lines
 
-    def check_inputs(self, paths: Sequence[str], cascade: Optional[str] = None):
-        """Raise :class:`InputError` if what is read would be overwritten, even by force.
+    def check_inputs(self, paths: Sequence[str], cascade: Optional[str] = None) -> None:
+        """Raise :class:`InputError` if an input would be overwritten, even with force.
 
         Args:
             paths: The videos and pictures.
@@ -161,8 +161,8 @@ class Outputs(NamedTuple):
         folders = {os.path.dirname(os.path.realpath(path)) for path in paths}
         for option, folder in ('--crops', self.crops), ('--dropped', self.dropped):
             if folder and os.path.realpath(folder) in folders:
-                raise InputError(f'{folder}: {option} would replace pictures in this folder, and '
-                                 'some of the sources lie there; choose another folder')
+                raise InputError(f'{folder}: {option} would replace pictures in this folder, which '
+                                 'contains some of the sources; choose another folder')
 
 
 def _check_folder(folder, option, what, force):
@@ -178,7 +178,7 @@ def _check_folder(folder, option, what, force):
 
 
 def _ours(folder, option):
-    """The files in a folder that an option writes, or has written in an earlier run."""
+    """The files in a folder that an option writes, or wrote in an earlier run."""
     return [name for name in os.listdir(folder) if _is_ours(name, option)]
 
 
@@ -192,13 +192,13 @@ def _sheet_name(reason):
     return reason.replace(' ', '_') + '.png'
 
 
-def save_crops(pictures: Iterable[tuple[int, np.ndarray]], n: int, folder: str):
-    """Save pictures as PNG files named by their rows, in place of earlier ones.
+def save_crops(pictures: Iterable[tuple[int, np.ndarray]], n: int, folder: str) -> None:
+    """Save pictures as PNG files named by their rows, replacing earlier ones.
 
     Args:
         pictures: Row and picture, CHW, in any order.
-        n: How many there are.
-        folder: Created if it is not there.
+        n: The number of pictures.
+        folder: Created if it does not exist.
     """
     digits = max(5, len(str(n - 1)))
     is_new = not os.path.isdir(folder)
@@ -219,20 +219,20 @@ def save_crops(pictures: Iterable[tuple[int, np.ndarray]], n: int, folder: str):
             os.rmdir(folder)
 
 
-def save_sheet(X: np.ndarray, path: str, note: Callable[[str], None] = silent):
-    """Draw all pictures with their row numbers; ``note`` hears if there is no room for all."""
+def save_sheet(X: np.ndarray, path: str, note: Callable[[str], None] = silent) -> None:
+    """Draw all pictures with their row numbers; ``note`` is called if not all fit."""
     step = sheets.draw_sheet(path, X)
     if step > 1:
-        note(f'{path}: shows one of {step} crops; there are {len(X):,}')
+        note(f'{path}: shows one in {step} of {len(X):,} crops')
 
 
-def save_dropped(crops: np.ndarray, reasons: Sequence[str], folder: str):
-    """Draw what was dropped, a sheet for each reason, in place of earlier sheets.
+def save_dropped(crops: np.ndarray, reasons: Sequence[str], folder: str) -> None:
+    """Draw what was dropped, one sheet per reason, replacing earlier sheets.
 
     Args:
         crops: Of all faces, shape ``(n, 3, size, size)``.
         reasons: Of each face; one of ``choice.REASONS``, or ``choice.KEPT``.
-        folder: Created if it is not there.
+        folder: Created if it does not exist.
     """
     os.makedirs(folder, exist_ok=True)
     for reason in REASONS:
@@ -244,16 +244,16 @@ def save_dropped(crops: np.ndarray, reasons: Sequence[str], folder: str):
             os.remove(path)
 
 
-def edit(outputs: Outputs, rows=None, max_pixels: int = MAX_PIXELS, force: bool = False,
-         note: Callable[[str], None] = silent,
+def edit(outputs: Outputs, rows: Optional[Set] = None, max_pixels: int = MAX_PIXELS,
+         force: bool = False, note: Callable[[str], None] = silent,
          progress: Callable[[int, int], None] = silent) -> str:
-    """Remove rows of a set, and show what is there then; returns a line on what was done.
+    """Remove rows of a set, and draw or save the rest; return a line about what was done.
 
     Args:
         outputs: The set, its ratings, and where its pictures are drawn and saved.
         rows: A set of row numbers to remove; ``None`` removes none.
-        max_pixels, progress: As of :meth:`Outputs.write_crops`.
-        force: As of :func:`~.existing.remove_rows`; also replaces crops.
+        max_pixels, progress: As for :meth:`Outputs.write_crops`.
+        force: As for :func:`~.existing.remove_rows`; also replaces crops.
         note: Called with a line for the user.
     """
     path = outputs.pictures

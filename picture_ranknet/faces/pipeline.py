@@ -1,4 +1,4 @@
-"""Searching videos and pictures on all cores: one thread decodes, the others search.
+"""Detection in videos and pictures on all cores: one thread decodes, the others search.
 
 ``detect`` stands for any function that takes a frame, HWC, BGR, ``uint8``, and
 returns a list of :class:`~picture_ranknet.faces.detector.Finding`.
@@ -20,23 +20,22 @@ from picture_ranknet.machine.opencv import cv2
 from picture_ranknet.pictures import sources
 from picture_ranknet.pictures.frames import Frame
 
-# Frames are compared in grey levels, at GRID places:
-GRID = 32, 18
-STILL = 2     # if they differ by less everywhere, they show the same
+GRID = 32, 18  # to which frames are reduced to compare their grey levels
+STILL = 2     # if they differ by less everywhere, they are identical
 CUT = 24      # if they differ by more on average, there is a cut between them
 SEQUENCE = 8  # the same for pictures, which need not belong together
-MOST_WAITING = 2 ** 27  # bytes of frames that wait for a thread, and as many being searched
+MOST_WAITING = 2 ** 27  # bytes of frames waiting for a thread, and as many being searched
 
 
 class Shot(NamedTuple):
-    """A frame, and its place among those before.
+    """A frame, and its place in the sequence.
 
     Attributes:
         frame: The picture and where it comes from.
-        number: Of the source, from 0.
+        number: Number of the source, from 0.
         scene: Counts cuts and sources, from 0.
         look: Counts the frames that are not still, from 0.
-        is_still: Whether it shows the same as the last frame that is not still.
+        is_still: Whether it is identical to the last frame that is not still.
     """
 
     frame: Frame
@@ -52,8 +51,8 @@ def cut_scenes(frames: Iterable[Frame], clock: 'Clock',
 
     Args:
         frames: In order.
-        clock: Told how long decoding takes.
-        find_still: If not, no frame counts as still.
+        clock: Measures the time of decoding.
+        find_still: Whether to look for still frames.
     """
     number = scene = look = -1
     last = seen = None
@@ -91,13 +90,13 @@ def _follows(last, path):
 
 
 def _thumbnail(img):
-    step = max(1, min(img.shape[:2]) // 270)  # some of the pixels do
+    step = max(1, min(img.shape[:2]) // 270)  # some of the pixels suffice
     gray = cv2.cvtColor(np.ascontiguousarray(img[::step, ::step]), cv2.COLOR_BGR2GRAY)
     return cv2.resize(gray, GRID, interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
 def share_out(paths: list[str], n: int) -> list[list[str]]:
-    """Cut a list of files into ``n`` parts for as many processes, about as many bytes in each.
+    """Split a list of files into ``n`` parts of about equal bytes, for as many processes.
 
     An image sequence stays whole; some parts may be empty.
     """
@@ -113,14 +112,14 @@ def share_out(paths: list[str], n: int) -> list[list[str]]:
 def search_shots(shots: Iterable[Shot], make_detect: Callable[[], Callable],
                  is_wanted: Callable[[int, int], bool],
                  clock: 'Clock') -> Iterator[tuple[Shot, list[Finding]]]:
-    """Find the faces in frames, in several frames at once.
+    """Detect the faces in several frames at once.
 
     Args:
-        shots: Drawn on a thread of their own.
+        shots: Iterated on a separate thread.
         make_detect: Makes a ``detect`` for a thread.
-        is_wanted: Takes the number of a source and of a frame in it, and says
+        is_wanted: Takes the number of a source and of a frame in it; returns
             whether to search that frame.
-        clock: Told how long searching takes.
+        clock: Measures the time of searching.
 
     Yields:
         Each shot that is searched, in order, and its findings.
@@ -165,10 +164,10 @@ def _size(shot):
 
 class Clock:
 
-    """Measures how long each stage of the pipeline works.
+    """Measures the time of each stage of the pipeline.
 
     Attributes:
-        seconds (collections.Counter): By the name of the stage.
+        seconds (collections.Counter): By name of the stage.
     """
 
     def __init__(self):
@@ -176,7 +175,7 @@ class Clock:
 
     @contextlib.contextmanager
     def __call__(self, stage: str):
-        """Count the time that the body takes."""
+        """Measure the time of the body."""
         start = time.perf_counter()
         try:
             yield
@@ -184,7 +183,7 @@ class Clock:
             self.seconds[stage] += time.perf_counter() - start
 
     def each(self, stage: str, items: Iterable) -> Iterator:
-        """Yield items, and count the time that it takes to get them."""
+        """Yield items, and measure the time it takes to get them."""
         items = iter(items)
         while True:
             with self(stage):

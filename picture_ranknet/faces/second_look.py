@@ -1,13 +1,13 @@
-"""A second look at the picture: in colour, as a whole, by a network that others have trained.
+"""A second look: a detection head on a pretrained network, on the whole picture in colour.
 
 A cascade is fast because it sees little: grey levels, one window at a time, and
 upright faces.  EfficientNet-Lite0 sees the whole picture once
 (:mod:`picture_ranknet.models.efficientnet`).  For each cell of 8 x 8 pixels, a
-head of three layers reads from its maps the log odds that a face has its middle
-there, where exactly that middle is, and how large the face is: one answer for
-each place, without anchors, as in Tian et al., *FCOS: Fully Convolutional
-One-Stage Object Detection*, ICCV 2019, section 3.  Cells that mean the same face
-vote on where it is, and the cascade's windows around it are further evidence.
+head of three layers predicts from its feature maps the log odds that a face is
+centred there, the exact centre, and the size of the face: one prediction per
+cell, anchor-free, as in Tian et al., *FCOS: Fully Convolutional One-Stage
+Object Detection*, ICCV 2019, section 3.  Cells that predict the same face vote
+on its box, and the cascade's windows around it are further evidence.
 
 The head is stored in the file of the cascade, after what OpenCV reads;
 ``train_cascade.py`` trains it.  Its weights are ``int8``, with one scale for
@@ -27,19 +27,19 @@ from picture_ranknet.faces.cascade_file import SECOND_LOOK
 from picture_ranknet.machine.opencv import cv2
 from picture_ranknet.models import efficientnet
 
-CELL = 8            # pixels to a side
-MAPS = {8: (4,), 16: (7, 10), 32: (14, 15)}  # pixels to a place: the blocks whose maps are read
+CELL = 8            # side in pixels
+MAPS = {8: (4,), 16: (7, 10), 32: (14, 15)}  # stride: the blocks whose feature maps are read
 BLOCKS = [block for blocks in MAPS.values() for block in blocks]
 CHANNELS = 40, 80, 112, 192, 320             # of their maps
 INPUTS = sum(CHANNELS)
-OUTPUTS = 4         # the log odds of a face, where its middle is, and its size
-UNIT = 48           # pixels; of the size, the logarithm of a multiple
-MIDDLE, SCALE = 127, 128  # grey levels, as the network was trained
+OUTPUTS = 4         # the log odds of a face, its centre, and its size
+UNIT = 48           # pixels; sizes are predicted as the logarithm of a multiple of this
+MIDDLE, SCALE = 127, 128  # input normalisation of the network, in grey levels
 FLOOR = .05         # cells below this probability do not vote
-SAME = .2           # cells whose boxes have this IoU mean the same face,
-INSIDE = .45        # or if this share of the smaller box lies in the larger one
+SAME = .2           # cells whose boxes have this IoU predict the same face,
+INSIDE = .45        # or if this fraction of the smaller box lies in the larger one
 NEAR = .35          # IoU from which a window of the cascade counts for a face
-VOTES = 10          # a face that is certain has all of them
+VOTES = 10          # of a face with probability 1
 EVEN = 4.4          # log odds at which half of the votes are for a face; --min_neighbors decides
 
 
@@ -49,8 +49,8 @@ class Layer(NamedTuple):
 
     Attributes:
         weights (numpy.ndarray): ``int8``, shape ``(outputs, inputs)``.
-        scales (numpy.ndarray): ``float32``, shape ``(outputs,)``: what the
-            weights of an output are multiplied by.
+        scales (numpy.ndarray): ``float32``, shape ``(outputs,)``: factors of
+            the weights of each output.
         biases (numpy.ndarray): ``float32``, shape ``(outputs,)``.
     """
 
@@ -60,7 +60,7 @@ class Layer(NamedTuple):
 
     @classmethod
     def quantise(cls, W: np.ndarray, b: np.ndarray) -> 'Layer':
-        """Make a layer of ``float32`` weights ``(outputs, inputs)`` and biases."""
+        """Make a layer from ``float32`` weights ``(outputs, inputs)`` and biases."""
         scales = np.maximum(abs(W).max(axis=1), 1e-12).astype(np.float32) / 127
         return cls(np.rint(W / scales[:, None]).astype(np.int8), scales, b.astype(np.float32))
 
@@ -71,12 +71,12 @@ class Layer(NamedTuple):
 
 class SecondLook:
 
-    """The head, and the network whose maps it reads.
+    """The head, and the network whose feature maps it reads.
 
     Args:
-        layers: Three, from ``INPUTS`` numbers to ``OUTPUTS``, with a ReLU
-            between each two.
-        deviations: By which the inputs are divided, ``float32``, ``(INPUTS,)``.
+        layers: Three, from ``INPUTS`` to ``OUTPUTS`` units, with ReLUs in
+            between.
+        deviations: The inputs are divided by these, ``float32``, ``(INPUTS,)``.
         digest: Of the weights of the network that it was trained with.
 
     Raises:
@@ -103,10 +103,10 @@ class SecondLook:
         self._first, self._bias = dict(zip(BLOCKS, parts)), first[1]
 
     def load(self) -> Optional[str]:
-        """Load the network; why not, if its package is not installed.
+        """Load the network; return the reason if its package is not installed.
 
         Raises:
-            InputError: If the weights are others than those it was trained with.
+            InputError: If the weights are not those that it was trained with.
         """
         try:
             self.network = efficientnet.shared(self.digest)
@@ -118,12 +118,12 @@ class SecondLook:
 
         Args:
             img: BGR, ``uint8``, shape ``(height, width, 3)``.
-            windows: What the cascade takes for faces, shape ``(N, 4)``, in
-                pixels of ``img``.
+            windows: Detections of the cascade, shape ``(N, 4)``, in pixels of
+                ``img``.
 
         Returns:
-            The faces, ``float64``, shape ``(n, 4)``, and how many of ``VOTES``
-            votes each has, ``(n,)``, the surest first.
+            The faces, ``float64``, shape ``(n, 4)``, and the votes of each, 0 to
+            ``VOTES``, ``(n,)``, the most confident first.
         """
         out = self.read(self.network(prepare(img), BLOCKS, alone=True))[0]
         faces, odds = vote(*boxes_of(out))
@@ -134,19 +134,19 @@ class SecondLook:
         return faces[order], VOTES * probability(odds[order])
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        """As :meth:`read`, of the numbers of single cells: ``(N, INPUTS)`` to ``(N, 4)``."""
+        """As :meth:`read`, for the features of single cells: ``(N, INPUTS)`` to ``(N, 4)``."""
         h = x @ np.concatenate(list(self._first.values())) + self._bias
         return self._finish(h)
 
     def read(self, maps: Sequence[np.ndarray]) -> np.ndarray:
-        """What the head says of each cell.
+        """The head's predictions for each cell.
 
         Args:
-            maps: Of ``BLOCKS``, shapes ``(B, h, w, K)``.
+            maps: Feature maps of ``BLOCKS``, shapes ``(B, h, w, K)``.
 
         Returns:
             ``float32``, shape ``(B, rows, columns, 4)``: the log odds of a face;
-            how far its middle is from the cell's, to the right and down, as
+            the offset of its centre from the cell's, to the right and down, as
             fractions of its side; and the logarithm of its side in ``UNIT``.
         """
         maps = dict(zip(BLOCKS, maps))
@@ -191,9 +191,9 @@ class SecondLook:
             weights, scales, biases = (entries.at(i).getNode(name).mat()
                                        for name in ('weights', 'scales', 'biases'))
             if any(mat is None for mat in (weights, scales, biases)):
-                raise ValueError('a layer without its parts')
+                raise ValueError('a layer with missing parts')
             if weights.dtype != np.int8 or scales.dtype != np.float32 != biases.dtype:
-                raise ValueError('a layer of other numbers')
+                raise ValueError('a layer with numbers of another type')
             layers.append(Layer(weights, scales.ravel(), biases.ravel()))
         if deviations is None or deviations.dtype != np.float32:
             raise ValueError('a second look without deviations')
@@ -217,13 +217,13 @@ def _wrap(words, width=96):
 
 
 def prepare(img: np.ndarray) -> np.ndarray:
-    """A picture as the network takes it, black below and on the right.
+    """Prepare a picture as input of the network, padded with black below and on the right.
 
     Args:
         img: BGR, ``uint8``, shape ``(height, width, 3)``.
 
     Returns:
-        RGB, ``float32``, shape ``(1, H, W, 3)``, sides that 32 divides.
+        RGB, ``float32``, shape ``(1, H, W, 3)``, sides divisible by 32.
     """
     height, width = img.shape[:2]
     step = max(MAPS)
@@ -235,12 +235,12 @@ def prepare(img: np.ndarray) -> np.ndarray:
 
 
 def _multiply(maps, W):
-    """The products of the last axis: one of matrices is faster than many."""
+    """Multiply the last axis, by one matrix product, which is faster than many."""
     return (maps.reshape(-1, len(W)) @ W).reshape(*maps.shape[:-1], -1)
 
 
 def enlarge(maps: np.ndarray, factor: int) -> np.ndarray:
-    """Enlarge maps ``(B, h, w, K)`` by linear interpolation between the middles of places."""
+    """Enlarge maps ``(B, h, w, K)`` by bilinear interpolation between pixel centres."""
     for axis in (1, 2) if factor > 1 else ():
         n = maps.shape[axis]
         place = np.clip((np.arange(factor * n) + .5) / factor - .5, 0, n - 1)
@@ -256,7 +256,7 @@ def boxes_of(out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The boxes that cells vote for.
 
     Args:
-        out: Of :meth:`SecondLook.read` for one picture.
+        out: Output of :meth:`SecondLook.read` for one picture.
 
     Returns:
         ``float64``, shape ``(N, 4)``, and the log odds of a face, ``(N,)``.
@@ -270,15 +270,15 @@ def boxes_of(out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def probability(odds: np.ndarray) -> np.ndarray:
-    """The probability that belongs to log odds."""
+    """Convert log odds to probabilities."""
     return 1 / (1 + np.exp(-np.clip(odds, -30, 30)))
 
 
 def vote(boxes: np.ndarray, odds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Join the findings that mean the same face.
+    """Merge detections of the same face.
 
-    The surest finding starts a face, and all that are still free and mean the
-    same one join it; then the surest of the rest, and so on.
+    The most confident detection starts a face, and all remaining ones of the
+    same face join it; then the most confident of the rest, and so on.
 
     Args:
         boxes: Shape ``(N, 4)``.

@@ -1,11 +1,11 @@
-"""How faces are searched and chosen: the options of ``crop_faces.py`` and their defaults."""
+"""How faces are detected and chosen: the options of ``crop_faces.py`` and their defaults."""
 import math
 from typing import NamedTuple, Optional
 
 DEFAULT_CASCADE = 'lbpcascade_animefice.xml'
 SIZE = 80              # side of a crop, in pixels
-FPS = 4                # frames searched of each second of a video
-MAX_ENLARGEMENT = 2.5  # of a face in its crop; beyond, there is little to see
+FPS = 4                # frames searched per second of video
+MAX_ENLARGEMENT = 2.5  # of a face in its crop; beyond, there is little detail
 
 
 class Search(NamedTuple):
@@ -13,13 +13,13 @@ class Search(NamedTuple):
 
     Attributes:
         cascade: An OpenCV cascade (``.xml``); ``None`` takes the toolkit's own.
-        scale_factor: Step from one size of faces to the next, above 1.
-        min_neighbors: Votes that make a face: of the second look, which has
-            ten, or else overlapping findings.
+        scale_factor: Scale step between face sizes, above 1.
+        min_neighbors: Votes that make a face: of the ten of the second look, or
+            without one, overlapping detections.
         min_size: Side of the smallest face, in pixels of the frame.
-        long_side: Larger pictures are shrunk to this many pixels, or for the
-            second look to 0.8 of them, but a long one no further than its short
-            side bears; 0 never shrinks.
+        long_side: The long side of larger pictures is shrunk to this many
+            pixels, or to 0.8 of them for the second look; elongated pictures
+            are shrunk less; 0 never shrinks.
     """
 
     cascade: Optional[str] = None
@@ -30,21 +30,21 @@ class Search(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """What is dropped of the faces that were found.
+    """Which of the detected faces to drop.
 
-    The defaults are for faces; for whole pictures, take ``Rules(0, 0)``.
+    The defaults are for faces; for whole pictures, use ``Rules(0, 0)``.
 
     Attributes:
-        min_side: Shorter side of a face, in pixels of the frame, at least.
+        min_side: Minimum shorter side of a face, in pixels of the frame.
         min_sharpness: Of the crop, in grey levels; see
             :func:`~picture_ranknet.pictures.sharpness.measure_sharpness`.
         min_confidence: Votes of the second look, 0 to 10.
-        duplicate_bits: Two pictures are the same if their hashes differ in at
+        duplicate_bits: Two pictures are duplicates if their hashes differ in at
             most this many of 144 bits, or twice as many within a track;
             ``None`` keeps duplicates.
-        per_track: Faces kept of each track, at most; ``None``: all.
-        most: Pictures of the set, at most: those that differ most; ``None``: all.
-        within_source: Whether only pictures of one source can be the same.
+        per_track: Maximum number of faces per track; ``None``: all.
+        most: Maximum number of pictures in the set, the most diverse; ``None``: all.
+        within_source: Whether only pictures from one source can be duplicates.
     """
 
     min_side: float = SIZE / MAX_ENLARGEMENT
@@ -60,15 +60,15 @@ def make_rules(size: int = SIZE, whole_pictures: bool = False,
                max_enlargement: Optional[float] = None, min_sharpness: Optional[float] = None,
                min_confidence: float = 0, duplicate_bits: Optional[int] = 12,
                per_track: Optional[int] = None, most: Optional[int] = None) -> Rules:
-    """The rules for crops of ``size`` pixels; whole pictures are kept unless a number says so.
+    """The rules for crops of ``size`` pixels; the defaults drop no whole pictures but duplicates.
 
     Args:
         size: Side of a crop in pixels.
-        whole_pictures: Whether pictures are taken as they are, without a search.
+        whole_pictures: Whether whole pictures are taken, without a search.
         max_enlargement: Of a face in its crop; ``None``: ``MAX_ENLARGEMENT``,
             and no limit for whole pictures.
         min_sharpness: ``None``: that of :class:`Rules`, and 0 for whole pictures.
-        min_confidence, duplicate_bits, per_track, most: As of :class:`Rules`.
+        min_confidence, duplicate_bits, per_track, most: As in :class:`Rules`.
     """
     enlargement = max_enlargement or (math.inf if whole_pictures else MAX_ENLARGEMENT)
     if min_sharpness is None:

@@ -1,11 +1,11 @@
-"""The faces found so far, on disk, so that a run that ends early can go on from there.
+"""The faces found so far, on disk, so that an interrupted run can be resumed.
 
 A store is a folder with four files: ``run.json`` says which run it belongs to,
 ``crops`` holds the crops, one after the other, ``faces.csv`` has a line for
-each of them, and ``lock`` is locked while a run is at work.  Faces are only
-ever appended, crop first; after a crash, what is there of the last frame is
-cut off and found again.  After a power cut there may be gaps: nothing here
-waits for the disk.
+each of them, and ``lock`` is locked while a run is in progress.  Faces are only
+ever appended, crop first; after a crash, those of the last frame are removed
+and found again.  After a power failure there may be gaps: nothing here is
+synced to disk.
 """
 import contextlib
 import csv
@@ -26,12 +26,11 @@ class Face(NamedTuple):
     """A face in a frame.
 
     Attributes:
-        number: Of the source, from 0.
+        number: Number of the source, from 0.
         source: The file.
-        frame: Its number in the source, from 0; 0 for a picture.
+        frame: Number of the frame in the source, from 0; 0 for a picture.
         seconds: Since the first frame; ``None`` for a picture.
-        scene: See :class:`~picture_ranknet.faces.pipeline.Shot`.
-        look: Likewise.
+        scene, look: See :class:`~picture_ranknet.faces.pipeline.Shot`.
         x, y, w, h: The box in pixels of the frame, before any margin.
         confidence: Votes of the second look, up to 10; ``None`` without one.
         sharpness: Of the crop, in grey levels.
@@ -56,7 +55,7 @@ TYPES = int, str, int, float, int, int, int, int, int, int, float, float  # of F
 
 
 def part_folders(folder: str) -> list[str]:
-    """The folders in which the processes that work together store what they find."""
+    """The folders in which each of several processes stores what it finds."""
     n = ranks.size()
     return [f'{folder}{rank}' for rank in range(n)] if n > 1 else [folder]
 
@@ -66,18 +65,18 @@ class FaceStore:
     """The faces of a run, on disk.
 
     Args:
-        folder: Created if it is not there.
-        run: What the faces depend on: sources and options; goes to JSON.
+        folder: Created if it does not exist.
+        run: What the faces depend on: sources and options; stored as JSON.
         size: Side of a crop in pixels.
-        resume: Go on with what is there; otherwise that is deleted.
+        resume: Continue with existing faces; otherwise they are deleted.
 
     Attributes:
         faces (list of Face): In the order of the sources and their frames.
 
     Raises:
-        InputError: If there is nothing to go on with, it belongs to another
-            run, the folder holds other files, which are not deleted, or
-            another process is at work there.
+        InputError: If there is nothing to continue, it belongs to another run,
+            the folder holds other files, which are not deleted, or another
+            process is using it.
     """
 
     def __init__(self, folder: str, run: dict, size: int, resume: bool = False):
@@ -129,9 +128,9 @@ class FaceStore:
             with open(self._path('run.json'), encoding='utf-8') as f:
                 before = dict(json.load(f))
         except (OSError, ValueError, TypeError, RecursionError) as e:
-            raise InputError(f'{self.folder}: there is no interrupted run to go on with; leave out '
+            raise InputError(f'{self.folder}: there is no interrupted run to continue; leave out '
                              '--resume') from e
-        # Through JSON, like the one before: a tuple becomes a list.
+        # Through JSON, like the stored one: tuples become lists.
         now = json.loads(json.dumps(run))
         for name in now:
             if before.get(name) != now[name]:
@@ -139,7 +138,7 @@ class FaceStore:
                                  'options of that run, or leave out --resume')
 
     def _restore(self):
-        """Read what is there, but not the last frame, which may be incomplete."""
+        """Read the stored faces, except those of the last frame, which may be incomplete."""
         with open(self._path('faces.csv'), 'rb') as f:
             lines = f.read().split(b'\n')[:-1]  # a line without an end is incomplete
         picture = int(np.prod(self.shape))
@@ -155,10 +154,10 @@ class FaceStore:
         os.truncate(self._path('crops'), len(faces) * picture)
 
     def is_past(self, number: int, frame: int) -> bool:
-        """Whether a frame of a source comes after all those whose faces are here."""
+        """Whether a frame of a source comes after all frames with stored faces."""
         return not self.faces or (number, frame) > (self.faces[-1].number, self.faces[-1].frame)
 
-    def add(self, faces: list[Face], crops: list[np.ndarray]):
+    def add(self, faces: list[Face], crops: list[np.ndarray]) -> None:
         """Add the faces of one frame; crops are ``uint8``, shape ``(3, size, size)``."""
         for crop in crops:
             if crop.shape != self.shape or crop.dtype != np.uint8:
@@ -172,13 +171,13 @@ class FaceStore:
             self._table.flush()
         self.faces += faces
 
-    def add_store(self, folder: str, faces: list[Face], before: tuple[int, int, int]):
-        """Add what the store of another process holds, which read later sources.
+    def add_store(self, folder: str, faces: list[Face], before: tuple[int, int, int]) -> None:
+        """Add the store of another process, which read later sources.
 
         Args:
-            folder: That of the store; it is removed together with this one.
+            folder: Of that store; it is removed together with this one.
             faces: The faces in it.
-            before: How many sources, scenes and looks came before.
+            before: Numbers of preceding sources, scenes and looks.
         """
         self.others.append(folder)
         with open(os.path.join(folder, 'crops'), 'rb') as f:
@@ -200,13 +199,13 @@ class FaceStore:
     def __exit__(self, *_):
         self.close()
 
-    def close(self):
-        """Let other processes use the folder; what was added stays readable."""
+    def close(self) -> None:
+        """Let other processes use the folder; the faces stay readable."""
         with atomic.naming(None, self.folder):
             self._open.close()
 
-    def remove(self):
-        """Delete it from the disk."""
+    def remove(self) -> None:
+        """Delete the store from the disk."""
         self.close()
         for folder in self.folder, *self.others:
             shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Following faces from frame to frame: which findings are the same face in a scene."""
+"""Tracking faces from frame to frame: which findings are the same face in a scene."""
 import collections
 import itertools
 from collections.abc import Iterable
@@ -9,30 +9,30 @@ import numpy as np
 from picture_ranknet.faces import boxes
 from picture_ranknet.faces.store import Face
 
-REACH = .3   # IoU from which a face is that of the frame before
-GAP = 2      # a face that is missing in more searched frames than this is a new one
+REACH = .3   # IoU from which a face continues a track
+GAP = 2      # a track ends after a face is missing in more searched frames than this
 
 
 class Track(NamedTuple):
-    """A face that is followed through a scene: the scene, and its number in it, from 0."""
+    """A face tracked through a scene: the scene, and its number in it, from 0."""
 
     scene: int
     number: int
 
 
 class _Open(NamedTuple):
-    """A track that may go on, and the face that was last seen of it."""
+    """A track that may continue, and its last face."""
 
     track: Track
     last: Face
 
 
 def link(faces: Iterable[Face]) -> list[Track]:
-    """Follow faces from frame to frame.
+    """Track faces from frame to frame.
 
     A face belongs to the track whose last box it overlaps most, if their IoU
-    is at least ``REACH``, the scene is the same and the track was seen at most
-    ``GAP`` searched frames ago.
+    is at least ``REACH``, the scene is the same and the track was last seen at
+    most ``GAP`` searched frames ago.
 
     Args:
         faces: In the order of their frames.
@@ -64,7 +64,7 @@ def _may_go_on(old, face):
 
 
 def _match(before, now):
-    """Pair the faces of a frame with those before, most overlap first.
+    """Match the faces of a frame with those before, largest overlap first.
 
     Returns a dict from indices of ``now`` to indices of ``before``.
     """

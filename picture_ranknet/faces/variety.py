@@ -1,9 +1,10 @@
-"""Which of many faces differ most: a few of an hour of film, of all its scenes and characters.
+"""Selects the most diverse of many faces: a few from an hour of film, with all its characters.
 
-Gonzalez, *Clustering to minimize the maximum intercluster distance*, Theoretical
-Computer Science 38, 1985: the face that is farthest from all that are kept is
-kept next.  Alone, that takes what is no face first, because nothing is like it;
-so a distance counts for more the surer and the sharper a face is.
+Farthest-first traversal (Gonzalez, *Clustering to minimize the maximum
+intercluster distance*, Theoretical Computer Science 38, 1985): the face
+farthest from all selected ones is selected next.  By itself that would select
+false positives first, which are outliers; so distances are weighted by a face's
+confidence and sharpness.
 """
 from collections.abc import Callable, Sequence
 
@@ -14,23 +15,23 @@ from picture_ranknet.faces.store import Face
 from picture_ranknet.storage import arrays
 from picture_ranknet.text import silent
 
-LEAST_WEIGHT = .5   # of the worst face's distances; that of the best one is 1
+LEAST_WEIGHT = .5   # of the worst face; that of the best one is 1
 AT_ONCE = 64        # pictures
 
 
 def thin_out(faces: Sequence[Face], reasons: Sequence[str], crops: np.ndarray, most: int,
              before: np.ndarray, note: Callable[[str], object] = silent,
              progress: Callable[[int, int], object] = silent) -> list[str]:
-    """Keep so many faces that a set has ``most`` of them, those that differ most.
+    """Keep the most diverse faces, so that a set has at most ``most``.
 
     Args:
         faces: All that were found.
         reasons: ``choice.KEPT`` for those that may be kept.
         crops: Of all faces, ``uint8``, shape ``(N, 3, size, size)``.
-        most: Pictures of the set.
-        before: Pictures that the set has already, which stay.
+        most: Maximum number of pictures in the set.
+        before: Existing pictures of the set, which stay.
         note: Called with a line if faces cannot be compared well.
-        progress: Called with the number of pictures that were looked at, and of all.
+        progress: Called with the number of pictures analysed, and the total.
 
     Returns:
         ``reasons``, but ``choice.LIKE_OTHERS`` for those that are not kept.
@@ -64,11 +65,11 @@ def _look(before, crops, kept, note, progress):
 
 
 def weigh(faces: Sequence[Face]) -> np.ndarray:
-    """How much the distances of faces count, from ``LEAST_WEIGHT`` to 1, shape ``(len(faces),)``.
+    """Weights of the distances of faces, from ``LEAST_WEIGHT`` to 1, shape ``(len(faces),)``.
 
-    That is the geometric mean of their ranks by confidence, and by sharpness
-    times side, which have no scale in common.  The better half of each counts
-    alike: there is little to choose among them.
+    They follow from the geometric mean of the ranks by confidence, and by
+    sharpness times side, which have no common scale.  The better half of each
+    has the same rank: the differences among them matter little.
     """
     sure = _rank([face.confidence or 0. for face in faces])
     clear = _rank([face.sharpness * (face.w * face.h) ** .5 for face in faces])
@@ -76,20 +77,20 @@ def weigh(faces: Sequence[Face]) -> np.ndarray:
 
 
 def _rank(values):
-    """From 0, the lowest, to 1, the median and all above; equal ones are alike."""
+    """Ranks from 0, the lowest, to 1, the median and above; equal values share a rank."""
     order = np.sort(values)
     places = np.searchsorted(order, values) + np.searchsorted(order, values, 'right')
     return np.minimum(1, places / len(order))
 
 
 def pick(seen: np.ndarray, weights: np.ndarray, n: int) -> np.ndarray:
-    """Pick those that differ most, farthest first.
+    """Pick the most diverse pictures, by farthest-first traversal.
 
     Args:
-        seen: Numbers about pictures, shape ``(N, D)``: first those that are
-            picked already, then one for each of ``weights``; float32, is
-            changed in place.
-        weights: What distances are multiplied by.
+        seen: Features of pictures, shape ``(N, D)``: first those that are
+            already picked, then one for each of ``weights``; float32, changed
+            in place.
+        weights: Factors of the distances.
         n: How many to pick, at most all.
 
     Returns:
@@ -98,7 +99,7 @@ def pick(seen: np.ndarray, weights: np.ndarray, n: int) -> np.ndarray:
     _standardize(seen)
     n_before = len(seen) - len(weights)
     before, seen = seen[:n_before], seen[n_before:]
-    distances = np.full(len(seen), 2, np.float32)  # 1 - cosine, of the nearest that is picked
+    distances = np.full(len(seen), 2, np.float32)  # 1 - cosine, to the nearest picked one
     for row in before:
         np.minimum(distances, 1 - seen @ row, out=distances)
     picked = []
@@ -111,7 +112,7 @@ def pick(seen: np.ndarray, weights: np.ndarray, n: int) -> np.ndarray:
 
 
 def _standardize(seen):
-    """Bring numbers to one scale, bend them so that none outweighs the others, and rows to 1."""
+    """Standardise features, squash outliers by arctan, and scale rows to length 1."""
     seen -= seen.mean(axis=0)
     deviation = seen.std(axis=0)
     seen /= np.where(deviation > 0, deviation, 1)

@@ -1,12 +1,12 @@
 """Networks of inverted residuals on the CPU: EfficientNet-Lite and MobileNetV2, forward only.
 
 A :class:`Network` is made of weights into which batch normalisation is folded.
-Called with pictures, it returns the maps of the blocks that are asked for, or
-their means and deviations, computed while the maps are in the cache.
+Called with pictures, it returns the feature maps of requested blocks, or their
+means and deviations, computed while the maps are in the cache.
 
-The compiled loops are in :mod:`mobile_kernels`, what they have to do is written
-down by :mod:`mobile_program`.  Without Numba, :mod:`mobile_numpy` computes the
-same values to 1e-4, some ten times slower.
+The compiled loops are in :mod:`mobile_kernels`; :mod:`mobile_program` writes
+the program that they execute.  Without Numba, :mod:`mobile_numpy` computes the
+same values to 1e-4, about ten times slower.
 """
 import os
 import threading
@@ -19,7 +19,7 @@ import numpy as np
 from picture_ranknet.fast import availability, mobile_numpy
 from picture_ranknet.machine import threads
 
-GROUP = 4  # pictures that a thread takes through the late blocks together
+GROUP = 4  # pictures that a thread processes together in the late blocks
 
 
 give_way = getattr(os, 'sched_yield', lambda: time.sleep(0))  # Windows has no sched_yield
@@ -73,17 +73,17 @@ class Network:
 
     def __call__(self, x: np.ndarray, keep: Iterable, described: Iterable = (),
                  alone: bool = False) -> list:
-        """The maps that blocks put out, or what their channels are like.
+        """The output maps of blocks, or the statistics of their channels.
 
         Args:
             x (numpy.ndarray): Pictures, float32, shape ``(B, H, W, 3)``, scaled
                 as they were when the network was trained.
             keep (iterable of int): Which maps: 0 is that of the first block,
                 ``len(blocks)`` that of the head.
-            described (iterable of int): Those of them of which means and
+            described (iterable of int): Those of them for which means and
                 deviations are enough.
-            alone (bool): Use only the thread that calls, as where others have
-                pictures of their own.
+            alone (bool): Use only the calling thread, for callers that run in
+                several threads.
 
         Returns:
             list: For each of ``keep``, in its order, an array of float32,
@@ -130,7 +130,7 @@ class Network:
                         program.steps, step, counters, program.offsets, self._packed.weights,
                         pictures, maps, planes, out.reshape(-1), group.start)
                     if step < len(program.steps):
-                        give_way()  # what others have begun takes long: let them have this core
+                        give_way()  # others are still at work: yield this core to them
                 self._planes.give(planes)
             return walk, maps
 
@@ -184,7 +184,7 @@ class Network:
 
 class _Memory:
 
-    """Arrays that are used again, so that a thread's memory is allocated once."""
+    """Reuses arrays, so that a thread's memory is allocated once."""
 
     def __init__(self):
         self._free, self._lock = [], threading.Lock()

@@ -2,14 +2,14 @@
 
 Where only a linear layer is learnt, RankNet's loss is convex and needs no
 stochastic steps.  The features come in groups.  The weight of each group and
-the strength of regularization are learnt from the ratings by leave-one-out
+the strength of regularisation are learnt from the ratings by leave-one-out
 cross-validation, where near-duplicates are left out together; for a Gaussian
 process the predictions have a closed form (Rasmussen and Williams, *Gaussian
 Processes for Machine Learning*, 2006, section 5.4.2).  Choices that predict
 about equally well are averaged, and few ratings leave the result near a prior.
 """
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import numpy as np
 
@@ -83,7 +83,7 @@ def learn(features: Sequence, ratings: np.ndarray, choices: Sequence, groups: Se
 
 
 def learn_of_kernels(kernels: list, ratings: np.ndarray, choices: Sequence,
-                     groups: Sequence = None) -> tuple:
+                     groups: Optional[Sequence] = None) -> tuple:
     """The same for few pictures, in the dual: from kernel matrices.
 
     Args:

@@ -22,7 +22,7 @@ DEFAULTS = Recipe()
 
 def train(model: net.RankNet, train: RatedPictures, valid: Optional[RatedPictures] = None,
           recipe: Recipe = DEFAULTS, monitor_step: int = 100, ndcg_k: int = 100,
-          out: str = 'result', snapshot: str = None, communicator=None,
+          out: str = 'result', snapshot: Optional[str] = None, communicator=None,
           say: Callable[[str], object] = print, note: Callable[[str], object] = silent,
           progress: Callable[[int], object] = silent) -> list:
     """Train a model.
@@ -110,7 +110,7 @@ def train(model: net.RankNet, train: RatedPictures, valid: Optional[RatedPicture
 
 
 def learn(model: net.RankNet, optimizer, pictures: RatedPictures, recipe: Recipe, first: int = 1,
-          scorer=None, read: Callable = batches.batches, unit: float = None) -> Iterator:
+          scorer=None, read: Callable = batches.batches, unit: Optional[float] = None) -> Iterator:
     """Train step by step.
 
     Args:

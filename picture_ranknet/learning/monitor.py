@@ -20,8 +20,8 @@ SAMPLE = 5000      # pictures that a line of output measures, at most
 MOST_PAIRED = 1000  # held-out pictures for the loss of all their pairs, at most
 
 
-def score_pictures(model, pictures: RatedPictures, rows: np.ndarray = None,
-                   progress: Callable[[int], object] = None) -> np.ndarray:
+def score_pictures(model, pictures: RatedPictures, rows: Optional[np.ndarray] = None,
+                   progress: Optional[Callable[[int], object]] = None) -> np.ndarray:
     """Score pictures, or some rows of them, on all processes; all of them must call this.
 
     Args:

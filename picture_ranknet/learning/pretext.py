@@ -9,6 +9,7 @@ Pre-Training*, CVPR 2022.  The targets are the first principal components: the
 many small ones are mostly noise.
 """
 from collections.abc import Callable, Sequence
+from typing import Optional
 
 import numpy as np
 
@@ -121,8 +122,8 @@ class Task:
         return pictures
 
 
-def learn(model, task: Task, n_iter: int = N_ITER, progress: Callable[[int], object] = None,
-          communicator=None) -> list:
+def learn(model, task: Task, n_iter: int = N_ITER,
+          progress: Optional[Callable[[int], object]] = None, communicator=None) -> list:
     """Train a model's predictor to describe pictures; its last layer does not change.
 
     Args:
@@ -160,7 +161,7 @@ def learn(model, task: Task, n_iter: int = N_ITER, progress: Callable[[int], obj
 def learn_from_files(paths: Sequence[str], model, train: arrays.RatedPictures,
                      held_out: Sequence[int], recipe: Recipe, communicator=None,
                      note: Callable[[str], object] = silent,
-                     progress: Callable[[int], object] = None) -> None:
+                     progress: Optional[Callable[[int], object]] = None) -> None:
     """Pretrain a model on the pictures of some files and those of ``train``.
 
     Args:

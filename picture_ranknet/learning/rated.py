@@ -1,6 +1,7 @@
 """Rated pictures to train on, and to validate on."""
 import os
 from collections.abc import Callable, Sequence
+from typing import Optional
 
 import numpy as np
 
@@ -14,9 +15,9 @@ from picture_ranknet.text import count, silent
 GROUP = 'group'  # the column of scene and track
 
 
-def load(X_path: str, ratings_path: str, features_path: str = None, image_size: tuple = None,
-         n_features: int = None, note: Callable[[str], object] = silent,
-         from_xmp: bool = False) -> RatedPictures:
+def load(X_path: str, ratings_path: str, features_path: Optional[str] = None,
+         image_size: Optional[tuple] = None, n_features: Optional[int] = None,
+         note: Callable[[str], object] = silent, from_xmp: bool = False) -> RatedPictures:
     """Read pictures, their ratings and, if there is a path, their features.
 
     Args:
@@ -71,8 +72,8 @@ def _read_with_xmp(X_path, ratings_path, n, note):
     return np.where(taken, said, ratings)
 
 
-def load_sets(train: Sequence, model=None, valid: Sequence = None, ratio: float = None,
-              seed: int = 0, note: Callable[[str], object] = silent,
+def load_sets(train: Sequence, model=None, valid: Optional[Sequence] = None,
+              ratio: Optional[float] = None, seed: int = 0, note: Callable[[str], object] = silent,
               from_xmp: bool = False, valid_by: str = GROUP) -> tuple:
     """Rated pictures to train on, and to validate on; ``None`` if there are none of the latter.
 

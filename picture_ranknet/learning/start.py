@@ -7,8 +7,9 @@ from picture_ranknet.errors import InputError
 from picture_ranknet.models import networks, pretrained, scoring
 
 
-def load(path: Optional[str], arch: str = None, image_scale: float = None,
-         features_path: str = None, network_paths: Sequence[str] = ()) -> Optional[net.RankNet]:
+def load(path: Optional[str], arch: Optional[str] = None, image_scale: Optional[float] = None,
+         features_path: Optional[str] = None,
+         network_paths: Sequence[str] = ()) -> Optional[net.RankNet]:
     """Load a trained model to start from; ``None`` if there is no path.
 
     Args:

@@ -42,8 +42,9 @@ def is_pretrained(model: net.RankNet) -> bool:
 
 
 def train(pictures: RatedPictures, valid: Optional[RatedPictures], X_path: str,
-          start: net.RankNet = None, start_path: str = None, image_scale: float = None,
-          network: brought.Sight = None, seed: int = 0, note: Callable[[str], object] = silent,
+          start: Optional[net.RankNet] = None, start_path: Optional[str] = None,
+          image_scale: Optional[float] = None, network: Optional[brought.Sight] = None,
+          seed: int = 0, note: Callable[[str], object] = silent,
           progress: Callable[[int], object] = silent) -> tuple:
     """Train a model on rated pictures of a file.
 
@@ -97,7 +98,8 @@ def describe(rows: Sequence, k: int) -> str:
 
 
 def make(image_size: tuple, image_scale: float, n_features: int = 0,
-         note: Callable[[str], object] = silent, network: brought.Sight = None) -> net.RankNet:
+         note: Callable[[str], object] = silent,
+         network: Optional[brought.Sight] = None) -> net.RankNet:
     """An untrained model, with a network that the user supplies, or EfficientNet-Lite0.
 
     If the package of the latter is not installed, it has no network, which is noted.
@@ -244,7 +246,7 @@ def _with_share(choices, shares):
 
 class _Part:
 
-    """A group of features: standardized, squashed by arctan, with mean 0, mean squared norm 1."""
+    """A group of features: standardised, squashed by arctan, with mean 0, mean squared norm 1."""
 
     def __init__(self, predictor, known, columns, offset, some, rows, start=None):
         self.predictor, self.known, self.columns = predictor, known, columns

@@ -167,7 +167,8 @@ def _make(model: Optional[net.RankNet], begin: Start, files: Files, train: Rated
 
 def write(model: net.RankNet, train: RatedPictures, valid: Optional[RatedPictures],
           outputs: Outputs, k: int, note: Callable[[str], object],
-          progress: Callable[[int], object] = None, preparation=None, left_out=None) -> list:
+          progress: Optional[Callable[[int], object]] = None, preparation=None,
+          left_out=None) -> list:
     """Score all pictures with a trained model; write scores, model and report.
 
     All processes must call this; the first one writes.

@@ -2,14 +2,14 @@
 import re
 import warnings
 from collections.abc import Callable
-from typing import Union
+from typing import Optional, Union
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.machine import ranks, threads
 from picture_ranknet.text import silent
 
 
-def use_device(specifier: Union[str, int], n_threads: int = None,
+def use_device(specifier: Union[str, int], n_threads: Optional[int] = None,
                note: Callable[[str], None] = silent):
     """Make a Chainer device the current one.
 

@@ -1,1 +1,1 @@
-"""Networks beside the article's, model files, and scoring and explaining with trained models."""
+"""Networks besides the article's, model files, and scoring and explaining with trained models."""

@@ -18,14 +18,14 @@ from picture_ranknet.machine import ranks
 
 @contextlib.contextmanager
 def sharing_batches():
-    """Within this context each process has a part of a batch, and all of it is normalised by."""
+    """Within this context each process has a part of a batch; statistics are of the whole."""
     with chainer.using_config('shares_batches', ranks.size() > 1):
         yield
 
 
 class BatchNormalization(L.BatchNormalization):
 
-    """Chainer's link; within :func:`sharing_batches`, a batch is what all processes have of it."""
+    """Chainer's link; within :func:`sharing_batches`, a batch spans all processes."""
 
     def forward(self, x):
         if not (chainer.config.train and getattr(chainer.config, 'shares_batches', False)):
@@ -34,7 +34,7 @@ class BatchNormalization(L.BatchNormalization):
             self.eps, self.avg_mean, self.avg_var, self.decay, self.axis,
             impl_selector=lambda function, inputs: _Together())
         with warnings.catch_warnings():
-            # About a single value in this process: it does not know of the others.
+            # About a single value in this process, ignoring the others.
             warnings.filterwarnings('ignore', 'A batch with no more than one sample')
             return function.apply((x, self.gamma, self.beta))[0]
 
@@ -64,7 +64,7 @@ class _Together(batch_normalization.GeneralBatchNormalizationImpl):
 
     def get_ggamma_and_gbeta(self, axis, gamma, gy, x_hat, xp):
         # Chainer divides these by the number of values in this process, and the optimizer takes
-        # the mean over the processes: a share of the sums of all makes both come out right.
+        # the mean over the processes: scaling the total sums by this share corrects for both.
         sums = super().get_ggamma_and_gbeta(axis, gamma, gy, x_hat, xp)
         return tuple(xp.asarray(self.share * sum(parts), gamma.dtype) for parts in zip(
             *ranks.collect(tuple(map(_to_cpu, sums)))))

@@ -1,8 +1,7 @@
-"""From scores to a person's own scale: stars, the probability of a high rating, a threshold.
+"""Calibrates scores to a person's own scale: stars, probability of a high rating, threshold.
 
-All of it is learnt from held-out pictures: their ratings, and scores of a
-model that had not learnt those ratings.  Scores of pictures that a model was
-trained on say more than it knows.
+It is fitted to held-out pictures: their ratings, and scores of a model that was
+not trained on them.  Scores of training pictures would be over-confident.
 """
 import math
 from typing import NamedTuple, Optional
@@ -11,15 +10,15 @@ import numpy as np
 
 STARS = 5
 LIKED = 4       # stars from which a picture counts as liked
-FEWEST = 20     # held-out pictures for anything to be said of a share
-Z = 1.959964    # of the normal distribution, for intervals of 95 %
+FEWEST = 20     # held-out pictures needed to estimate a share
+Z = 1.959964    # quantile of the normal distribution, for 95 % intervals
 
 
 class Threshold(NamedTuple):
-    """A score from which on pictures are kept.
+    """A score at or above which pictures are kept.
 
-    ``share`` of the ``n`` held-out pictures above it are liked; with 95 %
-    confidence the true share lies from ``low`` to ``high``.
+    A fraction ``share`` of the ``n`` held-out pictures above it are liked; the
+    95 % confidence interval is ``low`` to ``high``.
     """
 
     score: float
@@ -30,12 +29,12 @@ class Threshold(NamedTuple):
 
 
 def to_stars(ratings: np.ndarray) -> np.ndarray:
-    """Ratings of any scale as stars.
+    """Convert ratings on any scale to stars.
 
     Args:
-        ratings: Shape ``(N,)``, finite.  Whole numbers from 1 to 5 stay as
-            they are; other scales are stretched so that the lowest rating
-            becomes 1 and the highest 5, and rounded.
+        ratings: Shape ``(N,)``, finite.  Whole numbers from 1 to 5 are kept;
+            other scales are stretched so that the lowest rating becomes 1 and
+            the highest 5, and rounded.
 
     Returns:
         Integers 1 to 5, shape ``(N,)``.
@@ -51,14 +50,14 @@ class Scale:
 
     """A person's scale for the scores of one model.
 
-    Stars are given in the shares in which the person gives them; the
-    probability that a picture is liked, 4 stars or more, is logistic in its
-    score (Platt, *Probabilistic Outputs for Support Vector Machines*, 1999,
-    with his smoothed targets).
+    Stars are assigned with the frequencies with which the person gives them;
+    the probability that a picture is liked, 4 stars or more, is logistic in its
+    score (Platt scaling: Platt, *Probabilistic Outputs for Support Vector
+    Machines*, 1999, with his smoothed targets).
 
     Args:
         scores: Of held-out pictures, shape ``(N,)``, finite.
-        ratings: Theirs, shape ``(N,)``, finite, not all the same.
+        ratings: Of the same pictures, shape ``(N,)``, finite, not all equal.
 
     Raises:
         ValueError: If there are no two different ratings, or the shapes differ.
@@ -75,14 +74,14 @@ class Scale:
         self.stars_given = to_stars(ratings)
         at_most = [np.mean(self.stars_given <= stars) for stars in range(1, STARS)]
         self.bounds = np.quantile(scores, at_most)
-        self.bounds[np.array(at_most) == 0] = -math.inf  # levels below the first that was given
+        self.bounds[np.array(at_most) == 0] = -math.inf  # levels below the lowest given one
         self.bounds[np.array(at_most) == 1] = math.inf
         self.center, self.width = scores.mean(), scores.std() or 1.
         self.slope, self.offset = _fit_logistic((scores - self.center) / self.width,
                                                 self.stars_given >= LIKED)
 
     def stars(self, scores: np.ndarray) -> np.ndarray:
-        """Stars 1 to 5 of scores, shape ``(N,)``."""
+        """Stars, 1 to 5, for scores of shape ``(N,)``."""
         return 1 + np.searchsorted(self.bounds, np.asarray(scores, float), side='left')
 
     def probability(self, scores: np.ndarray) -> np.ndarray:
@@ -97,8 +96,8 @@ class Scale:
             share: From 0 to 1.
 
         Returns:
-            ``None`` if there are fewer than ``FEWEST`` held-out pictures above any
-            such score: then there are too few ratings to tell.
+            ``None`` if there are fewer than ``FEWEST`` held-out pictures above
+            any such score.
         """
         order = np.argsort(-self.scores, kind='stable')
         scores, liked = self.scores[order], self.stars_given[order] >= LIKED
@@ -113,14 +112,14 @@ class Scale:
 
 
 def wilson(share: float, n: int) -> tuple:
-    """The 95 % interval of a share of ``n`` (Wilson, *Probable Inference*, JASA 1927)."""
+    """The 95 % Wilson score interval of a share of ``n`` (*Probable Inference*, JASA 1927)."""
     center = (share + Z * Z / (2 * n)) / (1 + Z * Z / n)
     half = Z / (1 + Z * Z / n) * math.sqrt(share * (1 - share) / n + Z * Z / (4 * n * n))
     return max(0., center - half), min(1., center + half)
 
 
 def _fit_logistic(z, liked):
-    """Slope, not below 0, and offset of the likeliest logistic curve, by Newton's method."""
+    """Slope, at least 0, and offset of a logistic regression, by Newton's method."""
     n_liked, n = int(liked.sum()), len(liked)
     target = np.where(liked, (n_liked + 1) / (n_liked + 2), 1 / (n - n_liked + 2))
     inputs, weights = np.stack([z, np.ones(n)], 1), np.zeros(2)
@@ -133,6 +132,6 @@ def _fit_logistic(z, liked):
         weights -= step * min(1, 5 / max(np.abs(step).max(), 1e-12))
         if np.abs(step).max() < 1e-9:
             break
-    if weights[0] < 0:  # the scores say nothing: all pictures are as likely
+    if weights[0] < 0:  # uninformative scores: all pictures are equally likely
         return 0., math.log(target.mean() / (1 - target.mean()))
     return float(weights[0]), float(weights[1])

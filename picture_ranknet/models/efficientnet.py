@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0, trained on ImageNet: what it sees of a picture, stage by stage.
+"""EfficientNet-Lite0, trained on ImageNet, as a feature extractor.
 
 Tan and Le, *EfficientNet: Rethinking Model Scaling for Convolutional Neural
 Networks*, ICML 2019; the Lite family leaves out squeeze-and-excitation and uses
@@ -39,7 +39,7 @@ STAGES = (Stage(1, 3, 1, 1, 16), Stage(2, 3, 2, 6, 24), Stage(2, 5, 2, 6, 40),
           Stage(3, 3, 2, 6, 80), Stage(3, 5, 1, 6, 112), Stage(4, 5, 2, 6, 192),
           Stage(1, 3, 1, 6, 320))
 STEM, HEAD = 32, 1280                                # channels
-CHANNELS = (*(stage.channels for stage in STAGES), HEAD)  # of all that is seen
+CHANNELS = (*(stage.channels for stage in STAGES), HEAD)  # of all feature maps
 
 
 class MissingWeights(InputError):
@@ -74,7 +74,7 @@ STAGE_ENDS = [int(end) - 1 for end in np.cumsum([stage.repeats for stage in STAG
 
 
 def weights_path() -> str:
-    """Where the weights are.
+    """The path of the weights.
 
     Raises:
         MissingWeights: If their package is not installed.
@@ -101,15 +101,15 @@ def check(expected: str) -> None:
     if digest(path) != expected:
         raise InputError(
             f'{path}: expected the weights {expected[:8]}..., with which the model was trained, '
-            f'got {digest(path)[:8]}...; install the {PACKAGE} that it was trained with, or '
-            'train again')
+            f'got {digest(path)[:8]}...; install the version of {PACKAGE} that it was trained '
+            'with, or train again')
 
 
 def read(path: str) -> Layers:
     """The trained layers.
 
     Args:
-        path: A state dict of the PyTorch model, as ``weights_path()``.
+        path: A state dict of the PyTorch model, such as ``weights_path()``.
 
     Raises:
         InputError: If the file is damaged or holds other weights.
@@ -149,7 +149,7 @@ def _fold(weights, name, bn, shape):
 
 
 def load(path: str) -> mobile.Network:
-    """The trained network for the kernels of :mod:`mobile`; ``path`` as of :func:`read`."""
+    """The trained network for the kernels of :mod:`mobile`; ``path`` as for :func:`read`."""
     layers = read(path)
     W, b = layers.stem
     blocks = [mobile.Block(_pointwise(block.expand), _depthwise(block.depthwise),
@@ -172,7 +172,7 @@ def _depthwise(layer):
 
 
 def shared(expected: Optional[str] = None) -> mobile.Network:
-    """The trained network, which all that see by it share.
+    """The trained network, one instance shared by all its users.
 
     Args:
         expected: The digest of its weights; ``None`` for any.

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 as a Chain of Chainer, for who wants to train it further.
+"""EfficientNet-Lite0 as a Chainer ``Chain``, for fine-tuning.
 
 :mod:`efficientnet` has its stages and weights, and the same network for the CPU.
 """
@@ -13,7 +13,7 @@ from picture_ranknet.models.efficientnet import HEAD, STAGE_ENDS, STAGES, STEM
 
 class Block(chainer.Chain):
 
-    """An inverted residual: widen, look at each channel by itself, narrow again."""
+    """An inverted residual: expand, depthwise convolution, project."""
 
     def __init__(self, n_in, channels, ksize, stride, expansion):
         super().__init__()
@@ -33,7 +33,7 @@ class Block(chainer.Chain):
 
 class EfficientNetLite0(chainer.Chain):
 
-    """The network up to its last convolution; random weights but by :func:`load`."""
+    """The network up to its last convolution, with random weights; see :func:`load`."""
 
     def __init__(self):
         super().__init__()
@@ -49,15 +49,14 @@ class EfficientNetLite0(chainer.Chain):
             self.head = L.Convolution2D(n_in, HEAD, 1)
 
     def forward(self, x):
-        """What each stage sees.
+        """The feature maps of each stage.
 
         Args:
-            x: Pictures as :func:`prepare` makes them, but channel first: shape
-                ``(B, 3, H, W)``.
+            x: Pictures, normalised, channel first: shape ``(B, 3, H, W)``.
 
         Returns:
-            list of chainer.Variable: Maps of 16, 24, 40, 80, 112, 192, 320 and
-            1,280 channels.
+            list of chainer.Variable: Maps with 16, 24, 40, 80, 112, 192, 320
+            and 1,280 channels.
         """
         h = _relu6(self.stem(_pad(x, 3, 2)))                  # (B, 32, 80, 80)
         seen = []
@@ -72,7 +71,7 @@ def _relu6(h):
 
 
 def _pad(h, ksize, stride):
-    """Zeros around, as TensorFlow's ``SAME``: of an odd number, one more below and on the right."""
+    """Zero padding as in TensorFlow's ``SAME``: if odd, one more below and on the right."""
     if isinstance(ksize, tuple):
         ksize = ksize[0]
     padding = []
@@ -83,7 +82,7 @@ def _pad(h, ksize, stride):
 
 
 def load(path: str) -> EfficientNetLite0:
-    """The trained network; ``path`` and errors as of :func:`.efficientnet.read`."""
+    """The trained network; ``path`` and errors as for :func:`.efficientnet.read`."""
     layers = efficientnet.read(path)
     network = EfficientNetLite0()
     _fill(network.stem, layers.stem)

@@ -1,9 +1,10 @@
-"""Which parts of a picture raised its score: each part is hidden in turn, and the picture rescored.
+"""Explains a score by occlusion: each part of a picture is hidden in turn, and it is rescored.
 
 Zeiler and Fergus, *Visualizing and Understanding Convolutional Networks*, ECCV
 2014, section 4.2.
 """
 from collections.abc import Callable, Sequence
+from typing import Optional
 
 import numpy as np
 
@@ -15,12 +16,12 @@ STEP = 1 / 10    # distance between hidden parts, likewise
 BLUR = 1 / 8     # standard deviation of the blur that hides, as a fraction of the longer side
 
 
-def occlude(model, picture: np.ndarray, features: np.ndarray = None,
+def occlude(model, picture: np.ndarray, features: Optional[np.ndarray] = None,
             mirror: bool = False) -> np.ndarray:
     """How much each part of a picture raises its score.
 
-    One part after another is blurred beyond recognition.  What the score
-    loses is what the part contributed.
+    One part after another is blurred beyond recognition.  The drop of the
+    score is the contribution of the part.
 
     Args:
         model (net.RankNet or scoring.Ensemble): Scores pictures.
@@ -32,7 +33,7 @@ def occlude(model, picture: np.ndarray, features: np.ndarray = None,
 
     Returns:
         numpy.ndarray: Shape ``(H, W)``, float32, in units of the score: for
-        each pixel, the mean loss over the views in which it is hidden;
+        each pixel, the mean drop over the views in which it is hidden;
         negative where a part lowers the score.
     """
     picture = np.asarray(picture, np.float32)
@@ -78,7 +79,7 @@ def _centres(side):
 
 
 def _mask(height, width, y, x):
-    """1 where the part is hidden, falling smoothly to 0: a hard edge would be a new feature."""
+    """1 where the part is hidden, fading smoothly to 0: a hard edge would be a new feature."""
     rows, columns = np.ogrid[:height, :width]
     distance = ((rows - y) / (HIDDEN * height)) ** 2 + ((columns - x) / (HIDDEN * width)) ** 2
     return np.exp(-4 * distance).astype(np.float32)

@@ -1,8 +1,8 @@
-"""What EfficientNet-Lite0 sees of pictures at one glance: few numbers, soon, to tell which differ.
+"""A few features of pictures from EfficientNet-Lite0, computed fast, to tell pictures apart.
 
-Each is looked at once, whole, and the network is followed to the end of its
-last stage of blocks.  :mod:`sight` looks four times, and says thirty times as
-much.  Where the weights are not installed, gradients and colours have to do.
+They come from one view, the whole picture, at the end of the last stage of
+blocks.  :mod:`sight` uses four views, and computes thirty times as many.  If
+the weights are not installed, gradients and colours are used instead.
 """
 import os
 from collections.abc import Callable
@@ -14,21 +14,21 @@ from picture_ranknet.models import efficientnet
 from picture_ranknet.pictures import descriptor
 from picture_ranknet.text import silent
 
-SIZE = efficientnet.STAGES[-1].channels  # 320 numbers of each picture
-EARLY = 3        # the stage that says best what is where in a face, and in which colours
-LOOK = SIZE + 9 * efficientnet.STAGES[EARLY].channels  # 1,040 numbers of each face
+SIZE = efficientnet.STAGES[-1].channels  # 320 features of each picture
+EARLY = 3        # the stage that best describes layout and colours of a face
+LOOK = SIZE + 9 * efficientnet.STAGES[EARLY].channels  # 1,040 features of each face
 USUAL = os.path.join(os.path.dirname(__file__), 'usual_faces.npy')  # examples/usual_faces.py
 
 
 def open_eye(note: Callable[[str], object] = silent) -> Callable[[np.ndarray], np.ndarray]:
-    """What sees.
+    """Open the feature extractor.
 
     Args:
         note: Called with a line if the weights are not installed.
 
     Returns:
-        callable: Makes float32, shape ``(B, SIZE)``, of pictures, ``uint8``,
-        shape ``(B, 3, H, W)``, RGB.
+        callable: Computes float32, shape ``(B, SIZE)``, from pictures,
+        ``uint8``, shape ``(B, 3, H, W)``, RGB.
     """
     try:
         network = efficientnet.shared()
@@ -44,14 +44,14 @@ def open_eye(note: Callable[[str], object] = silent) -> Callable[[np.ndarray], n
 
 
 def open_eye_for_faces() -> Callable[[np.ndarray], np.ndarray]:
-    """What sees whether faces are of one character: the cosines of what it says tell.
+    """Open the feature extractor for faces, where cosine similarity indicates the same character.
 
-    Numbers are compared with those of usual faces, so that a set in which all
-    are alike is seen to be so.
+    Features are standardised by those of typical faces, so that also a set of
+    similar faces is recognised as such.
 
     Returns:
-        callable: As of :func:`open_eye`, float32, shape ``(B, LOOK)``; rows
-        have the length 1.
+        callable: As from :func:`open_eye`, float32, shape ``(B, LOOK)``; rows
+        have length 1.
 
     Raises:
         MissingWeights: If the weights are not installed.
@@ -61,14 +61,14 @@ def open_eye_for_faces() -> Callable[[np.ndarray], np.ndarray]:
 
     def compare(pictures):
         seen = np.arctan((see(pictures) - center) / deviation)
-        for part in seen[:, :SIZE], seen[:, SIZE:]:  # each counts as much
+        for part in seen[:, :SIZE], seen[:, SIZE:]:  # equal weights
             part /= np.linalg.norm(part, axis=1, keepdims=True) * np.float32(2 ** .5)
         return seen
     return compare
 
 
 def open_raw_eye() -> Callable[[np.ndarray], np.ndarray]:
-    """As :func:`open_eye_for_faces`, but the numbers as they are."""
+    """As :func:`open_eye_for_faces`, but raw features."""
     network = efficientnet.shared()
     stages = [efficientnet.STAGE_ENDS[i] for i in (EARLY, -1)]
 
@@ -95,7 +95,7 @@ def _prepare(pictures):
 
 
 def _describe(pictures):
-    """Gradients and colours in as many numbers; such a projection keeps distances, nearly.
+    """Gradients and colours, randomly projected to ``SIZE``, which nearly preserves distances.
 
     Johnson and Lindenstrauss, *Extensions of Lipschitz mappings into a Hilbert
     space*, Contemporary Mathematics 26, 1984.

@@ -1,8 +1,9 @@
-"""Applies a model to any number of pictures, a batch at a time, on all processes if asked to.
+"""Applies a model to any number of pictures in batches, optionally on all processes.
 
 The next batch is read while one is computed.
 """
 from collections.abc import Callable
+from typing import Optional
 
 import numpy as np
 
@@ -20,7 +21,7 @@ def scale(pictures: np.ndarray, image_scale: float) -> np.ndarray:
     """Multiply pictures, shape ``(B, 3, H, W)``, of any real type, by a factor.
 
     Returns:
-        numpy.ndarray: float32, of the same shape; lies in memory channel last.
+        numpy.ndarray: float32, of the same shape, in channels-last memory layout.
     """
     B, C, *size = pictures.shape
     x = np.moveaxis(np.empty((B, *size, C), np.float32), -1, 1)
@@ -29,9 +30,10 @@ def scale(pictures: np.ndarray, image_scale: float) -> np.ndarray:
                            casting='same_kind')
 
 
-def score(model, X: np.ndarray, rows: np.ndarray = None, features: np.ndarray = None,
-          batchsize: int = BATCHSIZE, progress: Callable[[int], object] = None,
-          mirror: bool = False, is_shared: bool = False) -> np.ndarray:
+def score(model, X: np.ndarray, rows: Optional[np.ndarray] = None,
+          features: Optional[np.ndarray] = None, batchsize: int = BATCHSIZE,
+          progress: Optional[Callable[[int], object]] = None, mirror: bool = False,
+          is_shared: bool = False) -> np.ndarray:
     """Score pictures.
 
     Args:
@@ -41,13 +43,13 @@ def score(model, X: np.ndarray, rows: np.ndarray = None, features: np.ndarray = 
         rows: Which pictures, in which order; ``None`` for all.
         features: Shape ``(N, n_features)``, float32; ``None`` for a model
             without features.
-        batchsize: Pictures to a forward pass.  Scores depend on it in their
+        batchsize: Pictures per forward pass.  Scores depend on it in their
             last digit.
         progress: Called with the number of pictures after each batch.
         mirror: Whether a score is the mean of those of the picture and of its
             mirror image.
-        is_shared: Whether the processes that work together share the batches;
-            all of them must call this.
+        is_shared: Whether all processes share the batches; all of them must
+            call this.
 
     Returns:
         numpy.ndarray: A score for each row, shape ``(len(rows),)``, float32.
@@ -65,10 +67,11 @@ def score(model, X: np.ndarray, rows: np.ndarray = None, features: np.ndarray = 
     return _apply(model, predict, X, rows, batchsize, progress, is_shared).ravel()
 
 
-def look(model, X: np.ndarray, rows: np.ndarray = None, mirror: bool = False) -> np.ndarray:
-    """What the trunk of a model sees of pictures, or of their mirror images.
+def look(model, X: np.ndarray, rows: Optional[np.ndarray] = None,
+         mirror: bool = False) -> np.ndarray:
+    """The trunk's features of pictures, or of their mirror images.
 
-    All processes that work together must call this; they share the batches.
+    All processes must call this; they share the batches.
 
     Returns:
         numpy.ndarray: float32, shape ``(len(rows), ...)``.
@@ -82,7 +85,7 @@ def look(model, X: np.ndarray, rows: np.ndarray = None, mirror: bool = False) ->
 def _apply(model, function, X, rows, batchsize, progress, is_shared):
     n = len(X) if rows is None else len(rows)
     parts = [slice(i, min(i + batchsize, n)) for i in range(0, n, batchsize)]
-    if is_shared:  # whole batches: the results are then those of one process, to the bit
+    if is_shared:  # whole batches, for results that are bit-identical to those of one process
         parts = parts[ranks.part(len(parts))]
     inputs = threads.read_ahead(
         lambda part: model.scale(X[part] if rows is None else arrays.take(X, rows[part])), parts)

@@ -1,4 +1,4 @@
-"""Model files: writing them, and reading them without running anything in them.
+"""Model files: writes them, and reads them without running anything in them.
 
 ``model.pkl`` is a pickle, and ``pickle.load`` runs whatever a pickle says.
 :func:`load` reads it as data instead (:mod:`pickle_reader`).  Each name in the
@@ -7,7 +7,7 @@ what was passed to it, never the real class or function.  NumPy's names are no
 exception: ``ndarray`` and ``dtype`` can be made to follow forged pointers.
 The weights are copied from these records into a network that is created here,
 whose memory grows only with weights that are in the file.  This also reads
-what today's Chainer cannot: the pickles that the article's script made with
+what Chainer 7 cannot: the pickles that the article's script made with
 Chainer 1.
 """
 import math
@@ -105,15 +105,14 @@ def save(path: str, model: net.RankNet) -> None:
 
 def remember(model, preparation: Optional[Preparation] = None, scores: Sequence = (),
              ratings: Sequence = (), seed: int = 0) -> None:
-    """Let a model say how its pictures were cut, and how held-out pictures were scored and rated.
+    """Store in a model how its pictures were cropped, and held-out scores and ratings.
 
     Args:
         model (net.RankNet): Its ``preparation`` and ``held_out`` are set.
-        preparation (Preparation): ``None`` if nobody knows.
-        scores, ratings (numpy.ndarray): Of pictures that the model has not
-            learnt from, shape ``(N,)``; of more than ``MOST_HELD_OUT``, some are
-            drawn.
-        seed (int): Of the draw.
+        preparation (Preparation): ``None`` if unknown.
+        scores, ratings (numpy.ndarray): Of held-out pictures, shape ``(N,)``;
+            more than ``MOST_HELD_OUT`` are subsampled.
+        seed (int): For subsampling.
     """
     held_out = None
     if len(scores):
@@ -126,7 +125,7 @@ def remember(model, preparation: Optional[Preparation] = None, scores: Sequence 
 
 
 def _set(model, name, value):
-    if value is None:  # as in models that never knew: the same model gives the same bytes
+    if value is None:  # absent, as in older models: the same model gives the same bytes
         vars(model).pop(name, None)
     else:
         setattr(model, name, value)
@@ -134,7 +133,7 @@ def _set(model, name, value):
 
 class _Pickler(pickle._Pickler):
 
-    """Python's pickler, but with sets in order: the same model gives the same bytes."""
+    """Python's pickler, but with sorted sets: the same model gives the same bytes."""
 
     def _save_set(self, items):
         self.save_reduce(set, (sorted(items),), obj=items)
@@ -149,7 +148,7 @@ def load(path: str, network_paths: Sequence[str] = ()) -> net.RankNet:
         path: A file that :func:`save`, ``pickle.dump(model, f)`` or the
             article's own script wrote, with Chainer 1 or 7, Python 3 and any
             NumPy.
-        network_paths: Where networks are that the person has brought.
+        network_paths: ONNX networks that the user supplies.
 
     Returns:
         net.RankNet: On the CPU; its ``image_scale`` is ``None`` if the file
@@ -205,7 +204,7 @@ def _build_model(record) -> net.RankNet:
     for prefix, link in sorted(model.namedlinks()):
         for name in sorted(link._params | link._persistent):
             value = getattr(link, name)
-            if isinstance(chainer.as_array(value), np.ndarray):  # not a count of batches
+            if isinstance(chainer.as_array(value), np.ndarray):  # not a counter of batches
                 path = prefix + '/' + name
                 weights = _find_weights(record, path, _expected_shape(model, path, value.shape))
                 if name in link._params:
@@ -217,7 +216,7 @@ def _build_model(record) -> net.RankNet:
 
 
 def _check_network(path, model, network_paths):
-    """Return a model, if the network that it was trained with is there."""
+    """Return a model, if the network that it was trained with is available."""
     predictor = model.predictor
     if isinstance(predictor, Pretrained):
         try:
@@ -231,12 +230,12 @@ def _check_network(path, model, network_paths):
 
 def _check_digest(digest):
     if type(digest) is not str or not re.fullmatch('([0-9a-f]{64})?', digest):
-        raise ValueError('its digest of the network is none')
+        raise ValueError('its digest of the network is invalid')
     return digest
 
 
 def _make_small_model(predictor, image_size, image_scale, n_features):
-    """A model with small arrays: large ones are created once the file is seen to hold them."""
+    """A model with small arrays: large ones are created only if the file has them."""
     model = net.RankNet(predictor((SMALLEST, SMALLEST)), image_size, image_scale)
     if n_features:
         model.predictor.add_features(1)
@@ -246,7 +245,7 @@ def _make_small_model(predictor, image_size, image_scale, n_features):
 
 
 def _expected_shape(model, path, small):
-    """The shape of weights in the file, whose shape in the small model is ``small``."""
+    """The shape in the file of weights that have shape ``small`` in the small model."""
     if path == '/predictor/l1/W':
         return small[0], model.predictor.l1.in_size
     if path.startswith('/predictor/features/'):
@@ -289,7 +288,7 @@ def _check_preparation(preparation):
     if not (type(preparation) is tuple and len(preparation) == 2
             and preparation[0] in (FACE, PICTURE) and type(preparation[1]) is float
             and 0 <= preparation[1] <= MOST_MARGIN):
-        raise ValueError('how its pictures were cut is not faces or pictures and a margin')
+        raise ValueError('how its pictures were cropped is not faces or pictures and a margin')
     return preparation
 
 

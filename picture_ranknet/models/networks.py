@@ -1,4 +1,4 @@
-"""The networks by name: the article's, and a deeper one with a nineteenth of its weights."""
+"""Networks by name: the article's, and a deeper one with 1/19 of its weights."""
 import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
 import chainer
 import chainer.functions as F
@@ -16,8 +16,8 @@ class DeepCNN(Predictor):
 
     Args:
         image_size (tuple): Height and width of a picture in pixels, each at
-            least 13.  The weights serve for all sizes; the shapes below are
-            for 80 x 80.
+            least 13.  The weights fit all sizes; the shapes below are for
+            80 x 80.
     """
 
     def __init__(self, image_size=(80, 80)):
@@ -45,14 +45,14 @@ class DeepCNN(Predictor):
 
 
 def _normalize(h, bn):
-    """``bn(h)`` for an array that lies in memory channel last."""
+    """``bn(h)`` for an array in channels-last memory layout."""
     B, C, H, W = h.shape
     h = bn(F.reshape(F.transpose(h, (0, 2, 3, 1)), (B * H * W, C)))
     return F.transpose(F.reshape(h, (B, H, W, C)), (0, 3, 1, 2))
 
 
 def _pad(h):
-    """Add two rows and columns of zeros on each side of an array that lies channel last."""
+    """Pad an array in channels-last layout with two rows and columns of zeros on each side."""
     h = F.pad(F.transpose(h, (0, 2, 3, 1)), ((0, 0), (2, 2), (2, 2), (0, 0)), 'constant')
     return F.transpose(h, (0, 3, 1, 2))
 
@@ -66,6 +66,6 @@ def make(arch: str, image_size: tuple, image_scale: float) -> net.RankNet:
     Args:
         arch: One of ``ARCHITECTURES``.
         image_size: Height and width of the pictures in pixels.
-        image_scale: What pixel values are multiplied by, such as 1/255.
+        image_scale: Factor applied to pixel values, such as 1/255.
     """
     return net.RankNet(ARCHITECTURES[arch](image_size), image_size, image_scale)

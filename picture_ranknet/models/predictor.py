@@ -1,9 +1,8 @@
-"""What all scoring networks share: a trunk that sees pictures, and a head that scores them.
+"""Base of all scoring networks: a trunk that extracts features, and a head that scores them.
 
-A network, called a predictor, has two parts: ``trunk(x)`` turns pictures into
-what it sees of them, ``head(h, f)``, two fully connected layers, turns that
-into scores.  Features ``f``, numbers that are known about each picture, join
-in the hidden layer of the head.
+A network, called a predictor, has two parts: ``trunk(x)`` computes features of
+pictures, ``head(h, f)``, two fully connected layers, turns them into scores.
+Additional features ``f`` of each picture enter at the hidden layer of the head.
 """
 import numpy as np
 
@@ -14,7 +13,7 @@ import chainer.links as L
 
 from picture_ranknet.fast.conv_pool import linear
 
-SMALLEST = 13  # pixels; the second pooling of the article's network leaves nothing of 12
+SMALLEST = 13  # pixels; after the second pooling of the article's network nothing is left of 12
 
 
 def check_image_size(image_size: tuple) -> None:
@@ -28,19 +27,19 @@ class Predictor(chainer.Chain):
 
     """A network that scores pictures; subclasses have a ``trunk`` and the layers ``l1``, ``l2``."""
 
-    n_features = 0    # numbers that are known about each picture
+    n_features = 0    # additional features of each picture
     has_steps = True  # it is trained step by step
 
     def trunk(self, x):
-        """What the network sees of pictures: ``(B, 3, H, W)`` to ``(B, ...)``."""
+        """Compute features of pictures: ``(B, 3, H, W)`` to ``(B, ...)``."""
         raise NotImplementedError
 
     def n_seen(self, image_size: tuple) -> int:
-        """How many numbers the trunk makes of a picture of this height and width."""
+        """The number of features that the trunk computes from a picture of this size."""
         return self.l1.W.shape[1]  # the same for all sizes, unless a subclass says otherwise
 
     def add_features(self, n_features: int) -> None:
-        """Let scores also depend on ``n_features`` numbers about each picture."""
+        """Let scores also depend on ``n_features`` additional features of each picture."""
         self.n_features = n_features
         with self.init_scope():
             self.features = Features(n_features, self.l2.W.shape[1])
@@ -58,13 +57,13 @@ class Predictor(chainer.Chain):
 
 class Features(chainer.Chain):
 
-    """Standardises features and maps them to the hidden layer, which adds them to what is seen.
+    """Standardises additional features and maps them to the hidden layer, which adds them.
 
     A linear layer on several inputs is a sum of linear layers, so this equals
-    joining the features to the input of the hidden layer.
+    concatenating the features to the input of the hidden layer.
 
     Args:
-        n_features (int): Numbers about each picture.
+        n_features (int): Number of features of each picture.
         hidden (int): Units of the hidden layer.
     """
 
@@ -79,7 +78,7 @@ class Features(chainer.Chain):
         """Take mean and standard deviation from features, shape ``(N, n_features)``."""
         features = features.astype(np.float64)
         self.mean[...] = features.mean(axis=0)
-        is_constant = np.ptp(features, axis=0) == 0  # its deviation may be a rounding error
+        is_constant = np.ptp(features, axis=0) == 0  # its deviation may be rounding error
         self.deviation[...] = np.where(is_constant, 1, features.std(axis=0))
 
     def forward(self, f):

@@ -1,8 +1,10 @@
-"""A linear layer on what a network that others have trained sees of a picture.
+"""A linear layer on features from a pretrained network.
 
-Only the layer is in a model file; the network is that of the installed package,
+Only the layer is in a model file; the network comes from an installed package,
 and the file says which.
 """
+from typing import Union
+
 import numpy as np
 
 import picture_ranknet.machine.chainer_compat  # noqa: F401  (before chainer)
@@ -16,21 +18,20 @@ from picture_ranknet.storage import feature_cache
 from picture_ranknet.text import silent
 
 WHITE = 255
-AT_ONCE = 16  # pictures whose numbers fit into the processor's cache
+AT_ONCE = 16  # pictures whose features fit into the processor's cache
 
 
 class Pretrained(chainer.Chain):
 
-    """Scores pictures by a linear layer on what :mod:`sight` sees of them, and on features if any.
+    """Scores pictures by a linear layer on features from :mod:`sight`, and additional ones if any.
 
-    The numbers are standardised and bent by an arctangent, so that none
-    outweighs the others.
+    Features are standardised and squashed by arctan, so that none dominates.
 
     Args:
         digest (str): Of the network's weights; empty for none.
-        n_features (int): How many further numbers are known of each picture.
-        network (brought.Network): That the person has brought; ``None`` for
-            EfficientNet-Lite0.
+        n_features (int): Number of additional features of each picture.
+        network (brought.Network): A network that the user supplies; ``None``
+            for EfficientNet-Lite0.
     """
 
     network = None
@@ -41,7 +42,7 @@ class Pretrained(chainer.Chain):
         self.digest = digest
         self.n_features = n_features
         if network is not None:
-            self.network = tuple(network)  # a plain one, which model files may hold
+            self.network = tuple(network)  # a plain tuple, which model files may contain
         n = sum(self.sizes.values())
         with self.init_scope():
             self.l = L.Linear(n, 1, initialW=0)
@@ -49,17 +50,17 @@ class Pretrained(chainer.Chain):
         self.add_persistent('deviation', np.ones(n, np.float32))
 
     @property
-    def sizes(self):
-        """How many numbers each group has, by name."""
+    def sizes(self) -> dict:
+        """The number of features in each group, by name."""
         sizes = dict(brought.sizes(self.network) if self.network else
                      sight.SIZES if self.digest else sight.SIZES_WITHOUT)
         return {**sizes, 'features': self.n_features} if self.n_features else sizes
 
-    def eye(self):
-        """What sees: the :class:`Sight` of one of both modules.
+    def eye(self) -> Union[brought.Sight, sight.Sight]:
+        """The feature extractor.
 
         Raises:
-            InputError: If the network is not there.
+            InputError: If the network is not available.
         """
         return brought.get(self.digest, self.network) if self.network else sight.get(self.digest)
 
@@ -67,7 +68,7 @@ class Pretrained(chainer.Chain):
         return self.head(self.trunk(x), f)               # (B, 1)
 
     def trunk(self, x):
-        """What is seen of pictures, an array: nothing of it is trained."""
+        """Features of pictures, as an array: the trunk is not trained."""
         pictures = chainer.get_device('@numpy').send(chainer.as_array(x)) * np.float32(WHITE)
         return self.device.send(self.eye().see(pictures).astype(np.float32))
 
@@ -81,9 +82,9 @@ class Pretrained(chainer.Chain):
 
         Args:
             X (numpy.ndarray): Shape ``(N, 3, H, W)``, as in ``X.npy``.
-            image_scale (float): What makes pixel values 0 to 1.
+            image_scale (float): Factor that scales pixel values to 0 to 1.
             rows (numpy.ndarray): Which of them; ``None`` for all.
-            progress (callable): Called with the number of pictures that are done.
+            progress (callable): Called with the number of pictures just done.
 
         Returns:
             numpy.ndarray: float16, shape ``(len(rows), D)``.

@@ -1,11 +1,11 @@
-"""What EfficientNet-Lite0, oriented gradients and colours say of a picture, in groups of numbers.
+"""Features of pictures from EfficientNet-Lite0, oriented gradients and colours, in groups.
 
-A picture is looked at four times: whole and its middle (0.6 of its sides), and
-both mirrored; the numbers are means over these.  Of each stage of the network:
-mean and deviation of each channel; of the middle ones also means over 3 x 3
-cells; of the stage of 112 channels also how its channels vary together, which
-is texture.  On single people's ratings the middle and the covariances are worth
-about as much as half as many ratings again.
+Features are averaged over four views of a picture: the whole and its centre
+crop (0.6 of its sides), and both mirrored.  From each stage of the network:
+mean and standard deviation of each channel; from the middle ones also means
+over 3 x 3 cells; from the stage with 112 channels also the covariance of its
+channels, which describes texture.  On single people's ratings the centre crop
+and the covariances are worth about as much as half as many ratings again.
 """
 import functools
 
@@ -15,9 +15,9 @@ import numpy as np
 from picture_ranknet.models import efficientnet
 from picture_ranknet.pictures import descriptor
 
-MIDDLE = .6             # of the sides; the view of the middle
-VERSION = 1             # of what is seen; features of another are looked at again
-GRID = 3                # cells to each side
+MIDDLE = .6             # of the sides; the centre crop
+VERSION = 1             # of the features; cached ones of another version are computed again
+GRID = 3                # cells per side
 WITH_GRID = 3, 4, 5, 6  # stages
 TEXTURE = 4             # stage
 STAGES_OF = {'low': (0, 1, 2), 'middle': (3, 4), 'late': (5, 6, 7)}
@@ -44,15 +44,15 @@ def groups(sizes: dict) -> dict:
 
 class Sight:
 
-    """Sees pictures.
+    """A feature extractor.
 
     Args:
-        digest (str): Of the weights of the network; empty for none: only
-            gradients and colours are seen then.
+        digest (str): Of the weights of the network; empty for gradients and
+            colours only.
 
     Raises:
         MissingWeights: If the network's package is not installed.
-        InputError: If its weights are others.
+        InputError: If it has other weights.
     """
 
     def __init__(self, digest: str):
@@ -65,7 +65,7 @@ class Sight:
             efficientnet.check(digest)
 
     def see(self, pictures: np.ndarray) -> np.ndarray:
-        """Numbers of pictures.
+        """Compute the features of pictures.
 
         Args:
             pictures: Shape ``(B, 3, H, W)``, RGB, 0 to 255, any size.
@@ -90,12 +90,12 @@ class Sight:
 
 @functools.lru_cache(2)
 def get(digest: str) -> Sight:
-    """The one :class:`Sight` of that digest."""
+    """The shared :class:`Sight` with this digest."""
     return Sight(digest)
 
 
 def _views(pictures):
-    """All pictures whole, then the middle of all; shape ``(2 B, 160, 160, 3)``."""
+    """All whole pictures, then all centre crops; shape ``(2 B, 160, 160, 3)``."""
     side = efficientnet.SIDE
     views = np.empty((2, len(pictures), side, side, 3), np.float32)
     for i, picture in enumerate(pictures):
@@ -112,7 +112,7 @@ def _views(pictures):
 
 
 def _describe(maps):
-    """Numbers of each group, ``(B, ...)``, of maps ``(B, h, w, K)`` or of what these are like."""
+    """Features of each group, ``(B, ...)``, from maps ``(B, h, w, K)`` or their statistics."""
     means, deviations, cells = [], [], []
     for i, h in enumerate(maps):
         if isinstance(h, tuple):

@@ -1,4 +1,4 @@
-"""How a network that a person brings wants its pictures, as far as something says so."""
+"""The input preprocessing of a network that the user supplies, as far as it is documented."""
 import json
 import math
 import os
@@ -8,7 +8,7 @@ from typing import NamedTuple, Optional
 from picture_ranknet.errors import InputError
 
 CONFIG = 'preprocessor_config.json'  # beside networks from the Hugging Face Hub, or a folder above
-# What ONNX's metadata calls ranges of pixels, as mean and deviation of pixels of 0 to 1.
+# Pixel ranges in ONNX metadata, as mean and deviation of pixels from 0 to 1.
 RANGES = {'NominalRange_0_255': (0., 1 / 255), 'Normalized_0_1': (0., 1.),
           'Normalized_1_1': (.5, .5), 'NominalRange_16_235': (-16 / 219, 1 / 219)}
 MEANS = 'mean', 'image_mean'         # in a file's metadata
@@ -17,11 +17,11 @@ DEVIATIONS = 'std', 'image_std', 'deviation'
 
 class Wanted(NamedTuple):
 
-    """Size and pixels of a network's pictures; ``None`` where nothing says so."""
+    """Size and normalisation of a network's input; ``None`` where unknown."""
 
     height: Optional[int] = None
     width: Optional[int] = None
-    mean: Optional[tuple] = None       # of red, green and blue, of pixels of 0 to 1
+    mean: Optional[tuple] = None       # of red, green and blue, of pixels from 0 to 1
     deviation: Optional[tuple] = None  # likewise
     is_bgr: Optional[bool] = None
 
@@ -33,20 +33,20 @@ class Wanted(NamedTuple):
 IMAGENET = Wanted(mean=(.485, .456, .406), deviation=(.229, .224, .225))
 
 
-def asked(side: Optional[int] = None, mean: Sequence[float] = None,
-          deviation: Sequence[float] = None) -> Wanted:
-    """What a person says: side in pixels, mean and deviation of red, green and blue."""
+def asked(side: Optional[int] = None, mean: Optional[Sequence[float]] = None,
+          deviation: Optional[Sequence[float]] = None) -> Wanted:
+    """What the user states: side in pixels, mean and deviation of red, green and blue."""
     return Wanted(side, side, mean and tuple(mean), deviation and tuple(deviation))
 
 
 def read_metadata(path: str, metadata: dict) -> Wanted:
-    """What the metadata of an ONNX file say.
+    """Read the metadata of an ONNX file.
 
     These are ``Image.NominalPixelRange`` and ``Image.BitmapPixelFormat`` of the
     ONNX standard, and ``mean`` and ``std`` as three numbers each.
 
     Raises:
-        InputError: If a value is none.
+        InputError: If a value is invalid.
     """
     mean, deviation = RANGES.get(metadata.get('Image.NominalPixelRange'), (None, None))
     if mean is not None:
@@ -57,7 +57,7 @@ def read_metadata(path: str, metadata: dict) -> Wanted:
                 text = metadata[name].strip(' []()').replace(',', ' ')
                 value = _colours(f'{path}, {name} of its metadata', text.split())
         mean, deviation = (value, deviation) if names is MEANS else (mean, value)
-    if deviation and max(deviation) > 2:  # of pixels of 0 to 255
+    if deviation and max(deviation) > 2:  # of pixels from 0 to 255
         mean, deviation = (values and tuple(x / 255 for x in values)
                            for values in (mean, deviation))
     form = metadata.get('Image.BitmapPixelFormat', '')
@@ -65,7 +65,7 @@ def read_metadata(path: str, metadata: dict) -> Wanted:
 
 
 def read_config(path: str) -> Wanted:
-    """What the ``preprocessor_config.json`` that belongs to a network says; nothing without one.
+    """Read the ``preprocessor_config.json`` that belongs to a network, if there is one.
 
     Raises:
         InputError: If it is damaged.
@@ -78,8 +78,8 @@ def read_config(path: str) -> Wanted:
                 with open(config, encoding='utf-8') as f:
                     return _of_config(config, json.load(f))
             except (ValueError, AttributeError, TypeError) as e:
-                raise InputError(f'{config}: expected how pictures are prepared, as JSON; mend or '
-                                 'move it') from e
+                raise InputError(f'{config}: expected the preprocessing of pictures, as JSON; fix '
+                                 'or move it') from e
     return Wanted()
 
 
@@ -110,7 +110,7 @@ def _of_config(path, config):
 
 
 def _colours(where, values):
-    """Three numbers, or one for all colours."""
+    """Three numbers, or one for all channels."""
     try:
         values = tuple(float(x) for x in values)
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""Rating pictures: one by one or in pairs in the browser, or from how often they were clicked.
+"""Rating pictures: one by one or in pairs in the browser, or from click statistics.
 
 :func:`.browser.rate` puts the parts together::
 

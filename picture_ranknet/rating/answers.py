@@ -1,6 +1,7 @@
-"""What the page's script asks for, and what it says: once, by one window, of what it shows."""
+"""The requests of the page: each answer counts once, from one window, for what it shows."""
 import secrets
 import threading
+from collections.abc import Callable
 from typing import Optional
 
 import flask
@@ -14,10 +15,10 @@ from picture_ranknet.rating.training import Training
 
 class Window:
 
-    """The browser window that rates; an older one is told that it has been replaced.
+    """The browser window used for rating; an older one is told that it has been replaced.
 
-    An answer belongs to a view: what was painted when a key was pressed.  Each
-    view of a window has a number, and takes one answer.
+    An answer belongs to a view: what was on the screen when a key was pressed.
+    Each view of a window has a number, and takes one answer.
 
     Attributes:
         loaded (set of int): Rows whose large picture has been sent to a browser.
@@ -29,29 +30,30 @@ class Window:
         self.lock = threading.Lock()
         self._last_view = 0
 
-    def open(self):
-        """A name for a new window."""
+    def open(self) -> str:
+        """Register a new window; return its name."""
         with self.lock:
             self.current, self._last_view = secrets.token_hex(8), 0
             return self.current
 
     def check(self, name: str) -> None:
-        """Refuse what another window says."""
+        """Refuse requests from another window."""
         if name != self.current:
             _refuse('These pictures are being rated in another window.', another_window=True)
 
-    def answer(self, said, rows, version, action):
-        """Do what a request asks for, once, however often it is sent.
+    def answer(self, said: dict, rows: list, version: Callable[[], int],
+               action: Callable[[], Optional[dict]]) -> Optional[dict]:
+        """Execute a request once, however often it is sent.
 
         Args:
-            said (dict): The request, with its ``window``, and perhaps a
-                ``view`` or the ``version`` of the state that it follows.
-            rows (list of int): The pictures of the view.
-            version (callable): Returns the version of the state now.
-            action (callable): What to do.
+            said: The request, with its ``window``, and perhaps a ``view`` or
+                the ``version`` of the state that it follows.
+            rows: The pictures of the view.
+            version: Returns the current version of the state.
+            action: What to do.
 
         Returns:
-            dict: What the action returns, or ``ignored``.
+            The result of the action, or ``ignored``.
         """
         view = said.get('view')
         if view is not None and (type(view) is not int or view < 1):
@@ -66,7 +68,7 @@ class Window:
             if not self.loaded.issuperset(rows):
                 _refuse('Not saved: that picture was not on the screen yet.', not_shown=True)
             result = action()
-            self._last_view = view  # only now: what could not be saved may be said again
+            self._last_view = view  # only now: an answer that could not be saved may be sent again
             return result
 
 
@@ -76,7 +78,7 @@ def _refuse(error, **fields):
 
 def add_reports(pages: flask.Blueprint, session: Session, window: Window,
                 training: Optional[Training] = None) -> None:
-    """Add what may be asked at any time to a blueprint."""
+    """Add the requests that are allowed at any time to a blueprint."""
     @pages.get('/state')
     def state():
         return {**session.state(), 'window': window.current,
@@ -113,24 +115,27 @@ def add_training(pages: flask.Blueprint, session: Session, tell: 'Answers',
 
 class Answers:
 
-    """Adds to a blueprint what the page says.
+    """Adds handlers of the page's answers to a blueprint.
 
     Args:
-        pages (flask.Blueprint): Where to.
-        session (Session): What answers.
-        window (Window): The one that may say something.
+        pages: The blueprint.
+        session: The session.
+        window: The window that may answer.
     """
 
-    def __init__(self, pages, session, window):
+    def __init__(self, pages: flask.Blueprint, session: Session, window: Window):
         self._pages = pages
         self._session = session
         self._window = window
 
-    def post(self, path, answer, rows=lambda said: []):
-        """Answer a POST of JSON by ``answer(said)``, which may return a dict, and the state.
+    def post(self, path: str, answer: Callable[[dict], Optional[dict]],
+             rows: Callable[[dict], list] = lambda said: []) -> None:
+        """Answer a POST of JSON with ``answer(said)``, which may return a dict, and the state.
 
         Args:
-            rows (callable): The rows of the view that the request is about.
+            path: The path of the request.
+            answer: Handles the request.
+            rows: Returns the rows of the view that the request is about.
         """
         def view():
             said = flask.request.get_json()
@@ -141,8 +146,8 @@ class Answers:
             return {**(result or {}), 'state': self._session.state()}
         self._pages.post(path, endpoint=path.strip('/'))(view)
 
-    def row(self, said, key='row', is_optional=False):
-        """The row that a request names; refuse it if there is none such."""
+    def row(self, said: dict, key: str = 'row', is_optional: bool = False) -> Optional[int]:
+        """The row that a request names; refuse the request if there is no such row."""
         row = said.get(key)
         if is_optional and row is None:
             return None
@@ -150,7 +155,7 @@ class Answers:
             flask.abort(400)
         return row
 
-    def pair(self, said):
+    def pair(self, said: dict) -> tuple:
         """The two rows that a request names."""
         left, right = self.row(said, 'left'), self.row(said, 'right')
         if left == right:
@@ -160,7 +165,7 @@ class Answers:
 
 def add_answers(pages: flask.Blueprint, session: Session, window: Window,
                 is_over: threading.Event, training: Optional[Training] = None) -> None:
-    """Add to a blueprint what the page says; ``is_over`` is set at the end."""
+    """Add handlers of the page's answers to a blueprint; ``is_over`` is set at the end."""
     tell = Answers(pages, session, window)
     if training:
         add_training(pages, session, tell, training)
@@ -175,7 +180,7 @@ def add_answers(pages: flask.Blueprint, session: Session, window: Window,
 
 
 def add_star_answers(tell: Answers, session: Session) -> None:
-    """Add what can be said of single pictures."""
+    """Add the answers about single pictures."""
     journal = session.journal
 
     def rate(said):
@@ -200,7 +205,7 @@ def add_star_answers(tell: Answers, session: Session) -> None:
 
 
 def add_pair_answers(tell: Answers, session: Session) -> None:
-    """Add what can be said of two pictures."""
+    """Add the answers about two pictures."""
     def compare(said):
         better = tell.row(said, 'better', is_optional=True)
         if better not in (None, *tell.pair(said)):
@@ -223,7 +228,7 @@ def add_pair_answers(tell: Answers, session: Session) -> None:
 
 
 def ratings_of(journal: Journal) -> dict:
-    """The rating of each row that has one, ``'x'`` for what is no face."""
+    """The rating of each row that has one, ``'x'`` for what is not a face."""
     rated = np.flatnonzero(np.isfinite(journal.ratings))
     return {**dict(zip(rated.tolist(), journal.ratings[rated].tolist())),
             **dict.fromkeys(journal.rejected, 'x')}

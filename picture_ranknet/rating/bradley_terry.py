@@ -7,21 +7,21 @@ optimum (Laplace's approximation): Bradley and Terry, *Rank Analysis of
 Incomplete Block Designs*, Biometrika 1952; MacKay, *Information-Based
 Objective Functions for Active Data Selection*, Neural Computation 1992.
 
-A picture that is put between two others by hand gets the mean of their
-strengths.  From then on it counts as a new one: what was said of it before
-still ranks the others, but does not pull it back.
+A picture that is placed between two others by hand gets the mean of their
+strengths.  From then on it counts as a new one: its earlier comparisons still
+rank the others, but do not pull it back.
 """
 import math
 from collections.abc import Iterable
-from typing import NamedTuple, Optional
+from typing import NamedTuple, Optional, Union
 
 import numpy as np
 
-MOST_PICTURES = 2000     # the covariance takes 8 bytes for each pair of them
+MOST_PICTURES = 2000     # the covariance takes 8 bytes per pair
 PRIOR_VARIANCE = 4.
-PLACING_VARIANCE = .25   # of a picture around the place it was put
-BEYOND = .5              # strength by which a picture put at an end surpasses the last one
-LOWEST, HIGHEST = 1, 5   # ratings that strengths are written as
+PLACING_VARIANCE = .25   # of a picture's strength around its place
+BEYOND = .5              # strength by which a picture placed at an end surpasses the last one
+LOWEST, HIGHEST = 1, 5   # range of ratings that strengths are mapped to
 NEWTON_STEPS = 50
 LONGEST_STEP = 2.        # of a strength, so that Newton's method cannot overshoot
 
@@ -37,7 +37,7 @@ class Comparison(NamedTuple):
 
 class Placing(NamedTuple):
 
-    """A picture that was put below one and above another; ``None`` at an end."""
+    """A picture that was placed below one and above another; ``None`` at an end."""
 
     row: int
     above: Optional[int]
@@ -53,8 +53,8 @@ class Ranking:
 
     Args:
         n (int): The number of pictures, at most ``MOST_PICTURES``.
-        order (numpy.ndarray): All of them, in the order in which they come
-            into the ranking.
+        order (numpy.ndarray): All of them, in the order in which they enter
+            the ranking.
 
     Attributes:
         told (numpy.ndarray): How often two pictures were compared, shape ``(n, n)``.
@@ -87,8 +87,8 @@ class Ranking:
             return self._covariance
         return self._covariance[np.ix_(self._node, self._node)]
 
-    def fit(self, said: Iterable):
-        """Forget everything and fit all comparisons and placings, in the order they were made.
+    def fit(self, said: Iterable[Union[Comparison, Placing]]) -> None:
+        """Fit all comparisons and placings from scratch, in the order in which they were made.
 
         Newton's method on the log posterior, which is concave.
         """
@@ -136,16 +136,16 @@ class Ranking:
                 break
         self._covariance = np.linalg.inv(precision)
 
-    def add(self, one):
-        """Take in one more comparison or placing by a single Newton step, in about 10 ms."""
+    def add(self, one: Union[Comparison, Placing]) -> None:
+        """Add one comparison or placing by a single Newton step, in about 10 ms."""
         self._count(one, 1)
         if isinstance(one, Placing):
             self._add_node(one)
         else:
             self._step(one, 1)
 
-    def remove(self, one):
-        """Take back the last one that was added, again by a single Newton step."""
+    def remove(self, one: Union[Comparison, Placing]) -> None:
+        """Remove the last one that was added, again by a single Newton step."""
         self._count(one, -1)
         if isinstance(one, Placing):
             self._node[one.row] = self._former.pop()
@@ -159,13 +159,13 @@ class Ranking:
         p = _sigmoid(self._strengths[left] - self._strengths[right])
         weight = sign * p * (1 - p)
         column = self._covariance[:, left] - self._covariance[:, right]
-        # Sherman and Morrison; what is taken away can hardly have been all that was known.
+        # Sherman-Morrison formula; the bound keeps the variance finite on removal.
         shrink = max(1 + weight * (column[left] - column[right]), .05)
         self._covariance -= np.outer(column, column * (weight / shrink))
         self._strengths += column * (sign * (_won(one) - p) / shrink)
 
     def _nodes_of(self, placing):
-        """The nodes of which a placed picture gets the mean strength, and what is added to it."""
+        """The nodes whose mean strength a placed picture gets, and what is added to it."""
         others = [row for row in (placing.above, placing.below) if row is not None]
         beyond = 0 if len(others) == 2 else BEYOND if placing.above is None else -BEYOND
         return self._node[others], beyond
@@ -191,8 +191,8 @@ class Ranking:
         self.told[one.right, one.left] += change
         self._mentions[[one.left, one.right]] += change
 
-    def postpone(self, row: int):
-        """Let a picture come into the ranking after all others."""
+    def postpone(self, row: int) -> None:
+        """Let a picture enter the ranking after all others."""
         self.order = np.append(self.order[self.order != row], row)
 
     def is_ranked(self) -> np.ndarray:
@@ -236,7 +236,7 @@ class Ranking:
         return int(first), int(second)
 
     def partner(self, row: int) -> Optional[int]:
-        """The picture with which to compare one that has to come now; ``None`` if there is none."""
+        """The best picture to compare a given one with; ``None`` if there is none."""
         is_open = self.is_ranked()
         if not (is_open & (np.arange(self.n) != row)).any():
             is_open = ~self.is_out
@@ -246,7 +246,7 @@ class Ranking:
         return int(np.where(is_open, self._gains(np.array([row]))[0], -1).argmax())
 
     def expected_error(self) -> float:
-        """The share of all pairs that are expected to be in the wrong order, 0 to .5."""
+        """The expected fraction of pairs in the wrong order, 0 to .5."""
         rows = np.flatnonzero(~self.is_out)
         rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), 200)).astype(int)]
         left, right = np.triu_indices(len(rows), 1)
@@ -256,7 +256,7 @@ class Ranking:
         return sum(map(math.erfc, z.tolist())) / 2 / max(1, len(z))
 
     def ratings(self) -> np.ndarray:
-        """Strengths as ratings from 1 to 5; ``nan`` for what has no place in the ranking."""
+        """Strengths as ratings from 1 to 5; ``nan`` for pictures without a place in the ranking."""
         is_ranked, strengths = self.is_ranked(), self.strengths
         if not is_ranked.any():
             return np.full(self.n, np.nan)
@@ -272,7 +272,7 @@ class Ranking:
             diagonal[left] + diagonal[right] - 2 * self._covariance[left, right], 1e-9)
 
     def _gains(self, rows):
-        """How informative it is expected to be to compare each of ``rows`` with each picture."""
+        """Expected information gain of comparing each of ``rows`` with each picture."""
         p = _sigmoid(self.strengths[rows, None] - self.strengths)
         return p * (1 - p) * self._variances(rows[:, None], np.arange(self.n))
 

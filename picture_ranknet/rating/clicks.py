@@ -1,12 +1,12 @@
-"""Ratings from how often pictures were clicked.
+"""Ratings from click statistics.
 
 A click rate is a rating, once two things are corrected for: with few
-impressions it is mostly chance (it is drawn towards the usual rate by a beta
-prior that is fitted to all pictures), and what stands first on a page is
-clicked more, whatever it is.  A click is modelled as the product of looking
-at a position and liking the picture there: Craswell, Zoeter, Taylor and
-Ramsey, *An Experimental Comparison of Click Position-Bias Models*, WSDM 2008,
-section 3.  Ratings are on a log scale: one more is twice the rate.
+impressions it is mostly chance (it is shrunk towards the mean rate by a beta
+prior that is fitted to all pictures), and position bias: what stands first on a
+page is clicked more, whatever it is.  The click probability is modelled as the
+product of examining a position and liking the picture there: Craswell, Zoeter,
+Taylor and Ramsey, *An Experimental Comparison of Click Position-Bias Models*,
+WSDM 2008, section 3.  Ratings are on a log scale: one more is twice the rate.
 """
 import math
 import os
@@ -49,12 +49,12 @@ def rate_set(X_path: str, clicks_path: str, ratings_path: str, is_forced: bool =
         is_forced: Replace ratings that exist.
 
     Returns:
-        list: Lines that say what was done.
+        list: Lines about what was done.
 
     Raises:
-        InputError: If the table is not as it should be, ``ratings_path`` is
-            one of the inputs, is there already and ``is_forced`` is not set,
-            or has a journal of what a person said.
+        InputError: If the table is invalid, ``ratings_path`` is one of the
+            inputs, exists without ``is_forced``, or has a journal of a person's
+            answers.
     """
     n = len(arrays.read_pictures(X_path))
     _check_files(ratings_path, clicks_path, X_path, is_forced)
@@ -75,11 +75,11 @@ def _check_files(path, clicks_path, X_path, is_forced):
     atomic.check_outputs({'ratings': path}, {
         'pictures': [X_path, tables.table_path(X_path)], '--clicks': clicks_path})
     if os.path.exists(path) and not is_forced:
-        raise InputError(f'{path}: exists, and may be what a person made; say --force to replace '
-                         'it, or choose another file')
+        raise InputError(f"{path}: exists already, and may contain a person's ratings; replace "
+                         'it with --force, or choose another file')
     if os.path.exists(journal_path(path)):
-        raise InputError(f'{journal_path(path)}: holds what a person rated; move it and {path} '
-                         'away, or choose another file of ratings')
+        raise InputError(f"{journal_path(path)}: holds a person's ratings; move it and {path} "
+                         'away, or choose another ratings file')
 
 
 def read(path: str, n: int, sources: Optional[list] = None) -> Clicks:
@@ -93,8 +93,8 @@ def read(path: str, n: int, sources: Optional[list] = None) -> Clicks:
         sources (list of str): The source of each picture.
 
     Raises:
-        InputError: If a line makes no sense or names a source of several
-            pictures, with its number.
+        InputError: If a line is invalid or names a source of several pictures;
+            gives its number.
     """
     by_name = _name_pictures(n, sources or [])
     rows, shown, clicked, positions = [], [], [], []
@@ -139,7 +139,7 @@ def _find(where, name, by_name, n):
     rows = by_name.get(name, [])
     shown = repr(name if len(name) <= 40 else name[:40] + '...')
     if not rows:
-        raise InputError(f'{where}: expected a picture, a row from 0 to {n - 1} or a source of the '
+        raise InputError(f'{where}: expected a picture, a row from 0 to {n - 1} or a source in the '
                          f'table beside the pictures, got {shown}')
     if len(rows) > 1:
         raise InputError(f'{where}: expected one picture, got {shown}, which is the source of '
@@ -156,18 +156,18 @@ def _count(where, column, text):
 
 def estimate_rates(n: int, rows: np.ndarray, shown: np.ndarray, clicked: np.ndarray,
                    positions: np.ndarray) -> tuple:
-    """How often each picture is clicked by who looks at it.
+    """Estimate how often each picture is clicked by those who look at it.
 
-    Positions and rates are fitted in turn, which maximises the likelihood of
-    the counts; so does the strength of the prior.
+    Positions and rates are fitted alternately, which maximises the likelihood
+    of the counts; the strength of the prior is chosen by maximum likelihood.
 
     Args:
         n (int): The number of pictures.
-        rows, shown, clicked, positions (numpy.ndarray): As of :class:`Clicks`.
+        rows, shown, clicked, positions (numpy.ndarray): As in :class:`Clicks`.
 
     Returns:
         tuple: Rates, shape ``(n,)``, ``nan`` where a picture was never shown,
-        and how much each position is looked at, the most being 1.
+        and how often each position is looked at, relative to the maximum.
     """
     looks = np.ones(positions.max() + 1)
     clicks = np.bincount(rows, clicked, n)
@@ -178,7 +178,7 @@ def estimate_rates(n: int, rows: np.ndarray, shown: np.ndarray, clicked: np.ndar
         rates = (clicks + strength * usual) / (exposure + strength)
         expected = np.bincount(positions, shown * rates[rows], len(looks))
         before = looks
-        # One more click and what it takes, since little is known of a position hardly used.
+        # Add-one smoothing for positions with little data.
         looks = (np.bincount(positions, clicked, len(looks)) + 1) / (expected + 1)
         looks /= looks.max()
         if np.abs(looks - before).max() < 1e-6:
@@ -187,7 +187,7 @@ def estimate_rates(n: int, rows: np.ndarray, shown: np.ndarray, clicked: np.ndar
 
 
 def _most_likely_strength(clicks, exposure, usual):
-    """Impressions that the usual rate counts for, by the beta-binomial likelihood."""
+    """Prior strength in impressions, by the beta-binomial likelihood."""
     seen = exposure > 0
     k, m = clicks[seen], np.maximum(exposure[seen], clicks[seen])
 
@@ -204,11 +204,11 @@ def _log_beta(a, b):
 
 
 def rate(rates: np.ndarray) -> np.ndarray:
-    """Ratings of rates: 0 is the least of them, one more is twice as much; ``nan`` stays."""
+    """Convert rates to ratings: 0 for the lowest, plus 1 for each doubling; ``nan`` stays."""
     return np.log2(rates / np.nanmin(rates))
 
 
-def write_ratings(path: str, ratings: np.ndarray):
+def write_ratings(path: str, ratings: np.ndarray) -> None:
     """Write one rating per line, ``nan`` where there is none."""
     with atomic.replacing(path) as part, open(part, 'w', encoding='utf-8') as f:
         f.writelines('nan\n' if np.isnan(rating) else f'{rating:.4f}\n' for rating in ratings)

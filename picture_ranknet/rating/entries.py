@@ -1,4 +1,4 @@
-"""What a journal holds: events, one JSON object a line, and the entries of a history they make."""
+"""The content of a journal: events, one JSON object per line, and the history they make up."""
 import math
 from typing import NamedTuple, Union
 
@@ -13,9 +13,9 @@ STARS, PAIRS = 'stars', 'pairs'
 
 class Rating(NamedTuple):
 
-    """A rating of a picture, as it stands in ``ratings.txt``, and the one before.
+    """A rating of a picture, as written in ``ratings.txt``, and the one before.
 
-    ``is_repeat`` tells that the picture was asked again to see how consistent
+    ``is_repeat`` says that the picture was asked again to see how consistent
     the ratings are.
     """
 
@@ -44,7 +44,7 @@ def entry_of(event: dict) -> Union[Rating, Skip, Comparison, Placing]:
 
 
 def kind_of(said: Union[Rating, Skip, Comparison, Placing]) -> str:
-    """What an entry of a journal's history is, in a word."""
+    """The kind of an entry of a journal's history, in one word."""
     if isinstance(said, Rating):
         return 'reject' if said.text == NO_FACE else 'rating'
     return {Skip: 'skip', Comparison: 'comparison', Placing: 'place'}[type(said)]
@@ -61,8 +61,8 @@ def changes_ratings(event: dict) -> bool:
     return 'skip' not in event and any(key in event for key in ('row', 'left', 'placed', 'undo'))
 
 
-def check(event: dict, n: int):
-    """Raise if an object of the journal of ``n`` pictures is none of ours."""
+def check(event: dict, n: int) -> None:
+    """Raise an exception if an object in the journal of ``n`` pictures is not ours."""
     rows = [event[key] for key in ('row', 'left', 'right', 'placed') if key in event]
     rows += [row for key in ('above', 'below') for row in [event.get(key)] if row is not None]
     rows += event.get('skip', [])

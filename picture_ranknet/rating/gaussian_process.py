@@ -1,18 +1,19 @@
-"""What some ratings tell of all pictures, how well they predict, and which rating would tell most.
+"""Predicts all ratings from some, how accurate that is, and which rating would tell most.
 
-A Gaussian process on what pictures look like: pictures that look alike are
-expected to be liked alike, and along a main direction of their looks, from
-round to long, say, they are expected to be liked more and more, or less and
-less.  The next picture is the one whose rating is expected to leave the
-smallest error over all pictures: first it lies among many others, then far out
-on a main direction, where differences are largest.
+A Gaussian process on features of pictures, whose kernel is the sum of a
+Gaussian one (similar pictures are liked alike) and a linear one on the
+principal components (along a component, from round to long, say, pictures are
+liked more and more, or less and less).  Active learning: the next picture is
+the one whose rating is expected to leave the smallest error over all pictures:
+first among many others, then far out on a principal component, where
+differences are largest.
 
 Seo, Wallat, Graepel and Obermayer, *Gaussian Process Regression: Active Data
 Selection and Test Point Rejection*, IJCNN 2000, section 3 (after Cohn);
 Rasmussen and Williams, *Gaussian Processes for Machine Learning*, 2006, section
-5.4.2 for what is left out one at a time; Airola, Pahikkala, Waegeman, De Baets
+5.4.2 on leave-one-out cross-validation; Airola, Pahikkala, Waegeman, De Baets
 and Salakoski, *An Experimental Comparison of Cross-Validation Techniques for
-Estimating the Area Under the ROC Curve*, CSDA 2011, on leaving out pairs.
+Estimating the Area Under the ROC Curve*, CSDA 2011, on leave-pair-out.
 """
 import math
 from collections.abc import Iterable
@@ -20,23 +21,24 @@ from typing import Optional
 
 import numpy as np
 
-EXPECTED_NOISE = 2      # variance of a rating, relative to the taste's, before there is any
-DIRECTIONS = 30         # in which pictures differ most
-LIKENESS = .7           # share of the taste that follows likeness; the rest, main directions
+EXPECTED_NOISE = 2      # noise variance relative to the taste's, before there are ratings
+DIRECTIONS = 30         # principal components
+LIKENESS = .7           # weight of the Gaussian kernel; the rest is that of the linear one
 NOISES = 10. ** np.arange(-1.5, 2.1, .25)
-SCORE_WEIGHT = 4        # of a model's scores, beside what pictures look like
+SCORE_WEIGHT = 4        # of a model's scores, relative to the features
 FEWEST = 8              # ratings for a first estimate of the accuracy
 AT_ONCE = 256           # pictures, so that what is computed of them stays small
 
 
 class Taste:
 
-    """What is known of a person's taste in some pictures.
+    """The prior of a person's taste in some pictures.
 
     Args:
-        looks (numpy.ndarray): float32, shape ``(M, D)``, as of :mod:`looks`, mean about 0.
-        scores (numpy.ndarray): Shape ``(M,)``, of a trained model, higher is
-            better; ``None`` without a model.
+        looks (numpy.ndarray): Features from :mod:`looks`, float32, shape ``(M, D)``, mean
+            about 0.
+        scores (numpy.ndarray): Scores of a trained model, shape ``(M,)``,
+            higher is better; ``None`` without a model.
 
     Attributes:
         kernel (numpy.ndarray): Covariance of the taste before any rating,
@@ -77,8 +79,8 @@ class Taste:
                                                         y_prior.astype(np.float32))
         return kernel
 
-    def add(self, looks: np.ndarray, scores: Optional[np.ndarray] = None):
-        """Extend the pictures by some more, which get the last indices.
+    def add(self, looks: np.ndarray, scores: Optional[np.ndarray] = None) -> None:
+        """Add pictures, which get the last indices.
 
         Args:
             looks (numpy.ndarray): Shape ``(K, D)``.
@@ -139,7 +141,7 @@ class Taste:
 
 class Lesson:
 
-    """What follows from some ratings about all pictures.
+    """The posterior of all ratings, given some.
 
     Attributes:
         scores (numpy.ndarray): Expected ratings, shape ``(M,)``.
@@ -168,19 +170,19 @@ class Lesson:
         self.scores = mean + taste.kernel[:, self.indices] @ self._dual
 
     def left_out(self) -> np.ndarray:
-        """What the other ratings let expect of each rated picture, shape ``(R,)``."""
+        """Leave-one-out predictions of the rated pictures, shape ``(R,)``."""
         if self._dual is None:
             return self.ratings.copy()
         return self.ratings - self._dual / np.diag(self._inverse)
 
     def pair_accuracy(self) -> float:
-        """The share of pairs in the right order when both pictures of a pair are left out.
+        """Pair accuracy by leave-pair-out cross-validation.
 
-        Only pairs that were rated differently count.  Leaving out one picture at
-        a time would be biased: without the best one the mean of the others is lower.
+        Only pairs that were rated differently count.  Leave-one-out would be
+        biased: without the best picture the mean of the others is lower.
 
         Returns:
-            float: ``nan`` where there are too few ratings to tell.
+            float: ``nan`` if there are too few ratings.
         """
         if len(self.ratings) < FEWEST or self._dual is None:
             return math.nan
@@ -196,7 +198,7 @@ class Lesson:
         return float(np.mean((1 + told * np.sign(expected)) / 2))
 
     def expected_gain(self, taste: Taste, n_more: int, seed: int = 0) -> float:
-        """How much more ratings are expected to raise the pair accuracy over all pictures."""
+        """Expected increase of the pair accuracy over all pictures from ``n_more`` ratings."""
         known = np.zeros(len(taste), bool)
         known[self.indices] = True
         others = np.random.default_rng(seed).permutation(np.flatnonzero(~known))
@@ -205,7 +207,7 @@ class Lesson:
                 - self._expected_accuracy(taste.kernel, self.indices))
 
     def _expected_accuracy(self, kernel, indices, most=500):
-        """That of scores whose correlation with the taste follows from what is left unknown."""
+        """The pair accuracy that follows from the explained variance of the taste."""
         looked_at = np.linspace(0, len(kernel) - 1, min(most, len(kernel))).astype(int)
         across = kernel[np.ix_(indices, looked_at)].astype(float)
         known = kernel[np.ix_(indices, indices)] + self.noise * np.eye(len(indices))
@@ -215,7 +217,7 @@ class Lesson:
 
 
 def _main_directions(x, sweeps=8):
-    """The directions in which pictures differ most, by power iteration; shape ``(D, K)``."""
+    """Principal directions, by orthogonal power iteration; shape ``(D, K)``."""
     directions = np.random.default_rng(0).normal(size=(x.shape[1], min(DIRECTIONS, *x.shape)))
     for _ in range(sweeps):
         directions, _ = np.linalg.qr(x.T @ (x @ directions.astype(np.float32)))
@@ -223,7 +225,7 @@ def _main_directions(x, sweeps=8):
 
 
 def _median_square(x, most=500):
-    """The median of the squared distances between pictures, of the first ``most``."""
+    """The median squared distance among the first ``most`` pictures."""
     few = x[:most]
     distances = _squared_distances(few, few)
     others = distances[~np.eye(len(few), dtype=bool)]
@@ -246,7 +248,7 @@ def _gaussian(x, y, width):
 
 
 def _bordered(matrix, rows):
-    """A symmetric matrix with some more rows, and columns, at its end."""
+    """A symmetric matrix with more rows and columns appended."""
     n, size = len(matrix), rows.shape[1]
     bordered = np.empty((size, size), matrix.dtype)
     bordered[:n, :n] = matrix

@@ -11,18 +11,19 @@ from picture_ranknet.pictures import drawing
 
 LARGE = 640     # pixels; small pictures are enlarged to about this
 LARGEST = 2000  # pixels; larger ones are shrunk to this
-SMALL = 128     # pixels; of a list of many
+SMALL = 128     # pixels; thumbnails in the list
 KEPT = 256      # enlarged pictures in memory
 
 
-def add_pictures(pages, X, loaded, ratios: Optional[np.ndarray] = None):
+def add_pictures(pages: flask.Blueprint, X: np.ndarray, loaded: set,
+                 ratios: Optional[np.ndarray] = None) -> None:
     """Add the pictures of the page to a blueprint.
 
     Args:
-        pages (flask.Blueprint): Where to.
-        X (numpy.ndarray): Pictures, shape ``(N, 3, H, W)``.
-        loaded (set of int): Gets the rows of those that were sent in full size.
-        ratios (numpy.ndarray): Width by height that each is shown with, shape
+        pages: The blueprint.
+        X: Pictures, shape ``(N, 3, H, W)``.
+        loaded: Gets the rows of those that were sent in full size.
+        ratios: Aspect ratio (width / height) that each is shown with, shape
             ``(N,)``; ``None`` to show them as they are.
     """
     def image_of(row):
@@ -45,7 +46,7 @@ def add_pictures(pages, X, loaded, ratios: Optional[np.ndarray] = None):
 
 
 def add_sources(pages: flask.Blueprint, sources, n: int, loaded: set) -> None:
-    """Add what is known of the sources of ``n`` pictures to a blueprint, if anything is."""
+    """Add what is known about the sources of ``n`` pictures, if anything, to a blueprint."""
     def answer(image):
         if image is None:
             flask.abort(404)
@@ -75,7 +76,7 @@ def add_sources(pages: flask.Blueprint, sources, n: int, loaded: set) -> None:
 
 
 def unsqueeze(image: Image.Image, ratio: float) -> Image.Image:
-    """Give a picture that was squeezed into another shape its own again, of the same long side."""
+    """Restore the aspect ratio of a squeezed picture, keeping its long side."""
     side = max(image.size)
     size = round(side * min(1, ratio)), round(side / max(1, ratio))
     return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS)
@@ -92,7 +93,7 @@ def sharpen(image: Image.Image) -> Image.Image:
 
 
 def shrink(image: Image.Image, side: int = SMALL) -> Image.Image:
-    """Make a large picture small enough for a list of many."""
+    """Shrink a picture that is larger than ``side``."""
     if max(image.size) > side:
         image.thumbnail((side, side))
     return image

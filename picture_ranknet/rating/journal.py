@@ -1,10 +1,10 @@
-"""What a person says about pictures: a journal that loses nothing, and the ratings that follow.
+"""A person's answers about pictures: a journal that loses nothing, and the resulting ratings.
 
-The journal lies beside ``ratings.txt`` and only grows: one JSON object a line,
-on disk before the next picture is shown.  All of it can be undone.  It begins
-with the first thing that is said, so a program that was only opened leaves
-nothing behind.  ``ratings.txt`` is rewritten every now and then; a line
-``{"written": true}`` says that it includes all that stands above.
+The journal lies beside ``ratings.txt`` and is append-only: one JSON object per
+line, on disk before the next picture is shown.  All of it can be undone.  It is
+created with the first answer, so a program that was only opened leaves nothing
+behind.  ``ratings.txt`` is rewritten now and then; a line ``{"written": true}``
+says that it includes everything above.
 """
 import contextlib
 import errno
@@ -14,7 +14,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
-from typing import Optional
+from typing import Optional, Union
 
 import numpy as np
 
@@ -45,27 +45,27 @@ class Journal:
     """The journal of one set of pictures and its ratings; use it in a ``with`` block.
 
     Args:
-        path (str): The file of ratings; it is created at the first rating.
+        path (str): The ratings file; it is created at the first rating.
         n (int): The number of pictures.
-        pictures_id (str): Tells one set of pictures from another, see :func:`identify`.
-        mode (str): ``STARS`` or ``PAIRS``; a file of ratings is made by one.
-        levels (int): In the mode ``STARS``, ratings are 1 to so many;
+        pictures_id (str): Identifies a set of pictures, see :func:`identify`.
+        mode (str): ``STARS`` or ``PAIRS``; a ratings file is made in one of them.
+        levels (int): In the mode ``STARS``, ratings are 1 to ``levels``;
             ``None`` for as many as last time, or ``LEVELS``.
-        identify_first (callable): Returns the ``pictures_id`` of the first so
-            many pictures, by which it is seen that a set has only grown.
+        identify_first (callable): Returns the ``pictures_id`` of the first
+            ``n`` pictures, to see that a set has only grown.
 
     Attributes:
         ratings (numpy.ndarray): Of each picture, ``nan`` for none.
-        rejected (set of int): Rows of what is no face.
+        rejected (set of int): Rows of pictures that are not a face.
         history (list): All :class:`Rating`, :class:`Comparison`,
             :class:`Placing` and :class:`Skip` that were not undone.
         levels (int): ``None`` in the mode ``PAIRS``.
         are_same_pictures (bool): Whether these were rated last time.
-        is_written (bool): Whether ``ratings.txt`` has all that was said.
+        is_written (bool): Whether ``ratings.txt`` includes all answers.
 
     Raises:
-        InputError: If the ratings are those of other pictures, on another
-            scale or made in another mode, or another process is adding to them.
+        InputError: If the ratings are for other pictures, on another scale or
+            made in another mode, or another process is using them.
     """
 
     def __init__(self, path: str, n: int, pictures_id: str, mode: str = STARS,
@@ -85,7 +85,7 @@ class Journal:
             raise
 
     def _open(self):
-        """Open and lock the journal; who closes it removes it if it is empty."""
+        """Open and lock the journal; it is removed on closing if it is empty."""
         while True:
             file = open(self.journal_path, 'a+b', buffering=0)
             try:
@@ -116,7 +116,7 @@ class Journal:
         if has_other_rows and (self.mode == PAIRS or any(map(changes_ratings, pending))):
             raise InputError(
                 f"{self.journal_path}: is about {opening['pictures']} pictures, but there are "
-                f'{self.n}; rate the former ones, or move it away')
+                f'{self.n}; rate those, or move it away')
         self.are_same_pictures = (not opening or opening['id'] == pictures_id
                                   or self._goes_on(opening))
         self._lines = self._read_lines()
@@ -144,37 +144,37 @@ class Journal:
             self._opening = {**now, 'time': _now()}
 
     def _goes_on(self, opening):
-        """Whether the pictures of an opening are the first ones of these, which are more."""
+        """Whether an opening's pictures are the first ones of the present, larger set."""
         n = opening['pictures']
         return n < self.n and self._identify_first(n) == opening['id']
 
     def _check_mode(self, opening):
         if opening and opening['mode'] != self.mode:
             before = 'with' if opening['mode'] == PAIRS else 'without'
-            raise InputError(f'{self.path}: was made {before} --pairs; continue like that, or '
-                             'choose another file of ratings')
+            raise InputError(f'{self.path}: was made {before} --pairs; continue that way, or '
+                             'choose another ratings file')
         if not opening and self.mode == PAIRS and np.isfinite(self.ratings).any():
-            raise InputError(f'{self.path}: was not made with --pairs; choose another file of '
-                             'ratings')
+            raise InputError(f'{self.path}: was not made with --pairs; choose another ratings '
+                             'file')
 
     def _settle_levels(self, asked, remembered):
-        """The number of levels, once it is sure that all ratings are on one scale."""
+        """The number of levels, after checking that all ratings are on one scale."""
         if asked and remembered and asked != remembered:
             raise InputError(f'{self.path}: was rated from 1 to {remembered}, got --levels '
-                             f'{asked}; leave --levels out, or choose another file of ratings')
+                             f'{asked}; leave --levels out, or choose another ratings file')
         levels = asked or remembered or LEVELS
         found = self.ratings[np.isfinite(self.ratings)]
         wrong = found[(found < 1) | (found > levels)]
         if len(wrong):
             highest = math.ceil(found.max())
-            remedy = ('choose another file of ratings' if found.min() < 1 or highest > MOST_LEVELS
-                      else 'correct it' if remembered else f'say --levels {highest}')
+            remedy = ('choose another ratings file' if found.min() < 1 or highest > MOST_LEVELS
+                      else 'correct it' if remembered else f'use --levels {highest}')
             raise InputError(f'{self.path}: expected ratings from 1 to {levels}, got '
                              f'{wrong[0]:g}; {remedy}')
         return levels
 
     def _read_events(self):
-        """All objects of the journal; what a crash cut short at its end is taken off."""
+        """All objects of the journal; a line that a crash left incomplete is removed."""
         if self._file.seek(0, os.SEEK_END) > LARGEST:
             raise InputError(f'{self.journal_path}: expected a journal of up to {LARGEST:,} bytes, '
                              f'got {self._file.tell():,}; move it away: what {self.path} has is '
@@ -192,7 +192,7 @@ class Journal:
                 check(event, n)
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
                 raise InputError(
-                    f'{self.journal_path}, line {number}: expected what rate.py wrote, got '
+                    f'{self.journal_path}, line {number}: expected a line by rate.py, got '
                     f'something else; fix that line or move the file away: what {self.path} has '
                     'is safe') from e
             events.append(event)
@@ -214,27 +214,27 @@ class Journal:
         elif 'written' not in event:
             self.history.append(entry_of(event))
 
-    def rate(self, row: int, rating: Optional[float], is_repeat: bool = False):
+    def rate(self, row: int, rating: Optional[float], is_repeat: bool = False) -> None:
         """Rate a picture; ``None`` clears its rating.  On disk when this returns."""
         self._say(row, NOT_RATED if rating is None else format_rating(rating), is_repeat)
 
-    def reject(self, row: int):
-        """Say that a picture is no face.  On disk when this returns."""
+    def reject(self, row: int) -> None:
+        """Mark a picture as not a face.  On disk when this returns."""
         self._say(row, NO_FACE)
 
-    def compare(self, left: int, right: int, better: Optional[int]):
-        """Say which of two pictures is better; ``None`` for a tie.  On disk when this returns."""
+    def compare(self, left: int, right: int, better: Optional[int]) -> None:
+        """Record the better of two pictures; ``None`` for a tie.  On disk when this returns."""
         self._add(Comparison(left, right, better), {'left': left, 'right': right, 'better': better})
 
-    def place(self, row: int, above: Optional[int], below: Optional[int]):
+    def place(self, row: int, above: Optional[int], below: Optional[int]) -> None:
         """Put a picture below one and above another in the ranking.  On disk when this returns."""
         self._add(Placing(row, above, below), {'placed': row, 'above': above, 'below': below})
 
-    def skip(self, *rows: int):
-        """Say that a picture, or both of a pair, should be shown later."""
+    def skip(self, *rows: int) -> None:
+        """Record that a picture, or both of a pair, should be shown later."""
         self._add(Skip(rows), {'skip': list(rows)})
 
-    def undo(self):
+    def undo(self) -> Union[Rating, Comparison, Placing, Skip, None]:
         """Take the last entry of the history back and return it; ``None`` if there is none."""
         if not self.history:
             return None
@@ -260,8 +260,8 @@ class Journal:
         """Rows that have been rated, the last one first."""
         return [said.row for said in reversed(self.history) if isinstance(said, Rating)]
 
-    def set_all(self, ratings: np.ndarray):
-        """Take the ratings that follow from all comparisons; :meth:`write` puts them on disk."""
+    def set_all(self, ratings: np.ndarray) -> None:
+        """Set the ratings that follow from all comparisons; :meth:`write` puts them on disk."""
         for row, rating in enumerate(ratings):
             if row not in self.rejected:
                 self._set(row, NOT_RATED if np.isnan(rating) else f'{rating:.4f}')
@@ -269,17 +269,17 @@ class Journal:
         self.is_written = False
 
     def fill(self, ratings: Sequence[float]) -> int:
-        """Take ratings that the person gave elsewhere, where there are none yet.
+        """Import ratings that the person gave elsewhere, for pictures not rated yet.
 
         They are part of ``ratings.txt`` when this returns, as if they had always
-        stood there: there is nothing to undo.
+        been there, and cannot be undone.
 
         Args:
-            ratings: Of each picture, 1 to ``LEVELS``; ``REJECTED`` of what is not
-                to be rated, ``nan`` of what is not known.
+            ratings: Of each picture, 1 to ``LEVELS``; ``REJECTED`` for those not
+                to be rated, ``nan`` if unknown.
 
         Returns:
-            How many were taken.
+            The number of imported ratings.
 
         Raises:
             InputError: If pictures are rated on another scale here.
@@ -288,7 +288,7 @@ class Journal:
                 and math.isnan(self.ratings[row]) and row not in self.rejected]
         if rows and self.levels != LEVELS:
             raise InputError(f'{self.path}: is rated from 1 to {self.levels}, sidecars from 1 to '
-                             f'{LEVELS}; choose another file of ratings, or leave --from_xmp out')
+                             f'{LEVELS}; choose another ratings file, or leave --from_xmp out')
         for row in rows:
             is_rejected = ratings[row] == sidecars.REJECTED
             self._set(row, NO_FACE if is_rejected else format_rating(ratings[row]))
@@ -297,11 +297,11 @@ class Journal:
             self.write()
         return len(rows)
 
-    def write(self):
-        """Write ``ratings.txt``, if it does not include all that was said.
+    def write(self) -> None:
+        """Write ``ratings.txt``, if it does not include all answers.
 
         In the mode ``PAIRS`` ratings follow from comparisons: nothing is
-        written unless :meth:`set_all` was called after the last of these.
+        written unless :meth:`set_all` was called after the last one.
         """
         if self.is_written or not self._knows_ratings:
             return
@@ -364,21 +364,21 @@ class Journal:
 
 
 def identify(X: np.ndarray) -> str:
-    """A name for a set of pictures, from its shape and a few of them."""
+    """An identifier of a set of pictures, from its shape and a few of them."""
     digest = hashlib.sha256(repr((X.shape, X.dtype.str)).encode())
     for row in np.linspace(0, len(X) - 1, min(len(X), 16)).astype(int):
         digest.update(np.ascontiguousarray(X[row]).tobytes())
     return digest.hexdigest()[:16]
 
 
-def check_unused(path: str):
-    """Raise :class:`InputError` if another process is adding to the journal of these ratings."""
+def check_unused(path: str) -> None:
+    """Raise :class:`InputError` if another process is using the journal of these ratings."""
     with contextlib.suppress(FileNotFoundError), open(journal_path(path), 'r+b') as file:
         atomic.lock(file, f'{journal_path(path)}: {IN_USE}')
 
 
 def journal_path(path: str) -> str:
-    """Where the journal of a file of ratings lies."""
+    """The path of the journal of a ratings file."""
     return path + '.journal'
 
 

@@ -1,10 +1,9 @@
-"""What pictures look like, in numbers whose distances tell how alike they are.
+"""Features of pictures whose distances tell how similar they are.
 
-At first by gradients and colours, which are there at once; later by what a
-network that others have trained sees (:mod:`~picture_ranknet.models.sight`),
-which takes some seconds for a hundred pictures.  A set of up to ``MOST_KEPT``
-pictures has that kept beside it, where ``train.py --arch pretrained`` looks for
-it as well.
+At first gradients and colours, which are available at once; later features of a
+pretrained network (:mod:`~picture_ranknet.models.sight`), which take a few
+seconds for a hundred pictures.  For a set of up to ``MOST_KEPT`` pictures they
+are cached beside it, where ``train.py --arch pretrained`` finds them, too.
 """
 import math
 import os
@@ -20,19 +19,19 @@ from picture_ranknet.pictures.descriptor import LENGTH, describe
 from picture_ranknet.storage import arrays, feature_cache
 from picture_ranknet.text import silent
 
-LEAST_DEVIATION = .02   # of gradients and colours; what varies less is not magnified further
+LEAST_DEVIATION = .02   # of gradients and colours; smaller deviations are not scaled up further
 SHARES = {'low': .02, 'middle': .13, 'late': .40, 'texture': .35, 'look': .10}
-MOST_MEASURED = 600     # pictures that tell what is usual, and in which directions they differ
+MOST_MEASURED = 600     # pictures from which means and principal components are computed
 MOST_DIRECTIONS = 400
-MOST_KEPT = 4000        # pictures whose features are kept beside them
-PATIENCE = 10           # of the thread that looks; 19 is the most
-AT_ONCE = 64            # pictures
-BLOCK = 1024            # features that are in memory at once, of all that are measured
+MOST_KEPT = 4000        # pictures whose features are cached beside them
+PATIENCE = 10           # nice value of the feature thread; 19 is the maximum
+AT_ONCE = 64            # pictures per batch
+BLOCK = 1024            # feature columns in memory at once
 
 
 class Ended(Exception):
 
-    """The session has ended; what is being computed is of no use any more."""
+    """The session has ended; the computation is no longer needed."""
 
 
 def describe_rows(X: np.ndarray, rows: np.ndarray, is_over: Callable[[], bool]) -> np.ndarray:
@@ -41,7 +40,7 @@ def describe_rows(X: np.ndarray, rows: np.ndarray, is_over: Callable[[], bool]) 
     Args:
         X: Pictures, shape ``(N, 3, H, W)``.
         rows: Which of them.
-        is_over: Asked now and then.
+        is_over: Checked now and then.
 
     Returns:
         numpy.ndarray: float32, shape ``(len(rows), D)``.
@@ -66,8 +65,8 @@ class Plain:
 
     Args:
         X: Pictures, shape ``(N, 3, H, W)``.
-        rows: Those that tell what is usual, and are told about first.
-        is_over: Asked now and then.
+        rows: Those to standardise by, and to compute first.
+        is_over: Checked now and then.
 
     Attributes:
         first (numpy.ndarray): float32, shape ``(len(rows), D)``.
@@ -89,21 +88,21 @@ class Plain:
         return descriptions
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
-        """That of some more pictures."""
+        """The features of more pictures."""
         return self._standardize(describe_rows(self._X, rows, self._is_over))
 
 
 class Seen:
 
-    """What a network sees, in the directions in which pictures differ most.
+    """Principal components of the features of a network.
 
-    Each number is standardised and bent by an arctangent, and each group of
-    numbers has its share of the variance: as where ``train.py --arch
-    pretrained`` learns.
+    Each feature is standardised and squashed by arctan, and each group of
+    features has its share of the variance, as in ``train.py --arch
+    pretrained``.
 
     Args:
-        X, rows, is_over, first: As of :class:`Plain`.
-        eye (sight.Sight): Sees.
+        X, rows, is_over, first: As for :class:`Plain`.
+        eye (sight.Sight): Computes the features.
     """
 
     def __init__(self, X: np.ndarray, rows: np.ndarray, is_over: Callable[[], bool], eye):
@@ -122,7 +121,7 @@ class Seen:
         self.first = self(rows)
 
     def _find_directions(self, measured):
-        """What projects features to the main directions: for each group, ``(size, K)``."""
+        """The projection of features to principal components: for each group, ``(size, K)``."""
         n = len(measured)
         kernel = np.zeros((n, n))
         for group in self._groups:
@@ -137,7 +136,7 @@ class Seen:
                 for group in self._groups]
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
-        """That of some pictures, float32, shape ``(len(rows), K)``."""
+        """The components of some pictures, float32, shape ``(len(rows), K)``."""
         if self._directions is None:  # all pictures are the same
             return np.zeros((len(rows), 1), np.float32)
         return np.concatenate([
@@ -158,7 +157,7 @@ class Seen:
         return seen
 
     def _look(self, rows):
-        """Look at pictures that were not looked at before; ``None`` for all, which are kept."""
+        """Compute features of new pictures; ``None`` for all, which are cached."""
         def see(pictures):
             if self._is_over():
                 raise Ended
@@ -172,7 +171,7 @@ class Seen:
 
 class _Group:
 
-    """A group of features: standardised, bent, of mean 0, and of a share of the variance."""
+    """A group of features: standardised, squashed, with mean 0 and a share of the variance."""
 
     def __init__(self, measured, columns, share):
         self._columns = columns
@@ -196,7 +195,7 @@ class _Group:
                 for start in range(self._columns.start, self._columns.stop, BLOCK)]
 
     def bend(self, features, part):
-        """Some columns, as they are compared; float32."""
+        """Some columns, transformed; float32."""
         i = (part.start - self._columns.start) // BLOCK
         h = np.asarray(features[:, part], np.float32)
         return self.size * (np.arctan((h - self._mean[i]) / self._deviation[i]) - self._center[i])
@@ -204,17 +203,17 @@ class _Group:
 
 def see(X: np.ndarray, rows: np.ndarray, is_over: Callable[[], bool], find_eye: Callable,
         note: Callable[[str], object]) -> Optional[Seen]:
-    """Look at pictures by a network, with what others leave of the machine's cores.
+    """Compute network features of pictures, at low priority.
 
     Args:
-        X, rows, is_over: As of :class:`Plain`.
+        X, rows, is_over: As for :class:`Plain`.
         find_eye: As :func:`find_eye`.
-        note: Called with a line if that fails: who rates can go on without.
+        note: Called with a line if that fails: rating can continue without it.
 
     Returns:
-        Seen: ``None`` where there is no network, it fails, or it is over.
+        Seen: ``None`` if there is no network, it fails, or the session is over.
     """
-    if sys.platform == 'linux':  # elsewhere this is about the whole process
+    if sys.platform == 'linux':  # elsewhere this affects the whole process
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), PATIENCE)
     try:
         eye = find_eye(note)
@@ -222,7 +221,7 @@ def see(X: np.ndarray, rows: np.ndarray, is_over: Callable[[], bool], find_eye: 
     except Ended:
         return None
     except Exception as e:
-        note('warning: pictures are chosen by gradients and colours only, which takes more '
+        note('warning: pictures are chosen by gradients and colours only, which requires more '
              f'ratings: {type(e).__name__}: {(str(e).splitlines() or [""])[0]}')
         return None
 
@@ -234,6 +233,6 @@ def find_eye(note: Callable[[str], object] = silent) -> Optional[object]:
     try:
         return sight.get(efficientnet.digest(efficientnet.weights_path()))
     except efficientnet.MissingWeights as e:
-        note(f'{e}; until then pictures are chosen by gradients and colours only, which takes '
+        note(f'{e}; until then pictures are chosen by gradients and colours only, which requires '
              'more ratings')
         return None

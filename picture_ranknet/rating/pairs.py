@@ -1,4 +1,4 @@
-"""Pictures are compared, two at a time."""
+"""Comparing pictures, two at a time."""
 from collections.abc import Callable
 from typing import Optional
 
@@ -37,8 +37,8 @@ class PairSession(Session):
         self._ranking.is_out[:] = False
         self._ranking.is_out[list(self.journal.rejected)] = True
 
-    def think(self):
-        """Fit everything again in a pause: single steps are close to the optimum, but not there."""
+    def think(self) -> None:
+        """Refit everything in a pause: single steps only come close to the optimum."""
         with self.lock:
             version, said = self.version, self.journal.comparisons
         if self._is_fitted or self.seconds_since_answer() < PAUSE:
@@ -51,14 +51,14 @@ class PairSession(Session):
                 self._leave_out_rejected()
                 self.journal.set_all(ranking.ratings())
 
-    def finish(self):
-        """Fit everything again, if there is anything new."""
+    def finish(self) -> None:
+        """Refit everything, if there is anything new."""
         if not self._is_fitted:
             self._ranking.fit(self.journal.comparisons)
             self._is_fitted = True
             self.journal.set_all(self._ranking.ratings())
 
-    def before_saving(self):
+    def before_saving(self) -> None:
         """Turn the comparisons into ratings."""
         self.journal.set_all(self._ranking.ratings())
 
@@ -87,11 +87,11 @@ class PairSession(Session):
         self._pair = self._choose()
 
     def n_rated(self) -> int:
-        """How many pictures have a place in the ranking."""
+        """The number of pictures that have a place in the ranking."""
         return int(self._ranking.is_ranked().sum())
 
-    def compare(self, left: int, right: int, better: Optional[int]):
-        """Say which of two pictures is better; ``None``: cannot tell."""
+    def compare(self, left: int, right: int, better: Optional[int]) -> None:
+        """Record which of two pictures is better; ``None``: cannot tell."""
         with self.lock:
             self.journal.compare(left, right, better)
             self._skipped.pop((min(left, right), max(left, right)), None)
@@ -99,7 +99,7 @@ class PairSession(Session):
             self._is_fitted = False
             self._answered()
 
-    def place(self, row: int, above: Optional[int], below: Optional[int]):
+    def place(self, row: int, above: Optional[int], below: Optional[int]) -> None:
         """Put a picture between two others in the ranking; either may be ``None``, but not both."""
         with self.lock:
             above, below = (None if other == row else other for other in (above, below))
@@ -110,14 +110,14 @@ class PairSession(Session):
             self._is_fitted = False
             self._answered()
 
-    def reject(self, row: int):
-        """Say that a picture is no face: it leaves the ranking."""
+    def reject(self, row: int) -> None:
+        """Mark a picture as not a face: it leaves the ranking."""
         with self.lock:
             self.journal.reject(row)
             self._leave_out_rejected()
             self._answered()
 
-    def skip(self, left: int, right: int):
+    def skip(self, left: int, right: int) -> None:
         """Show this pair again only when there is no other."""
         with self.lock:
             self.journal.skip(left, right)

@@ -1,4 +1,4 @@
-"""Some pictures are asked a second time: how consistent are the ratings of one person?"""
+"""Asks some pictures a second time, to measure how consistent a person's ratings are."""
 from typing import Optional
 
 import numpy as np
@@ -14,11 +14,11 @@ def choose(history: list, ratings: np.ndarray, every: int, leave_out: list,
     """Choose a picture to ask again, if it is time to.
 
     Args:
-        history (list): That of a :class:`Journal`.
-        ratings (numpy.ndarray): Of each picture now, ``nan`` for none.
-        every (int): One in so many answers is a repeat.
-        leave_out (list of int): Rows that are not asked.
-        rng (numpy.random.Generator): What draws.
+        history (list): The history of a :class:`Journal`.
+        ratings (numpy.ndarray): Current rating of each picture, ``nan`` for none.
+        every (int): One in this many answers is a repeat.
+        leave_out (list of int): Rows not to ask.
+        rng (numpy.random.Generator): Source of random numbers.
 
     Returns:
         int: A row that was rated over ``AFTER`` answers ago, and never asked
@@ -39,13 +39,14 @@ def self_agreement(history: list) -> Optional[dict]:
     """How often a person orders two pictures the same way when asked a second time.
 
     Args:
-        history (list): That of a :class:`Journal`.
+        history (list): The history of a :class:`Journal`.
 
     Returns:
-        dict: ``share``, ``pairs`` and ``repeats``: the share of those
-        ``pairs`` of the repeated pictures that were rated differently the one
-        or the other time (each counted for either), a tie the other time being
-        half right.  ``None`` if there are none.
+        dict: ``repeats``, the number of repeated pictures; ``pairs``, those of
+        their pairs that were rated differently the first or the second time
+        (counted once for each); and ``share``, the fraction of them ordered the
+        same way the other time, where a tie is half right.  ``None`` if there
+        are none.
     """
     repeats = [said for said in history if isinstance(said, Rating) and said.is_repeat
                and NOT_RATED not in (said.text[:3], said.was[:3])]

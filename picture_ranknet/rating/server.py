@@ -1,11 +1,11 @@
 """The page on which pictures are rated, for one person.
 
-Nobody else gets in.  The server listens on the loopback interface only, unless
-another address is asked for, every address starts with a random token, and
+Nobody else has access.  The server listens on the loopback interface only,
+unless another address is given, every URL starts with a random token, and
 requests must name that address as their host (another name for it would be DNS
 rebinding) and, if they change anything, come from the page itself.  The page
 may load nothing from elsewhere and run no script but its own.  Pictures are
-requested by their row: no request names a file of the user's.
+requested by row: no request names a file of the user.
 """
 import logging
 import os
@@ -28,9 +28,9 @@ from picture_ranknet.rating.training import Training
 
 HOST = '127.0.0.1'
 LARGEST_BODY = 10000   # bytes of a request
-LAST = 50              # rows that a new window may go back to
-LONGEST_ANSWER = 5     # seconds that the end waits for answers being made
-WAKE_EVERY = .2        # seconds between two looks at whether it has ended
+LAST = 50              # rows that a new window can go back to
+LONGEST_ANSWER = 5     # seconds to wait for pending responses at the end
+WAKE_EVERY = .2        # seconds between checks whether it has ended
 HEADERS = {
     'Content-Security-Policy':
         "default-src 'none'; img-src 'self'; script-src 'self'; style-src 'self'; "
@@ -41,8 +41,8 @@ HEADERS = {
     'X-Content-Type-Options': 'nosniff',
     'X-Frame-Options': 'DENY',
 }
-STARTED_AGAIN = ('This page belongs to a rate.py that has ended, or was started again. What you '
-                 'rated is saved. Open the address that rate.py prints now.')
+STARTED_AGAIN = ('This page belongs to a rate.py that has ended or was restarted. Your ratings are '
+                 'saved. Open the address that rate.py prints now.')
 
 
 class Server:
@@ -50,14 +50,14 @@ class Server:
     """Serves the page of a session until the person ends it.
 
     Args:
-        session (Session): What answers.
-        title (str): Of the page.
+        session (Session): The session to serve.
+        title (str): Title of the page.
         port (int): 0 for a free one.
-        training (training.Training): What the page can start; ``None``: nothing.
-        host (str): The address of this machine that is listened on.
-        next_command (str): What the person may do with the ratings.
-        sources (sources.Sources): Where pictures were cut from; ``None`` if unknown.
-        ratios (numpy.ndarray): Width by height that pictures are shown with; ``None``: as they are.
+        training (training.Training): The training that the page can start, if any.
+        host (str): The address of this machine to listen on.
+        next_command (str): The command to suggest at the end.
+        sources (sources.Sources): What pictures were cropped from; ``None`` if unknown.
+        ratios (numpy.ndarray): Aspect ratios to show pictures with; ``None``: their own.
 
     Raises:
         OSError: If the port is taken, or the address is not one of this machine.
@@ -96,7 +96,7 @@ class Server:
     def __exit__(self, *_):
         if self._training:
             self._training.stop()
-        logging.getLogger('waitress').disabled = True  # of answers that nobody waits for any more
+        logging.getLogger('waitress').disabled = True  # about late responses
         workers = self._server.task_dispatcher
         workers.shutdown(timeout=LONGEST_ANSWER)
         self._is_closing = True
@@ -105,7 +105,7 @@ class Server:
         if not workers.threads:  # one left over would write to whatever has its socket's number
             wasyncore.close_all(self._sockets)
 
-    def wait(self):
+    def wait(self) -> None:
         """Wait until the person has ended it, or Ctrl-C is pressed.
 
         Raises:
@@ -175,7 +175,7 @@ def _say_what_failed(error):
 
 def add_opening(pages: flask.Blueprint, session: Session, window: answers.Window,
                 about: dict) -> None:
-    """Add what a new window is told to a blueprint."""
+    """Add the opening of a new window to a blueprint."""
     journal = session.journal
 
     def ratings():

@@ -1,9 +1,9 @@
-"""What rating by stars and by pairs have in common: the person answers, two threads do the rest.
+"""The common part of rating by stars and by pairs: the person answers, two threads do the rest.
 
-What takes longer than a key press is not done while the page waits.  One
+Nothing that takes longer than a key press is done while the page waits.  One
 thread thinks: it learns from the ratings and chooses what comes next.  Another
-one writes ``ratings.txt``, so that whatever happens to the first, everything
-is saved.
+writes ``ratings.txt``, so that whatever happens to the first, everything is
+saved.
 """
 import statistics
 import threading
@@ -16,27 +16,27 @@ import numpy as np
 from picture_ranknet.rating.journal import Journal
 from picture_ranknet.text import silent
 
-LONGEST_PAUSE = 60    # seconds; longer gaps between answers count as so many
+LONGEST_PAUSE = 60    # seconds; longer gaps between answers count as this
 WRITE_EVERY = 1       # seconds
 THINK_EVERY = 1       # seconds, without an answer
-MOST_FAILURES = 3     # of thinking, one after the other
+MOST_FAILURES = 3     # of the thinking thread, in a row
 
 
 class Session:
 
-    """A person who rates; use it in a ``with`` block.
+    """A person's rating session; use it in a ``with`` block.
 
     It may be called from several threads at once.
 
     Args:
         X (numpy.ndarray): Pictures, shape ``(N, 3, H, W)``.
-        journal (Journal): Of these; the session adds to it.
-        seed (int): Of everything random.
-        note (callable): Called with a line that the user should read.
+        journal (Journal): Their journal; the session adds to it.
+        seed (int): Random seed.
+        note (callable): Called with a line for the user.
 
     Attributes:
         error (str): Why ``ratings.txt`` could not be written; ``None`` if it could.
-        trouble (str): Why nothing is learnt any more; ``None`` if it is.
+        trouble (str): Why nothing is learnt any more; ``None`` if all is well.
         version (int): Grows with each answer and each undo.
     """
 
@@ -69,7 +69,7 @@ class Session:
             thread.join()
         try:
             self.finish()
-        except Exception as e:  # what follows from single steps is saved all the same
+        except Exception as e:  # the ratings so far are saved all the same
             self._tell_of(e)
         self.save()
 
@@ -102,8 +102,8 @@ class Session:
             self._note(f'warning: {trouble}')
         self.trouble = trouble
 
-    def save(self):
-        """Write ``ratings.txt``, if it does not include all that was said."""
+    def save(self) -> None:
+        """Write ``ratings.txt``, if it does not include all answers."""
         try:
             with self.lock:
                 if not self.journal.is_written:
@@ -114,24 +114,24 @@ class Session:
             reason = e.strerror if isinstance(e, OSError) and e.strerror else e
             self.error = f'{self.journal.path}: {reason}'
 
-    def think(self):
-        """Learn from what was said and choose what comes next."""
+    def think(self) -> None:
+        """Learn from the answers and choose what comes next."""
 
-    def before_saving(self):
+    def before_saving(self) -> None:
         """Bring the journal's ratings up to date."""
 
-    def finish(self):
-        """Do what is left to do when no more answers come."""
+    def finish(self) -> None:
+        """Do the remaining work after the last answer."""
 
-    def has_spoken(self, is_answer: bool = True):
-        """Count an answer; a skip is none."""
+    def has_spoken(self, is_answer: bool = True) -> None:
+        """Count an answer; a skip is not one."""
         if is_answer:
             self.n_said += 1
             self._times.append(time.monotonic())
         self.version += 1
         self._has_news.set()
 
-    def has_undone(self, is_answer: bool = True):
+    def has_undone(self, is_answer: bool = True) -> None:
         """Count an answer that was taken back."""
         if is_answer and self.n_said:  # else it is of an earlier session
             self.n_said -= 1
@@ -139,7 +139,7 @@ class Session:
         self._has_news.set()
 
     def seconds_since_answer(self) -> float:
-        """How long ago the last answer was."""
+        """Seconds since the last answer."""
         return time.monotonic() - self._times[-1] if self._times else np.inf
 
     def pace(self) -> Optional[float]:
@@ -147,11 +147,11 @@ class Session:
         return median_gap(self._times)
 
     def n_rated(self) -> int:
-        """How many pictures have a rating."""
+        """The number of rated pictures."""
         return int(np.isfinite(self.journal.ratings).sum())
 
     def summary(self) -> dict:
-        """What has been done, for the end."""
+        """A summary of the session, for its end."""
         with self.lock:
             return {'said': self.n_said, 'rated': self.n_rated(),
                     'rejected': len(self.journal.rejected), 'pictures': len(self.X),

@@ -1,38 +1,39 @@
 """The page on a phone: the address of this machine on its network, and a QR code to scan."""
 import socket
+from typing import TextIO
 
 import segno
 
 from picture_ranknet.errors import InputError
 
-OUTSIDE = '192.0.2.1', 9  # TEST-NET-1 of RFC 5737, where nobody is; nothing is sent there
-MARGIN = 2                # modules; the standard wants 4, phones read it with 2
+OUTSIDE = '192.0.2.1', 9  # TEST-NET-1 of RFC 5737, unassigned; nothing is sent there
+MARGIN = 2                # modules; the standard requires 4, but phones read it with 2
 BLACK_ON_WHITE, AS_BEFORE = '\x1b[38;5;16;48;5;231m', '\x1b[0m'
-WARNING = ('warning: who is on this network and has this address sees your pictures and can rate '
-           'them, and the connection is not encrypted; do this at home only')
+WARNING = ('warning: anyone on this network who has this address can see and rate your pictures, '
+           'and the connection is not encrypted; do this at home only')
 BLOCKS = ' ', '▄', '▀', '█'  # by which of two modules, one above the other, are dark
 
 
 def find_address() -> str:
-    """The address that this machine has on its local network.
+    """The address of this machine on its local network.
 
     Raises:
-        InputError: If it is on none.
+        InputError: If it is not on a network.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(OUTSIDE)  # only asks which of the machine's addresses would be used
             return probe.getsockname()[0]
         except OSError as e:
-            raise InputError('--share: this machine is on no network; connect it to the one that '
-                             'your phone is on, or give the address, --share ADDRESS') from e
+            raise InputError('--share: this machine is not on a network; connect it to that of '
+                             'your phone, or give the address, --share ADDRESS') from e
 
 
 def draw_code(text: str) -> str:
     """A QR code for a terminal, dark on light whatever the terminal's colours are.
 
     Args:
-        text: What it says.
+        text: Its content.
 
     Returns:
         Lines of block elements, two rows of modules each, with colours.
@@ -45,7 +46,7 @@ def draw_code(text: str) -> str:
     return ''.join(f'{BLACK_ON_WHITE}{line}{AS_BEFORE}\n' for line in lines)
 
 
-def invitation(url: str, stream) -> str:
+def invitation(url: str, stream: TextIO) -> str:
     """The QR code of an address, for a terminal that can show it; else nothing.
 
     Args:

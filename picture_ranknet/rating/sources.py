@@ -1,4 +1,4 @@
-"""Pictures as large as they are in the photo or video they were cut from."""
+"""Pictures at the resolution of the photo or video they were cropped from."""
 import functools
 import os
 import threading
@@ -17,23 +17,23 @@ from picture_ranknet.storage import tables
 from picture_ranknet.text import silent
 
 COLUMNS = 'source', 'frame', 'time', 'x', 'y', 'w', 'h'
-PATIENCE = 10     # seconds that looking for a frame may take
+PATIENCE = 10     # seconds that reading a frame may take
 KEPT = 8          # frames in memory
-MARGINS = np.arange(0, 1.55, .05)  # around a box, of its side, as --margin of crop_faces.py
-LONGEST = 4       # times as long as wide is what pictures are shown as, at most
+MARGINS = np.arange(0, 1.55, .05)  # candidates for --margin of crop_faces.py
+LONGEST = 4       # highest aspect ratio at which pictures are shown
 CLOSE, DIFFERENT = 4, 25           # mean difference of pixels, of 255
 
 
 class Sources:
 
-    """What the table beside a set of pictures says of their sources.
+    """What the table beside a set of pictures says about their sources.
 
     Args:
-        X_path (str): Where the pictures are; their table lies beside them.
+        X_path (str): The file of the pictures; their table lies beside it.
         X (numpy.ndarray): The pictures, shape ``(N, 3, H, W)``.
 
     Raises:
-        InputError: If the table does not fit to the pictures.
+        InputError: If the table does not fit the pictures.
         OSError: If it cannot be read.
     """
 
@@ -59,19 +59,19 @@ class Sources:
                 'box': None if None in box else [int(side) for side in box]}
 
     def exist(self) -> bool:
-        """Whether any source is there."""
+        """Whether any source exists."""
         names = {values.get('source') for values in self._rows}
         return any(self._find(name) for name in names if name)
 
     def _find(self, name):
-        """A source as the table has it is relative to where crop_faces.py ran."""
+        """The path of a source; the table has it relative to where crop_faces.py ran."""
         for path in name, os.path.join(self._folder, name):
             if os.path.isfile(path):
                 return path
         return None
 
     def frame(self, row: int) -> Optional[Image.Image]:
-        """The frame that a picture was cut from; ``None`` if it cannot be read, or not soon."""
+        """The frame that a picture was cropped from; ``None`` if it cannot be read in time."""
         about = self.about(row)
         path = about['source'] and self._find(about['source'])
         if not path:
@@ -81,10 +81,10 @@ class Sources:
         return None if img is None else Image.fromarray(img)
 
     def large(self, row: int) -> Optional[Image.Image]:
-        """A picture at the size it has in its source; ``None`` if that is gone, or another one.
+        """A picture at the size in its source; ``None`` if that is gone, or has changed.
 
-        The table does not say how large a margin was cut around a box, so it
-        is the margin with which the cut looks most like the picture.
+        The margin around a box is chosen so that the crop looks most like the
+        picture.
         """
         frame, box = self.frame(row), self.about(row)['box']
         if frame is None:
@@ -105,7 +105,7 @@ class Sources:
 
 
 def _cut(frame, box, margin):
-    """Cut a box with a margin, moved inside and made smaller where the frame ends."""
+    """Crop a box with a margin, moved inside and shrunk at the border of the frame."""
     left, top, width, height = with_margin(box, margin, frame.width, frame.height)
     return frame.crop((left, top, left + width, top + height))
 
@@ -126,16 +126,16 @@ def find(X_path: str, X: np.ndarray, note: Callable = silent) -> Optional[Source
     try:
         sources = Sources(X_path, X)
     except (InputError, OSError) as e:
-        note(f'{X_path}: pictures are shown as they are there, not as in their sources: {e}')
+        note(f'{X_path}: pictures are shown as in this file, not as in their sources: {e}')
         return None
     return sources if sources.exist() else None
 
 
 def read_ratios(X_path: str, X: np.ndarray) -> Optional[np.ndarray]:
-    """Width by height that pictures have in their sources, shape ``(N,)``.
+    """Aspect ratios (width / height) of pictures in their sources, shape ``(N,)``.
 
-    What the table beside them does not tell is as the pictures are; ``None`` if
-    all are.
+    Where the table beside them has none, it is that of the pictures; ``None``
+    if all are.
     """
     usual = X.shape[3] / X.shape[2]
     try:

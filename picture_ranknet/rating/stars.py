@@ -1,4 +1,4 @@
-"""Pictures are rated one by one, in an order in which few ratings are enough."""
+"""Rating pictures one by one, in an order chosen by active learning, so that few are enough."""
 import math
 import threading
 from collections.abc import Callable
@@ -12,14 +12,14 @@ from picture_ranknet.rating.journal import Journal
 from picture_ranknet.rating.session import Session
 from picture_ranknet.text import silent
 
-POOL = 4000           # pictures among which the next ones are chosen
-AHEAD = 4             # pictures that are chosen, and announced, before they are needed
-LEAST_AHEAD = 2       # ... of which some are drawn at random when keys come faster than thoughts
-REPEAT_EVERY = 15     # of the answers one in so many is asked a second time
-CURVE_STEP = 10       # ratings from one point of the curve to the next
+POOL = 4000           # pictures from which the next ones are chosen
+AHEAD = 4             # pictures that are chosen, and announced, in advance
+LEAST_AHEAD = 2       # ... filled up at random when answers come faster than choices
+REPEAT_EVERY = 15     # one in this many answers is asked a second time
+CURVE_STEP = 10       # ratings from one point of the learning curve to the next
 MORE = 40             # ratings for which the gain is predicted
-SEE_AFTER = 2         # seconds, so that the page is there first
-GOAL = 80             # ratings that will do; see docs/accuracy.md
+SEE_AFTER = 2         # seconds, so that the page appears first
+GOAL = 80             # ratings that suffice; see docs/accuracy.md
 PREDICTABLE = .55     # pair accuracy below which ratings cannot be predicted yet
 
 
@@ -30,14 +30,14 @@ class StarSession(Session):
     Args:
         score (callable): Scores an array of rows by a trained model; ``None``
             without a model.
-        repeat_every (int): One in so many answers is asked a second time; 0 for none.
-        find_eye (callable): Finds what sees pictures, as :func:`looks.find_eye`; ``None`` to
-            go by gradients and colours.
+        repeat_every (int): One in this many answers is asked a second time; 0 for none.
+        find_eye (callable): Finds a feature extractor, as :func:`looks.find_eye`; ``None`` to
+            use gradients and colours only.
 
     Attributes:
-        curve (list of tuple): Number of ratings, and pair accuracy with these.
-        accuracy (float): The pair accuracy now; ``None`` while there are too few ratings.
-        gain (float): What the next ``MORE`` ratings are expected to add to it.
+        curve (list of tuple): Number of ratings, and pair accuracy with them.
+        accuracy (float): The current pair accuracy; ``None`` while there are too few ratings.
+        gain (float): The expected increase from the next ``MORE`` ratings.
     """
 
     mode = 'stars'
@@ -65,7 +65,7 @@ class StarSession(Session):
         self._queue = []
         self._fill_at_random(AHEAD)
 
-    # The pool: pictures that are looked at
+    # The pool: the candidates for the next ratings
 
     def _draw_pool(self):
         """Choose among all pictures, or if they are many among some rated and some unrated ones."""
@@ -79,7 +79,7 @@ class StarSession(Session):
         self._taste = self._lesson = self._learnt_from = None
 
     def _see_pool(self):
-        """Look at the pool by a network, in the background, and again when it is replaced."""
+        """Compute network features of the pool in the background; again when it is replaced."""
         pool = None
         while not self._is_over.wait(SEE_AFTER):
             if self._taste is not None and pool is not self._drawn:
@@ -114,7 +114,7 @@ class StarSession(Session):
         self._choose_next(rated)
 
     def _look(self):
-        """Learn what the pool looks like, and what a network sees of it once that is known."""
+        """Take in the descriptors of the pool, and its network features once they are known."""
         if self._taste is None:
             self._looks = looks.Plain(self.X, self._drawn, lambda: self.is_over)
             self._scores = self._score(self._drawn) if self._score else None
@@ -133,7 +133,7 @@ class StarSession(Session):
         self._take_in(announced)
 
     def _take_strangers_in(self):
-        """Extend the pool by what was rated outside of it, or draw another one."""
+        """Extend the pool by pictures that were rated outside of it."""
         with self.lock:
             in_history = {said.row for said in self.journal.history if isinstance(said, Rating)}
             strangers = [row for row in in_history if row not in self._index
@@ -196,7 +196,7 @@ class StarSession(Session):
                 if not len(candidates):
                     rows = np.arange(len(self.X))
                     if (self._is_open(rows) & ~np.isin(rows, self._queue)).any():
-                        self._draw_pool()  # this one is used up; the next thought looks at another
+                        self._draw_pool()  # this one is used up; the next round uses another
                         self._has_news.set()
                     return
             index = self._taste.most_telling(candidates)
@@ -211,7 +211,7 @@ class StarSession(Session):
         self._taken_in.update(indices)
 
     def _queue_repeat(self):
-        """Queue a picture that was rated a while ago, if it is time to; whether it was."""
+        """Queue a picture that was rated a while ago, if it is time to; return whether it was."""
         if not self._repeat_every or self._repeats:
             return False
         row = repeats.choose(self.journal.history, self.journal.ratings, self._repeat_every,
@@ -223,7 +223,7 @@ class StarSession(Session):
         return True
 
     def _fill_at_random(self, least=LEAST_AHEAD):
-        """Announce random pictures, of the pool as long as it has any."""
+        """Announce random pictures, from the pool as long as it has any."""
         while len(self._queue) < least:
             row = next((row for row in self._at_random if row not in self._queue
                         and self._is_open(np.array([row]))), None)
@@ -249,12 +249,14 @@ class StarSession(Session):
 
     # What the person says
 
-    def rate(self, row: int, rating: Optional[int], is_repeat: bool = False):
+    def rate(self, row: int, rating: Optional[int], is_repeat: bool = False) -> None:
         """Rate a picture from 1 to ``levels``; ``None`` clears its rating.
 
         Args:
-            is_repeat (bool): Whether the picture was asked a second time, and
-                its former rating not shown.  The last rating is the one that counts.
+            row: The picture.
+            rating: The rating.
+            is_repeat: Whether the picture was asked a second time, without
+                showing its former rating.  The last rating counts.
         """
         with self.lock:
             is_repeat = is_repeat and row in self._repeats and rating is not None
@@ -263,15 +265,15 @@ class StarSession(Session):
             self._leave(row)
             self.has_spoken()
 
-    def reject(self, row: int):
-        """Say that a picture is no face."""
+    def reject(self, row: int) -> None:
+        """Mark a picture as not a face."""
         with self.lock:
             self.journal.reject(row)
             self._later.pop(row, None)
             self._leave(row)
             self.has_spoken()
 
-    def skip(self, row: int):
+    def skip(self, row: int) -> None:
         """Show a picture again only after all others; skipped ones come in turn."""
         with self.lock:
             self.journal.skip(row)
@@ -279,8 +281,8 @@ class StarSession(Session):
             self._leave(row)
             self.has_spoken(is_answer=False)
 
-    def pass_by(self, row: int):
-        """Show a picture again only after all others, without this being an answer."""
+    def pass_by(self, row: int) -> None:
+        """Show a picture again only after all others, without counting an answer."""
         with self.lock:
             self._set_aside(row)
             self._leave(row)
@@ -311,7 +313,7 @@ class StarSession(Session):
             return kind_of(last), row
 
     def upcoming(self) -> list:
-        """Rows to rate next, the next one first: all that are announced, then what was skipped."""
+        """Rows to rate next, in order: announced ones, then skipped ones."""
         with self.lock:
             self._fill_at_random(1)
             if len(self._queue) >= LEAST_AHEAD:
@@ -380,7 +382,7 @@ class StarSession(Session):
         return np.sort(self._pool)
 
     def expected(self) -> tuple:
-        """Unrated rows of the pool and the ratings that are expected of them, within the scale."""
+        """Unrated rows of the pool and their predicted ratings, clipped to the scale."""
         with self.lock:
             if self._lesson is None:
                 return np.zeros(0, int), np.zeros(0)
@@ -390,7 +392,7 @@ class StarSession(Session):
             return rows[is_open], np.clip(scores[is_open], 1, self.levels)
 
     def expected_without(self) -> tuple:
-        """Rated rows, what the other ratings let expect of each, and its own rating."""
+        """Rated rows, the leave-one-out prediction for each, and its own rating."""
         with self.lock:
             if self._lesson is None:
                 return np.zeros(0, int), np.zeros(0), np.zeros(0)

@@ -1,4 +1,4 @@
-"""Running train.py from the page, and what it leaves."""
+"""Running train.py from the page, and its outputs."""
 import collections
 import os
 import re
@@ -22,10 +22,10 @@ class Training:
 
     Its outputs are named after the ratings: ``mine_model.pkl``,
     ``mine_pred.txt`` and ``mine_result/`` for ``mine.txt``.  Those of its own
-    last run are replaced; what was there before only if it may be.
+    last run are replaced; older files only with permission.
 
     Args:
-        command (list of str): Starts ``train.py``: a Python and its path.
+        command (list of str): Starts ``train.py``: the interpreter and its path.
         X_path (str): The pictures.
         ratings_path (str): Their ratings.
         options (list of str): Further options.
@@ -43,17 +43,20 @@ class Training:
         self._lock = threading.Lock()
 
     def replaces(self) -> list:
-        """Files that were there before, and that it would replace."""
+        """Older files that it would replace."""
         if self._has_run:
             return []
         return [path for path in (self.model, self.pred) if os.path.exists(path)]
 
     def start(self, save: Callable[[], None], may_replace: bool = False) -> bool:
-        """Start it, unless it is at work already, or would replace what it must not.
+        """Start it, unless it is already running, or would replace files without permission.
 
         Args:
-            save: Called before; it writes the ratings.
-            may_replace: Whether it may replace what :meth:`replaces` says.
+            save: Called first, to write the ratings.
+            may_replace: Whether it may replace the files of :meth:`replaces`.
+
+        Returns:
+            Whether it was started.
         """
         with self._lock:
             if self._status == 'running' or self.replaces() and not may_replace:
@@ -76,8 +79,8 @@ class Training:
                 self._step = int(step[1]) if step else self._step
         self._status = 'failed' if process.returncode else 'done'
 
-    def stop(self):
-        """End it, if it is at work."""
+    def stop(self) -> None:
+        """Terminate it, if it is running."""
         with self._lock:
             if self._process and self._status == 'running':
                 self._process.terminate()
@@ -86,16 +89,16 @@ class Training:
     def state(self) -> dict:
         """``status`` (none, running, done or failed), ``step``, last ``lines``, ``model``, ...
 
-        ``step`` is 0 where there are none; ``plots`` are those that there are.
+        ``step`` is 0 where there are none; ``plots`` lists existing ones.
         """
         return {'status': self._status, 'step': self._step, 'lines': list(self._lines),
                 'model': self.model, 'replaces': self.replaces(),
                 'plots': [name for name in PLOTS if self.plot(name)]}
 
     def scores(self, n: int) -> Optional[np.ndarray]:
-        """What the model thinks of each of ``n`` pictures; ``None`` if there is none, or no more.
+        """The model's scores of ``n`` pictures; ``None`` if there are none, or they do not fit.
 
-        That of an earlier session counts.
+        Those of an earlier session count, too.
         """
         try:
             return ratings_txt.read_ratings(self.pred, n)
@@ -103,6 +106,6 @@ class Training:
             return None
 
     def plot(self, name: str) -> Optional[str]:
-        """Where a plot lies; ``None`` if there is none of this name."""
+        """The path of a plot; ``None`` if there is no such plot."""
         path = os.path.abspath(os.path.join(self.out, name))
         return path if name in PLOTS and os.path.isfile(path) else None

@@ -1,7 +1,7 @@
-"""What the list of all pictures can show besides the ratings: where to look next.
+"""Views of the list of all pictures besides the ratings: where to look next.
 
-Each view is a list of groups, and each group a list of a row and the rating
-that is expected of it (``None`` where nothing is).
+Each view is a list of groups, and each group a list of pairs: a row and its
+predicted rating, or ``None``.
 """
 from typing import Optional
 
@@ -24,8 +24,8 @@ class Views:
     """The views of a session.
 
     Args:
-        session (StarSession): What has been rated, and learnt from that.
-        training (Training): Whose model is looked at; ``None`` without one.
+        session (StarSession): The ratings, and what was learnt from them.
+        training (Training): Whose model is shown; ``None`` without one.
     """
 
     def __init__(self, session: StarSession, training: Optional[Training] = None):
@@ -34,13 +34,13 @@ class Views:
         self._duplicates = None
 
     def favourites(self) -> list:
-        """Unrated pictures that are expected to be liked best, the best one first."""
+        """Unrated pictures with the highest predicted ratings, best first."""
         rows, expected = self._session.expected()
         n = max(FEWEST, round(len(rows) * LIKED))
         return [_pairs(rows, expected, np.argsort(-expected, kind='stable')[:n])]
 
     def surprises(self) -> list:
-        """Rated pictures of which the others let expect another rating, the oddest first."""
+        """Rated pictures that differ most from their leave-one-out prediction, most first."""
         rows, expected, ratings = self._session.expected_without()
         errors = np.abs(ratings - expected)
         order = np.argsort(-errors, kind='stable')
@@ -63,7 +63,7 @@ class Views:
                 arrays.release(self._session.X)
 
     def model(self) -> list:
-        """Unrated pictures, best first, as the model that was trained last ranks them."""
+        """Unrated pictures, best first, as ranked by the last trained model."""
         scores = self._training and self._training.scores(len(self._session.X))
         if scores is None:
             return [[]]

@@ -27,7 +27,7 @@ class RatedPictures(NamedTuple):
     features: Optional[np.ndarray] = None
 
 
-def read_pictures(path: str, image_size: tuple = None) -> np.memmap:
+def read_pictures(path: str, image_size: Optional[tuple] = None) -> np.memmap:
     """Open a set of pictures without reading it into memory.
 
     Args:
@@ -76,7 +76,7 @@ def _check_pictures(path, shape, dtype):
                          f"{dtype}; save X.astype('uint8')")
 
 
-def read_features(path: str, n: int, n_features: int = None) -> np.ndarray:
+def read_features(path: str, n: int, n_features: Optional[int] = None) -> np.ndarray:
     """Read additional features of each of ``n`` pictures.
 
     Args:
@@ -169,7 +169,8 @@ def take(X: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return taken
 
 
-def walk(X: np.ndarray, rows: Iterable[int] = None, every: int = 256) -> Iterator[np.ndarray]:
+def walk(X: np.ndarray, rows: Optional[Iterable[int]] = None,
+         every: int = 256) -> Iterator[np.ndarray]:
     """Yield all pictures, or those of some rows; release memory after each ``every``."""
     for number, row in enumerate(range(len(X)) if rows is None else rows, 1):
         yield X[row]

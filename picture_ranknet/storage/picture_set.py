@@ -51,7 +51,8 @@ def scene_of(group: str) -> Optional[int]:
     return int(found[1]) if found else None
 
 
-def write(path: str, pictures: Iterable[np.ndarray], table: list, ratings: tuple = None) -> None:
+def write(path: str, pictures: Iterable[np.ndarray], table: list,
+          ratings: Optional[tuple] = None) -> None:
     """Write pictures, their table and, if given, their ratings.
 
     Args:
@@ -147,7 +148,7 @@ def read_preparation(path: str, n: int) -> Optional[Preparation]:
     return Preparation(values['kind'], margin) if is_known else None
 
 
-def drop(path: str, rows: Set, ratings_path: str = None) -> None:
+def drop(path: str, rows: Set, ratings_path: Optional[str] = None) -> None:
     """Remove rows from a set and from its ratings.
 
     Args:

@@ -9,6 +9,7 @@ import os
 import re
 import types
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Optional
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.storage.atomic import replacing
@@ -35,7 +36,7 @@ def table_path(pictures_path: str) -> str:
 
 # Reading
 
-def read_table(path: str, n: int, names: Sequence[str] = None) -> tuple:
+def read_table(path: str, n: int, names: Optional[Sequence[str]] = None) -> tuple:
     """Read a table that has one row for each of ``n`` pictures.
 
     Args:
@@ -127,7 +128,7 @@ def read_rows(path: str) -> Iterator[tuple]:
     Yields:
         tuple: The number of the last line of a row, from 1, and the row, a
         list of strings.  The first row holds the column names.  In the
-        columns ``COUNTS`` and ``DECIMALS``, numbers are normalized to this
+        columns ``COUNTS`` and ``DECIMALS``, numbers are normalised to this
         toolkit's notation; blank rows are skipped.
 
     Raises:
@@ -198,7 +199,7 @@ def _column_name(cell):
 
 
 def _normalize(row, places, function):
-    """Normalize numbers to this toolkit's notation; leave other text for the caller to refuse."""
+    """Normalise numbers to this toolkit's notation; leave other text for the caller to refuse."""
     for place in places:
         if place < len(row) and not row[place].isdecimal():
             row[place] = function(row[place])

@@ -96,8 +96,8 @@ def test_the_table_gets_a_column_of_characters(crop, tmp_path, eye):
         save_picture(tmp_path / f'{i}.png', COLOURS[name])
     options = ['--no_faces', '--keep_duplicates', '--characters']
     _, err, status = crop('0.png', '1.png', '2.png', *options)
-    assert err == ('X.csv: 2 characters by their looks; some may have several numbers, look them '
-                   'through\n') and status == 0
+    assert err == ('X.csv: 2 characters found; some may have several numbers, please '
+                   'check\n') and status == 0
     _, rows = read()
     assert [row['character'] for row in rows] == ['0', '1', '0']
     with open('X.csv', 'w', newline='', encoding='utf-8') as f:  # a person writes a name

@@ -167,7 +167,7 @@ def test_too_small_frames_are_reported_as_the_cause(monkeypatch, drawn):
 def test_too_few_votes_are_reported_as_the_cause(monkeypatch, drawn):
     detect = make(monkeypatch, Cascade(), Look([(9, 9, 50, 50)], [2.6]))
     assert misses_of(detect, drawn) == (
-        'the surest finding has 2.60 votes, --min_neighbors asks for 3; try --min_neighbors 2')
+        'the best finding has 2.60 votes, --min_neighbors requires 3; try --min_neighbors 2')
 
 
 def test_frames_that_are_searched_as_they_are_need_no_larger_long_side(monkeypatch, drawn):

@@ -56,7 +56,7 @@ def test_what_is_no_picture_is_reported_and_skipped(art):
     save_video(art / 'film.mp4', [np.zeros((40, 40, 3), np.uint8)] * 3)
     notes = []
     assert follow_folder('art', 'art.npy', size=20, note=notes.append).added == 6
-    assert notes == ['art: 1 video skipped; crop_faces.py makes pictures of them',
+    assert notes == ['art: 1 video skipped; crop_faces.py makes pictures from them',
                      'art: 6 pictures, 1 duplicate left out -> art.npy']
     (art / 'copy.png').write_text('no picture')
     notes.clear()
@@ -82,5 +82,5 @@ def test_ratings_that_do_not_fit_change_nothing(art):
 
 def test_a_folder_of_videos_alone_is_refused(tmp_path):
     save_video(tmp_path / 'film.mp4', [np.zeros((40, 40, 3), np.uint8)] * 3)
-    with pytest.raises(InputError, match='there is no picture in it; crop_faces.py'):
+    with pytest.raises(InputError, match='there are no pictures in it; crop_faces.py'):
         follow_folder(str(tmp_path), str(tmp_path / 'X.npy'))

@@ -72,8 +72,8 @@ def test_crops_come_from_the_set_where_the_source_is_missing_or_changed(crop, tm
     save_picture(tmp_path / '1.png', (0, 0, 250), size=(200, 200))
     notes = []
     cuts = cut(size, notes)
-    assert notes == ['X.npy: 2 crops of 3 made of the pictures there: their sources are gone, or '
-                     'others by now']
+    assert notes == ['X.npy: 2 crops of 3 made from the pictures in the set: their sources are '
+                     'gone or have changed']
     assert [cuts[row].shape for row in (0, 1)] == [shape] * 2
     assert cuts[1][:, 9, 9].tolist() == [90, 0, 0]
     assert cuts[2].shape == (3, size or 200, size or 200)

@@ -80,7 +80,7 @@ def test_a_sheet_may_not_have_the_name_of_another_output(option, name):
 
 @pytest.mark.parametrize('option', ['crops', 'dropped'])
 def test_the_folder_of_the_search_is_refused(option):
-    with pytest.raises(InputError, match='X.part: a run keeps what it finds in this folder'):
+    with pytest.raises(InputError, match='X.part: a run stores what it finds in this folder'):
         Outputs('X.npy', **{option: 'X.part'}).check()
 
 
@@ -101,7 +101,7 @@ def test_a_sheet_that_does_not_show_all_crops_is_noted(monkeypatch, tmp_path):
     monkeypatch.setattr(sheets, 'draw_sheet', functools.partial(sheets.draw_sheet, limit=30))
     path = str(tmp_path / 'sheet.png')
     outputs.save_sheet(X, path, notes.append)
-    assert notes == [f'{path}: shows one of 3 crops; there are 70']
+    assert notes == [f'{path}: shows one in 3 of 70 crops']
     assert (tmp_path / 'sheet.png').exists()
 
 

@@ -22,8 +22,8 @@ def test_a_single_process_needs_no_communicator(model):
 def test_a_batch_needs_a_picture_for_every_process(monkeypatch):
     monkeypatch.setattr(ranks, 'size', lambda: 3)
     parallel.check_batch(3)
-    with pytest.raises(InputError, match='3 processes: expected a picture of each batch for every '
-                                         'one, but a batch has 2'):
+    with pytest.raises(InputError, match='3 processes: expected at least one picture of a batch '
+                                         'for each, but a batch has 2'):
         parallel.check_batch(2)
 
 

@@ -99,12 +99,12 @@ def test_what_lies_beside_a_network_says_how_it_wants_pictures(tmp_path, grey_an
 
 
 @pytest.mark.parametrize('make, words', [
-    (lambda path: path.write_bytes(b'no network'), 'expected a network as ONNX'),
+    (lambda path: path.write_bytes(b'no network'), 'expected an ONNX network'),
     (lambda path: convolution(path, [1, 3, 4096, 8]), 'sides of at most 2048 pixels'),
     (lambda path: convolution(path, std='0 1 1'), 'expected a deviation above 0'),
     (lambda path: convolution(path, mean='red'), 'expected three numbers, of red, green and blue'),
     (lambda path: save(path, [helper.make_node('Identity', ['x'], ['y'])], {}, ['n', 3],
-                       {'y': 2}), 'expected a network of pictures'),
+                       {'y': 2}), 'expected pictures as input'),
 ])
 def test_what_is_no_such_network_is_said(tmp_path, make, words):
     make(tmp_path / 'c.onnx')
@@ -131,7 +131,7 @@ def test_a_model_remembers_its_network_and_refuses_another(tmp_path, monkeypatch
     model_file.load('model.pkl', ['else/c.onnx'])
     brought.opened.clear()
     convolution('c.onnx', mean='0 0 0.5', std='1 1 1')
-    assert 'got c.onnx, which is another' in error_of(model_file.load, 'model.pkl')
+    assert 'got c.onnx, which differs' in error_of(model_file.load, 'model.pkl')
 
 
 def test_train_and_predict_with_a_network_of_ones_own(run_here, rated_files, monkeypatch):

@@ -33,7 +33,7 @@ def test_the_scale_is_the_users_or_the_models_or_the_articles(tmp_path, of_the_m
     notes = []
     assert scoring.load(path, of_the_user, notes.append).image_scale == expected
     assert notes == is_noted * [
-        f"{path}: does not say how its pictures were scaled; taking the article's 1/255, see "
+        f"{path}: does not say how its pictures were scaled; using the article's 1/255, see "
         '--image_scale']
 
 

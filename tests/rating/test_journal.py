@@ -113,9 +113,9 @@ def test_the_number_of_levels_is_remembered(path):
 
 
 @pytest.mark.parametrize('rating, levels, remedy', [
-    (9, None, 'from 1 to 5, got 9; say --levels 9'), (9, 10, None), (4.5, None, None),
-    (6.5, None, 'got 6.5; say --levels 7'), (0, None, 'got 0; choose another file'),
-    (250, None, 'got 250; choose another file')])
+    (9, None, 'from 1 to 5, got 9; use --levels 9'), (9, 10, None), (4.5, None, None),
+    (6.5, None, 'got 6.5; use --levels 7'), (0, None, 'got 0; choose another ratings file'),
+    (250, None, 'got 250; choose another ratings file')])
 def test_two_scales_do_not_mix(path, rating, levels, remedy):
     with open(path, 'w') as f:
         f.write(f'3\n{rating}\nnan\n')
@@ -208,7 +208,7 @@ def test_a_damaged_journal_is_refused_with_its_line(path, line):
         journal.skip(0)
     with open(path + '.journal', 'a') as f:
         f.write(line + '\n')
-    with pytest.raises(InputError, match='journal, line 3: expected what rate.py wrote'):
+    with pytest.raises(InputError, match='journal, line 3: expected a line by rate.py'):
         Journal(path, 3, 'id')
 
 
@@ -415,7 +415,7 @@ def test_a_crafted_journal_is_refused_with_its_line(path, line):
         f.seek(0)
         f.truncate()
         f.write(first + line + '\n')
-    with pytest.raises(InputError, match='journal, line 2: expected what rate.py wrote'):
+    with pytest.raises(InputError, match='journal, line 2: expected a line by rate.py'):
         Journal(path, 3, 'id')
 
 

@@ -327,7 +327,7 @@ def test_a_page_of_an_earlier_rate_py_is_told_so(page):
     old = page.client.post('/old-token/rate', base_url=HOME, json={}, headers={'Origin': HOME})
     assert old.status_code == 404 and old.json['restarted']
     shown = page.client.get('/old-token/', base_url=HOME, headers={'Accept': 'text/html,*/*'})
-    assert shown.mimetype == 'text/html' and 'started again' in shown.text
+    assert shown.mimetype == 'text/html' and 'was restarted' in shown.text
     assert 'token' not in shown.text and "default-src 'none'" in (
         shown.headers['Content-Security-Policy'])
     assert 'restarted' not in page.get('picture/small/30').text

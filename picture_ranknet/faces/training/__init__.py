@@ -1,1 +1,1 @@
-"""Training a face cascade: samples, boosting, and the network that checks its findings."""
+"""Training a face cascade: samples, boosting, and the network that verifies its detections."""

@@ -1,8 +1,8 @@
 """Training the stages of a cascade by Gentle AdaBoost.
 
-Each stage is trained to let most faces pass and few other windows; those other
-windows are what the stages before it take for faces in scenes without any.  A
-fifth of both is held out: it decides when a stage is good enough, and its
+Each stage is trained to pass most faces and few other windows; those other
+windows are false positives of the previous stages in scenes without faces.  A
+fifth of both is held out, to decide when a stage is good enough, and its
 threshold.
 
 Reference: Friedman, Hastie and Tibshirani, *Additive Logistic Regression: a
@@ -22,7 +22,7 @@ from picture_ranknet.faces.training.samples import Scene
 from picture_ranknet.faces.training.settings import ENOUGH, VALIDATION, Goal
 from picture_ranknet.text import silent
 
-TRIM = .99      # share of the weight that a weak classifier is learnt from
+TRIM = .99      # fraction of the total weight that weak classifiers are fitted to
 
 
 class Trainer:
@@ -30,18 +30,18 @@ class Trainer:
     """Adds stages to a cascade.
 
     Args:
-        cascade: The stages so far, which are added to.
+        cascade: The stages so far; new ones are added to it.
         faces: Windows of faces, ``uint8``, shape ``(N, height, width)``.
-        held_out: Windows of other faces, which are not learnt from.
-        scenes: Where to mine for windows that are no faces.
-        n_others: How many of those a stage is trained with.
-        search: How many windows to search for them, at most.
-        seed: The same gives the same stages.
-        false_alarm: Share of other windows that passes the stages so far.
+        held_out: Windows of held-out faces.
+        scenes: Where to mine windows that are not faces.
+        n_others: The number of such windows to train a stage on.
+        search: Maximum number of windows to search for them.
+        seed: Random seed.
+        false_alarm: Fraction of other windows that pass the stages so far.
 
     Attributes:
-        hit_rate (float): Share of the held-out faces that passes all stages.
-        false_alarm (float): Estimated share of other windows that does.
+        hit_rate (float): Fraction of the held-out faces that pass all stages.
+        false_alarm (float): Estimated fraction of other windows that do.
     """
 
     def __init__(self, cascade: Cascade, faces: np.ndarray, held_out: np.ndarray,
@@ -62,7 +62,7 @@ class Trainer:
 
     @property
     def n_mined(self) -> int:
-        """How many windows are mined for a stage, held-out ones included."""
+        """The number of windows to mine for a stage, including held-out ones."""
         return math.ceil(self.n_others * (1 + VALIDATION))
 
     def add_stages(self, n: int, goal: Goal, save: Callable[[], object],
@@ -71,11 +71,11 @@ class Trainer:
         """Train stages until there are ``n``, or too few windows pass them.
 
         Args:
-            n: Number of stages, with those that are there.
+            n: Number of stages, including existing ones.
             goal: What each is trained for.
             save: Called after each stage.
-            say: Called with a line on each stage.
-            progress: As of :meth:`mine`.
+            say: Called with a line about each stage.
+            progress: As for :meth:`mine`.
 
         Raises:
             InputError: If the scenes have too few windows for a first stage.
@@ -92,10 +92,10 @@ class Trainer:
                              'give more pictures')
 
     def mine(self, progress: Callable[[int, int], object] = silent) -> np.ndarray:
-        """Mine for the next stage; fewer than ``ENOUGH`` windows do not make one.
+        """Mine windows for the next stage; fewer than ``ENOUGH`` are too few.
 
         Args:
-            progress: Called with the number of windows found, and of those wanted.
+            progress: Called with the number of windows found, and the number wanted.
 
         Returns:
             ``uint8``, shape ``(up to n_mined, height, width)``.
@@ -110,7 +110,7 @@ class Trainer:
         return windows
 
     def add_stage(self, windows: np.ndarray, goal: Goal) -> str:
-        """Train a stage to reject windows that were mined; returns a line on how well it does."""
+        """Train a stage to reject mined windows; return a line about its performance."""
         start, number = time.monotonic(), len(self.cascade.stages)
         n_held_out = math.ceil(len(windows) * VALIDATION / (1 + VALIDATION))
         stage, hits, alarms = train_stage(
@@ -127,7 +127,7 @@ class Trainer:
                 f'{self._seconds:.0f} of them mining')
 
     def _keep_passing(self):
-        """Drop the faces that the stages reject; returns which of the faces are kept."""
+        """Drop the faces that the stages reject; return a mask of those kept."""
         kept, kept_held_out = (self.cascade.evaluate(windows)[0] == len(self.cascade.stages)
                                for windows in (self.faces, self.held_out))
         self.faces, self.held_out = self.faces[kept], self.held_out[kept_held_out]
@@ -144,12 +144,12 @@ def train_stage(features: np.ndarray, faces: np.ndarray, others: np.ndarray,
         faces: Their codes in the faces, ``uint8``, shape ``(F, N)``.
         others: Their codes in the other windows, shape ``(F, M)``.
         faces_held_out: Windows to measure the hit rate on.
-        others_held_out: Windows to measure the false alarms on.
+        others_held_out: Windows to measure the false alarm rate on.
         goal: What is good enough.
         rng: Draws the features to choose from.
 
     Returns:
-        The stage, its hit rate and its rate of false alarms.
+        The stage, its hit rate and its false alarm rate.
     """
     held_out = [lbp.integrals(windows) for windows in (faces_held_out, others_held_out)]
     votes = [np.zeros(len(windows)) for windows in held_out]
@@ -187,13 +187,13 @@ def train_stage(features: np.ndarray, faces: np.ndarray, others: np.ndarray,
 
 
 def threshold_for(sums: np.ndarray, hit_rate: float) -> np.float32:
-    """The highest threshold that a share of ``hit_rate`` of the sums reaches."""
+    """The highest threshold that a fraction ``hit_rate`` of the sums reaches."""
     misses = int((1 - hit_rate) * len(sums))
     return np.float32(np.sort(sums)[misses])
 
 
 def trim(weights: Sequence[np.ndarray], share: float = TRIM) -> list[np.ndarray]:
-    """Indices of the heaviest samples of each class, which carry that share of all weight."""
+    """Weight trimming: indices of each class's heaviest samples, with that share of all weight."""
     everything = np.sort(np.concatenate(weights))
     light = np.searchsorted(np.cumsum(everything), (1 - share) * everything.sum())
     return [np.flatnonzero(w >= everything[light]) for w in weights]
@@ -206,12 +206,12 @@ def weak_classifier(faces: np.ndarray, others: np.ndarray, face_weights: np.ndar
     Args:
         faces: Codes of the feature in faces, ``uint8``.
         others: Codes in other windows.
-        face_weights: Of the faces; all weights add up to 1.
-        other_weights: Of the others.
+        face_weights, other_weights: Weights of the windows; they sum to 1
+            together.
 
     Returns:
-        The subset of codes, ``bool``, shape ``(256,)``, and the votes in it and
-        outside, ``float32``: the mean labels, 1 for a face and -1.
+        The subset of codes, ``bool``, shape ``(256,)``, and the votes inside and
+        outside it, ``float32``: the mean labels, 1 for a face and -1 otherwise.
     """
     a = np.bincount(faces, face_weights, CODES)
     b = np.bincount(others, other_weights, CODES)
@@ -226,9 +226,9 @@ def weak_classifier(faces: np.ndarray, others: np.ndarray, face_weights: np.ndar
 def _best_cut(a, b, subset):
     """Split the codes in two so that mean labels fit best; ``subset`` gets the lower ones.
 
-    For two classes the best split is one of those along the mean label
-    (Breiman et al., *Classification and Regression Trees*, 1984, section 4.2.2).
-    Returns by how much the squared error falls, up to a constant.
+    For two classes the best split is one of those in the order of the mean
+    label (Breiman et al., *Classification and Regression Trees*, 1984, section
+    4.2.2).  Returns the decrease of the squared error, up to a constant.
     """
     weight = a + b
     label = np.zeros(CODES)

@@ -1,15 +1,15 @@
 """Cascades of multi-block LBP features: windows, codes, stages.
 
-A window is ``uint8``, shape ``(height, width)``; windows come as ``(N,
+A window is ``uint8``, shape ``(height, width)``; windows are stacked as ``(N,
 height, width)``.  A feature is ``(x, y, w, h)``: the upper left block, in
 pixels of the window, of a grid of 3 x 3 blocks of that size.  Its code, 0 to
 255, has one bit for each block around the middle one, clockwise from the upper
 left (128) to the left (1), which is set where the block's sum of pixels is not
 below the middle's.
 
-Codes, sums and decisions equal those of ``cv2.CascadeClassifier`` to the bit;
+Codes, sums and decisions equal those of ``cv2.CascadeClassifier`` bit by bit;
 the tests compare them.  Numba compiles the loops.  Without it they run as
-plain Python, right but a thousand times slower: commands call
+plain Python, correct but a thousand times slower: commands call
 :func:`check_numba` first.
 
 References: Liao, Zhu, Lei, Zhang and Li, *Learning Multi-scale Block Local
@@ -17,7 +17,7 @@ Binary Patterns for Face Recognition*, ICB 2007 (the features); Viola and
 Jones, *Rapid Object Detection using a Boosted Cascade of Simple Features*,
 CVPR 2001 (integral image and cascade).
 """
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -34,12 +34,12 @@ CODES = 256
 THRESHOLD_EPSILON = np.float32(1e-5)
 
 
-def kernel(**options):
-    """A decorator: ``numba.njit``, or nothing where there is no Numba."""
+def kernel(**options: object) -> Callable[[Callable], Callable]:
+    """A decorator: ``numba.njit``, or the identity without Numba."""
     return njit(nogil=True, **options) if njit else lambda function: function
 
 
-def check_numba():
+def check_numba() -> None:
     """Raise :class:`InputError` if the loops would run as plain Python."""
     if njit is None:
         raise InputError('training a cascade needs Numba; python -m pip install "numba>=0.59,<1"')
@@ -47,7 +47,7 @@ def check_numba():
 
 class Stage(NamedTuple):
 
-    """Weak classifiers that vote, and the votes that a face needs.
+    """Weak classifiers that vote, and the sum of votes that a face needs.
 
     A weak classifier votes with the first of its two leaves if the code of its
     feature is in a subset of the 256 codes, else with the second.  A window
@@ -71,8 +71,7 @@ class Cascade:
     """Stages that a window has to pass one after the other.
 
     Args:
-        width: Of the window, in pixels; at least 3.
-        height: Likewise.
+        width, height: Of the window, in pixels; at least 3.
         stages: In order; there may be none yet.
     """
 
@@ -88,7 +87,7 @@ class Cascade:
 
         Returns:
             The number of stages each window passes, ``int32``, and the sum of
-            its votes in the last stage that it came to, ``float64``; both of
+            its votes in the last stage that it reached, ``float64``; both of
             shape ``(N,)``.
         """
         sums, levels = np.zeros(len(windows)), np.zeros(len(windows), np.int32)
@@ -100,13 +99,13 @@ class Cascade:
         """Find the windows of a picture that pass all stages.
 
         Args:
-            integral: Of the picture, as ``cv2.integral`` gives it: ``int32``,
-                shape ``(rows + 1, columns + 1)``.
-            step: From one window to the next, in pixels.
+            integral: Integral image from ``cv2.integral``: ``int32``, shape
+                ``(rows + 1, columns + 1)``.
+            step: Stride of the windows, in pixels.
 
         Returns:
             The upper left corners ``(x, y)`` of those that pass, ``int32``,
-            shape ``(n, 2)``, and the number of windows looked at.
+            shape ``(n, 2)``, and the number of windows evaluated.
         """
         rows = max(0, (integral.shape[0] - 1 - self.height) // step + 1)
         columns = max(0, (integral.shape[1] - 1 - self.width) // step + 1)
@@ -115,8 +114,8 @@ class Cascade:
             _scan(integral, step, *self.arrays(), passed)
         return np.argwhere(passed)[:, ::-1].astype(np.int32) * step, passed.size
 
-    def arrays(self):
-        """The stages one after the other, as the kernels take them."""
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """The stages, concatenated, as the kernels take them."""
         ends = np.cumsum([len(stage.features) for stage in self.stages], dtype=np.int64)
         thresholds = np.array([stage.threshold - THRESHOLD_EPSILON for stage in self.stages],
                               np.float32)
@@ -155,7 +154,7 @@ def codes_of(windows: np.ndarray, features: np.ndarray, chunk: int = 4096) -> np
 
 
 def codes_of_integrals(sums: np.ndarray, features: np.ndarray) -> np.ndarray:
-    """The same of windows whose :func:`integrals` are known."""
+    """The same, for windows whose :func:`integrals` are known."""
     codes = np.empty((len(features), len(sums)), np.uint8)
     _codes(sums, features, codes)
     return codes
@@ -193,7 +192,7 @@ def _codes(sums, features, codes):
 
 @kernel(cache=True)
 def _pass(s, top, left, ends, thresholds, features, subsets, leaves):
-    """Stages passed by one window, and the sum of the last one it came to."""
+    """The number of stages that a window passes, and its sum in the last one it reached."""
     weak, total = 0, np.float64(0)
     for stage in range(len(ends)):
         total = np.float64(0)

@@ -9,20 +9,19 @@ from picture_ranknet.faces import cascade_file
 from picture_ranknet.faces.training.lbp import Cascade, Stage
 from picture_ranknet.storage import atomic
 
-AFTER = '</cascade>\n'  # stands before the second look,
-END = '</opencv_storage>\n'  # and this behind it
+AFTER = '</cascade>\n'  # precedes the second look,
+END = '</opencv_storage>\n'  # and this follows it
 
 
 def write(path: str, cascade: Cascade, comment: str = '', hit_rate: float = .995,
-          false_alarm: float = .5, more: str = ''):
-    """Write a cascade as ``cv2.CascadeClassifier`` reads it.
+          false_alarm: float = .5, more: str = '') -> None:
+    """Write a cascade in the format of ``cv2.CascadeClassifier``.
 
     Args:
         path: The ``.xml`` file.
         cascade: At least one stage.
         comment: How it was trained; goes to the top of the file.
-        hit_rate: What each stage was trained for; for the record.
-        false_alarm: Likewise.
+        hit_rate, false_alarm: The goals of each stage, for the record.
         more: XML to put after the cascade, which OpenCV ignores.
     """
     features = [tuple(feature) for stage in cascade.stages for feature in stage.features.tolist()]
@@ -43,23 +42,24 @@ def write(path: str, cascade: Cascade, comment: str = '', hit_rate: float = .995
 
 
 def _comment(text):
-    return '<!--\n{}\n-->\n'.format(re.sub('-(?=-|$)', '- ', text))
+    text = re.sub('-(?=-|$)', '- ', text)
+    return f'<!--\n{text}\n-->\n'
 
 
 def read_second_look(path: str) -> str:
-    """What a cascade's file holds after the cascade; nothing where there is no file."""
+    """The part of a cascade's file after the cascade; empty where there is no file."""
     if not os.path.exists(path):
         return ''
     text = cascade_file.read_text(path)
     return text[text.find(AFTER) + len(AFTER):text.rfind(END)] if AFTER in text else ''
 
 
-def write_second_look(path: str, xml: str, comment: str):
-    """Put a second look into the file of a cascade, in the place of one that is there.
+def write_second_look(path: str, xml: str, comment: str) -> None:
+    """Put a second look into the file of a cascade, replacing an existing one.
 
     Args:
         path: The ``.xml`` file.
-        xml: Of :meth:`~picture_ranknet.faces.second_look.SecondLook.to_xml`.
+        xml: From :meth:`~picture_ranknet.faces.second_look.SecondLook.to_xml`.
         comment: How it was trained.
 
     Raises:
@@ -67,7 +67,7 @@ def write_second_look(path: str, xml: str, comment: str):
     """
     text = cascade_file.read_text(path)
     if AFTER not in text:
-        raise InputError(f'{path}: expected a cascade, as train_cascade.py writes it, got '
+        raise InputError(f'{path}: expected a cascade written by train_cascade.py, got '
                          'something else')
     with atomic.replacing(path) as part, open(part, 'w', encoding='utf-8') as f:
         f.write(text[:text.find(AFTER)] + AFTER + _comment(comment) + xml + END)

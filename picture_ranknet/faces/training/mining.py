@@ -1,4 +1,4 @@
-"""Mining: searching scenes without faces for windows that the stages so far take for faces."""
+"""Hard negative mining: searches scenes without faces for windows that pass all stages so far."""
 import concurrent.futures
 from collections.abc import Callable, Sequence
 from typing import Optional
@@ -12,9 +12,9 @@ from picture_ranknet.machine import threads
 from picture_ranknet.machine.opencv import cv2
 from picture_ranknet.text import silent
 
-PYRAMID = 1.2    # from one size of a searched picture to the next
-OVERLAP = .25    # a window with a higher IoU with a face is neither face nor other
-BATCH = 64       # scenes that are searched before it is decided whether to go on
+PYRAMID = 1.2    # scale step of the image pyramid
+OVERLAP = .25    # a window with a higher IoU with a face is not a negative
+BATCH = 64       # scenes searched before deciding whether to continue
 
 
 def mine(cascade: Cascade, scenes: Sequence[Scene], n: int, most: float, seed: Sequence[int],
@@ -23,22 +23,22 @@ def mine(cascade: Cascade, scenes: Sequence[Scene], n: int, most: float, seed: S
          ) -> tuple[np.ndarray, float]:
     """Find windows that pass all stages in pictures without faces.
 
-    The pictures are searched again and again, in a new order, at other scales,
-    mirrored and, where no face is in them, turned by right angles.
+    The pictures are searched repeatedly, each time in a new order, at other
+    scales, mirrored and, if they contain no face, rotated by right angles.
 
     Args:
         cascade: The stages so far; without any, all windows pass.
         scenes: Where to search.
         n: How many to find.
-        most: Windows to look at, at most.
-        seed: The same gives the same, on any number of cores.
-        cut: Makes the windows of a picture and an array of boxes ``(x, y, w,
-            h)`` in it; ``None`` takes them as they were searched.
+        most: Maximum number of windows to evaluate.
+        seed: Random seed; the result does not depend on the number of cores.
+        cut: Makes windows from a picture and an array of boxes ``(x, y, w, h)``
+            in it; ``None`` takes them as they were searched.
         progress: Called with the number of windows found, and ``n``.
 
     Returns:
         The windows, ``uint8``, shape ``(up to n, height, width)``, in random
-        order, and the share that passed of all those looked at.
+        order, and the fraction of all evaluated windows that passed.
     """
     found, searched, passed, turn = [], 0, 0, 0
     per_scene = max(20, 10 * n // len(scenes))
@@ -80,7 +80,7 @@ def _search(cascade, scene, most, turn, rng, cut):
         if columns < size[0] or rows < size[1]:
             break
         first = False
-        # As OpenCV shrinks it when it searches.
+        # As in OpenCV's search.
         img = cv2.resize(gray, (columns, rows), interpolation=cv2.INTER_LINEAR_EXACT)
         corners, looked_at = cascade.scan(cv2.integral(img), step=2)
         searched += looked_at
@@ -100,7 +100,7 @@ def _search(cascade, scene, most, turn, rng, cut):
 
 
 def _vary(scene, turn, rng):
-    """Mirror a scene half of the time; if asked to and it has no face, turn it as well."""
+    """Mirror a scene half of the time; with ``turn`` and without a face, rotate it as well."""
     gray, boxes = scene
     if rng.random() < .5:
         gray, boxes = gray[:, ::-1], boxes.copy()

@@ -1,4 +1,4 @@
-"""What the file of a cascade says of its training, so that the training can go on."""
+"""The training record in the file of a cascade, so that its training can be continued."""
 import os
 import re
 import zlib
@@ -14,12 +14,12 @@ from picture_ranknet.text import count
 
 
 def fingerprint(patches: np.ndarray, scenes: Sequence[Scene], options: Mapping) -> str:
-    """A line that differs for other pictures and options.
+    """A line that identifies pictures and options.
 
     Args:
-        patches: Of the faces.
-        scenes: Without faces.
-        options: All that the stages depend on.
+        patches: Patches of faces.
+        scenes: Scenes without faces.
+        options: All options that the stages depend on.
     """
     crc = zlib.crc32(patches)
     for scene in scenes:
@@ -34,11 +34,11 @@ def describe(cascade: Cascade, n_faces: int, n_scenes: int, hit_rate: float, fal
     """The comment in the file: how the cascade was trained, on what, and by which command.
 
     Args:
-        cascade: As it is.
+        cascade: The cascade so far.
         n_faces: Number of faces.
         n_scenes: Number of pictures without faces.
-        hit_rate: Share of held-out faces that passes all stages.
-        false_alarm: Share of other windows that does.
+        hit_rate: Fraction of held-out faces that pass all stages.
+        false_alarm: Fraction of other windows that do.
         command: The command line.
         samples: The :func:`fingerprint`.
     """
@@ -52,7 +52,7 @@ def describe(cascade: Cascade, n_faces: int, n_scenes: int, hit_rate: float, fal
 
 
 def read_stages(path: str, size: tuple[int, int], samples: str) -> tuple[Cascade, float]:
-    """Read the stages to go on with; none where there is no file yet.
+    """Read the stages to continue from; none where there is no file yet.
 
     Args:
         path: The ``.xml`` file.
@@ -60,7 +60,7 @@ def read_stages(path: str, size: tuple[int, int], samples: str) -> tuple[Cascade
         samples: The :func:`fingerprint` of pictures and options.
 
     Returns:
-        The cascade, and the share of windows without faces that passes it.
+        The cascade, and the fraction of windows without faces that pass it.
 
     Raises:
         InputError: If they were trained with other pictures or options.
@@ -70,5 +70,5 @@ def read_stages(path: str, size: tuple[int, int], samples: str) -> tuple[Cascade
     cascade, comment = lbp_file.read(path)
     if samples not in comment.splitlines():
         raise InputError(f'{path}: expected stages trained on these pictures with these options, '
-                         'got others; repeat its command, or start again with --force')
+                         'got others; repeat its command, or start over with --force')
     return cascade, float(re.search(r'other windows: ([\d.e-]*\d)', comment)[1])

@@ -1,8 +1,8 @@
-"""What a cascade is trained with: patches of faces, their variations, and scenes without faces.
+"""Training data of a cascade: patches of faces, their augmentation, and scenes without faces.
 
-A *patch* is a face in the middle of a grey picture, with room around it for
-the turns and shifts that make several faces of one.  A :class:`Scene` is a
-whole picture without faces, or with boxes around them.
+A *patch* is a face in the middle of a grey picture, padded for the rotations
+and shifts that make several faces from one.  A :class:`Scene` is a whole
+picture without faces, or with boxes around them.
 """
 import math
 import os
@@ -19,18 +19,18 @@ from picture_ranknet.pictures.sources import find_sources
 from picture_ranknet.storage import tables
 from picture_ranknet.text import silent
 
-ROOM = .3             # around the face in a patch, as a fraction of the face's side
+ROOM = .3             # padding around the face in a patch, as a fraction of the face's side
 SHARPEN = 1.5         # the strongest unsharp masking of a patch
-LARGEST = 100000      # number in a table of boxes, in pixels
+LARGEST = 100000      # value in a table of boxes, in pixels
 
 
 class Scene(NamedTuple):
 
-    """A picture to find windows in that are no faces.
+    """A picture in which to find windows that are not faces.
 
     Attributes:
         gray (numpy.ndarray): ``uint8``, shape ``(height, width)``.
-        boxes (numpy.ndarray): The faces in it after all, ``float64``, shape
+        boxes (numpy.ndarray): Faces in it to avoid, ``float64``, shape
             ``(n, 4)``: ``x, y, w, h``.
     """
 
@@ -47,12 +47,12 @@ def read_faces(sources: Sequence[str], size: tuple[int, int],
         sources: Pictures of one face each, folders of them, and tables (.csv)
             of pictures and boxes.
         size: Width and height of the window.
-        note: Called with a line for the user, such as on a file that is skipped.
-        progress: Called with the number of pictures read, and of those expected.
+        note: Called with a line for the user, such as about a skipped file.
+        progress: Called with the number of pictures read, and the expected total.
 
     Returns:
         ``uint8``, shape ``(N, height, width)``: a face of twice the window's
-        size in the middle, and room on each side.
+        size in the middle, padded on each side.
     """
     patches = []
     for img, boxes in read_boxes(sources, 1, note, progress):
@@ -69,9 +69,9 @@ def read_scenes(sources: Sequence[str], fps: float, note: Callable[[str], None] 
 
     Args:
         sources: Pictures, videos, folders of them, and tables of boxes.
-        fps: Frames to take of each second of a video.
-        note: Called with a line for the user, such as on a file that is skipped.
-        progress: Called with the number of pictures read, and of those expected.
+        fps: Frames to take per second of video.
+        note: Called with a line for the user, such as about a skipped file.
+        progress: Called with the number of pictures read, and the expected total.
     """
     return [Scene(cv2.cvtColor(img, cv2.COLOR_BGR2GRAY),
                   np.array([] if boxes is None else boxes, float).reshape(-1, 4))
@@ -120,7 +120,7 @@ def _read_row(path, line, row):
     if not good:
         got = [row[column][:20] for column in 'xywh']
         raise InputError(f'{path}, line {line}: expected numbers up to {LARGEST:,} for x, y, w and '
-                         f'h, w and h at least 1, got {got}')
+                         f'h, with w and h at least 1, got {got}')
     source = os.path.normpath(os.path.join(os.path.dirname(path), row['source']))
     if not os.path.isfile(source):
         raise InputError(f'{path}, line {line}: there is no picture {source}')
@@ -130,11 +130,11 @@ def _read_row(path, line, row):
 
 
 def _patch(gray, box, size):
-    """Cut a face out with room around it; beyond the border, the border's pixels are repeated."""
+    """Crop a face with padding; beyond the border, the border's pixels are replicated."""
     x, y, w, h = box
     width, height = _patch_size(size)
     shrink = min(1, 2 * size[0] / w)
-    if shrink < 1:  # an affine map of 8 bits rounds its steps
+    if shrink < 1:  # an affine map in 8 bits rounds its steps
         gray = cv2.resize(gray, (max(1, round(gray.shape[1] * shrink)),
                                  max(1, round(gray.shape[0] * shrink))),
                           interpolation=cv2.INTER_LINEAR_EXACT)
@@ -151,7 +151,7 @@ def _patch_size(size):
 
 
 def split_faces(patches: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Shuffle patches, and divide them into those to learn from and those held out.
+    """Shuffle patches, and split them into a training and a hold-out set.
 
     Raises:
         InputError: If there are fewer than ten.
@@ -165,24 +165,24 @@ def split_faces(patches: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]
 
 def augment_faces(patches: np.ndarray, face: tuple[int, int], size: tuple[int, int], n: int,
                   augmentation: Augmentation, rng: np.random.Generator) -> np.ndarray:
-    """Make ``n`` windows of patches, each patch in turn; shape ``(n, height, width)``."""
+    """Make ``n`` windows from patches, each patch in turn; shape ``(n, height, width)``."""
     return np.array([augment(patches[i % len(patches)], face, size, augmentation, rng)[0]
                      for i in range(n)])
 
 
 def vary_faces(learnt: np.ndarray, held_out: np.ndarray, size: tuple[int, int], n: int,
                augmentation: Augmentation, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Make the windows that stages are trained with, and those that they are validated with.
+    """Make the windows that stages are trained on, and those that they are validated on.
 
     Args:
-        learnt, held_out: Patches, of :func:`split_faces`.
+        learnt, held_out: Patches, from :func:`split_faces`.
         size: Width and height of the window.
-        n: Windows to train with; of the held-out faces, ``VALIDATION`` of it.
+        n: Windows to train on; ``VALIDATION`` times as many from held-out faces.
         augmentation: How far to go.
-        seed: The same gives the same.
+        seed: Random seed.
 
     Returns:
-        ``uint8``, shape ``(n, height, width)``, and likewise of the held-out faces.
+        ``uint8``, shape ``(n, height, width)``, and likewise for the held-out faces.
     """
     face = 2 * size[0], 2 * size[1]
     rng = np.random.default_rng([seed, 4])
@@ -193,23 +193,23 @@ def vary_faces(learnt: np.ndarray, held_out: np.ndarray, size: tuple[int, int], 
 def augment(patch: np.ndarray, face: tuple[int, int], size: tuple[int, int],
             augmentation: Augmentation,
             rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Make a window of a patch: turned, shifted, scaled, lit and mirrored at random.
+    """Make a window from a patch: rotate, shift, scale, relight and mirror it at random.
 
     OpenCV's search shrinks pictures by linear interpolation, which at large
-    factors takes single pixels and leaves edges jagged.  So half of the
-    windows are sharpened and shrunk that way, and only the others by averages.
+    factors picks single pixels and leaves edges jagged.  So half of the
+    windows are sharpened and shrunk that way, and only the others by averaging.
 
     Args:
         patch: ``uint8``, shape ``(patch height, patch width)``.
         face: Width and height of the face in its middle.
         size: Width and height of the window.
         augmentation: How far to go.
-        rng: Decides.
+        rng: Source of random numbers.
 
     Returns:
-        The window, and the offset of the face in it: how far its middle is
+        The window, and the offset of the face in it: the distance of its centre
         from the window's, to the right and down, as fractions of the window's
-        sides, and the logarithm of its size as a fraction of the window's.
+        sides, and the logarithm of its size relative to the window's.
     """
     turn, across, down, scale, sharpness = rng.uniform(-1, 1, 5)
     offset = np.array([across * augmentation.shift, down * augmentation.shift,
@@ -238,7 +238,7 @@ def augment(patch: np.ndarray, face: tuple[int, int], size: tuple[int, int],
 
 
 def _hide(img, rng):
-    """Paint over a rectangle of up to half the sides, somewhere, with one grey or a gradient."""
+    """Paint over a random rectangle of up to half the sides with one grey or a gradient."""
     height, width = img.shape
     h, w = int(rng.integers(height // 8, height // 2)), int(rng.integers(width // 8, width // 2))
     y, x = rng.integers(height - h // 2), rng.integers(width - w // 2)

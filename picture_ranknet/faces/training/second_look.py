@@ -1,9 +1,9 @@
 """Training the second look (:mod:`picture_ranknet.faces.second_look`) with Chainer.
 
-The network stays as it is, so each picture is shown to it a few times only,
-varied, and the head learns from what it put out at single cells: at all faces,
-at random places, and, in a second round, where the head of the first took
-something else for a face.
+The network is frozen, so each picture is passed through it only a few times,
+augmented, and the head is trained on its outputs at single cells: at all faces,
+at random places, and, in a second round, at false positives of the first
+round's head (hard negatives).
 """
 import itertools
 import math
@@ -28,33 +28,33 @@ from picture_ranknet.machine.opencv import cv2
 from picture_ranknet.models import efficientnet
 from picture_ranknet.text import silent
 
-SIDE = 288            # of a varied picture, in pixels
-LONG_SIDE = 256       # of a picture before it is varied, as the second look sees it
-ZOOM = .5, 2.         # ... and how much smaller or larger it becomes
+SIDE = 288            # of an augmented picture, in pixels
+LONG_SIDE = 256       # of a picture before augmentation, as the second look sees it
+ZOOM = .5, 2.         # ... and its range of random scales
 STORED = 640          # pixels; pictures with a longer long side are shrunk to it
-ROUNDS = 1, 2         # times that each picture is shown in the first round, and in the second
-WITH_FACES = 2        # times as often are pictures with faces
-MIDDLE, LEAST = .16, 5.7  # a cell is a face's if it is this near: in its sides, or in pixels
-AROUND, MORE = .36, 4     # farther away, there is no face; between, nothing is said
-SMALLEST = 18         # pixels; nothing is said of smaller faces
-CELLS = 24            # of a picture's faces, at most
-OTHERS = 36           # other cells of a picture, at most: the hardest ones if there is a head
-UNMARKED = .6         # probability from which, beside marked faces, it may be one without a mark
+ROUNDS = 1, 2         # views of each picture in the first round, and in the second
+WITH_FACES = 2        # times as many views of pictures with faces
+MIDDLE, LEAST = .16, 5.7  # positive cells are this close to a face, in its sides, or in pixels
+AROUND, MORE = .36, 4     # cells farther away are negative; those between are ignored
+SMALLEST = 18         # pixels; smaller faces are ignored
+CELLS = 24            # positive cells per picture, at most
+OTHERS = 36           # negative cells per picture, at most: the hardest ones if there is a head
+UNMARKED = .6         # in pictures with boxes, likelier negatives may be faces without a box
 HIDDEN = 128, 64      # units of the head's layers
 BATCHSIZE = 2048
-FACES = 3             # one in so many of a batch is a face
-OFFSET_WEIGHT = 10    # of the loss of the offsets, whose numbers are small
+FACES = 3             # one in FACES samples of a batch is a face
+OFFSET_WEIGHT = 10    # of the loss of the offsets, which are small numbers
 FACE, NO_FACE, UNSAID = 1, 0, -1
 
 
 class Picture(NamedTuple):
 
-    """A picture to learn from.
+    """A training picture.
 
     Attributes:
         img (numpy.ndarray): BGR, ``uint8``, shape ``(height, width, 3)``.
         faces (numpy.ndarray): Boxes of the faces in it, ``float64``, ``(n, 4)``.
-        ignored (numpy.ndarray): Boxes of which nothing is said, ``(m, 4)``.
+        ignored (numpy.ndarray): Boxes to ignore, ``(m, 4)``.
     """
 
     img: np.ndarray
@@ -64,7 +64,7 @@ class Picture(NamedTuple):
 
 class Head(chainer.Chain):
 
-    """The layers of :class:`SecondLook`, to be trained on standardised numbers."""
+    """The layers of :class:`SecondLook`, to be trained on standardised features."""
 
     def __init__(self):
         super().__init__()
@@ -79,7 +79,7 @@ class Head(chainer.Chain):
         return self.l3(h)                                      # (B, 4)
 
     def quantise(self, mean: np.ndarray, deviation: np.ndarray, digest: str) -> SecondLook:
-        """The head as it runs, on numbers of this mean and deviation."""
+        """Quantise the head for features with this mean and deviation."""
         first, *later = [(layer.W.array, layer.b.array) for layer in (self.l1, self.l2, self.l3)]
         W, b = first
         layer = Layer.quantise(W, b)
@@ -90,15 +90,15 @@ class Head(chainer.Chain):
 def read_pictures(faces: Sequence[str], others: Sequence[str], fps: float,
                   note: Callable[[str], None] = silent,
                   progress: Callable[[int, int], None] = silent) -> list[Picture]:
-    """Read the pictures to learn from.
+    """Read the training pictures.
 
     Args:
         faces: Tables (.csv) of pictures and boxes of all faces in them.
         others: Pictures and videos without faces, folders of them, and tables
-            of boxes of which nothing is to be said.
-        fps: Frames to take of each second of a video.
-        note: Called with a line for the user, such as on a file that is skipped.
-        progress: Called with the number of pictures read, and of those expected.
+            of boxes to ignore.
+        fps: Frames to take per second of video.
+        note: Called with a line for the user, such as about a skipped file.
+        progress: Called with the number of pictures read, and the expected total.
     """
     none = np.empty((0, 4))
     pictures = []
@@ -119,16 +119,16 @@ def train(pictures: Sequence[Picture], n_iter: int, seed: int,
     """Train the second look.
 
     Args:
-        pictures: A fifth of them is held out, to test with.
+        pictures: A fifth of them is held out for the test.
         n_iter: Batches; a third of them in the first round.
-        seed: The same gives the same.
-        progress: Called with the number of steps done, and of those there are.
+        seed: Random seed.
+        progress: Called with the number of steps done, and the total.
 
     Returns:
-        The second look, and a line on how well it does.
+        The second look, and a line about its performance.
 
     Raises:
-        InputError: If no face, or nothing else, is in the pictures.
+        InputError: If the pictures contain no faces, or nothing else.
         MissingWeights: If the network's package is not installed.
     """
     start = time.monotonic()
@@ -173,15 +173,15 @@ def sample(pictures: Sequence[Picture], n: int, network, look, seed: list,
 
     Args:
         pictures: Any number.
-        n: How often each is shown; those with faces ``WITH_FACES`` times as often.
+        n: Views of each; ``WITH_FACES`` times as many of those with faces.
         network: A :class:`~picture_ranknet.fast.mobile.Network`.
-        look: That finds the hard cells; ``None`` draws them at random.
-        seed: The same gives the same, on any number of threads.
-        step: Called after each.
+        look: Finds the hard cells; ``None`` draws them at random.
+        seed: Random seed; the result does not depend on the number of threads.
+        step: Called after each view.
 
     Returns:
-        For each picture shown: numbers, ``float16``, shape ``(c, INPUTS)``; what
-        is there, ``(c,)``; and the offsets of a face, ``float32``, ``(c, 3)``.
+        For each view: features, ``float16``, shape ``(c, INPUTS)``; labels,
+        ``(c,)``; and the offsets of a face, ``float32``, ``(c, 3)``.
     """
     shown = [(i, turn) for i, picture in enumerate(pictures)
              for turn in range(n * (WITH_FACES if len(picture.faces) else 1))]
@@ -223,7 +223,7 @@ def _sample(picture, network, look, rng):
 
 
 def vary(picture: Picture, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Turn, zoom, mirror and light a picture at random, and hide parts of faces.
+    """Rotate, zoom, mirror and relight a picture at random, and hide parts of faces.
 
     Arguments and result are those of :func:`place`.
     """
@@ -232,12 +232,12 @@ def vary(picture: Picture, rng: np.random.Generator) -> tuple[np.ndarray, np.nda
 
 
 def place(picture: Picture, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Turn, zoom and mirror a picture at random, mostly around one of its faces.
+    """Rotate, zoom and mirror a picture at random, mostly around one of its faces.
 
     Returns:
-        BGR, ``uint8``, shape ``(SIDE, SIDE, 3)``; the faces and the boxes of
-        which nothing is said, as ``x, y`` of the middle and the side, in pixels
-        of it, shapes ``(n, 3)`` and ``(m, 3)``.
+        BGR, ``uint8``, shape ``(SIDE, SIDE, 3)``; the faces and the boxes to
+        ignore, each as ``x, y`` of the centre and the side, in its pixels,
+        shapes ``(n, 3)`` and ``(m, 3)``.
     """
     img = picture.img
     height, width = img.shape[:2]
@@ -252,7 +252,7 @@ def place(picture: Picture, rng: np.random.Generator) -> tuple[np.ndarray, np.nd
     half = SIDE / 2 / zoom
     middle = [np.clip(m, min(half, n / 2), max(n - half, n / 2))
               for m, n in zip(middle, (width, height))]
-    if zoom < .6:  # an affine map takes single pixels
+    if zoom < .6:  # an affine map would pick single pixels
         shrink = 1.5 * zoom
         img = cv2.resize(img, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
     else:
@@ -287,7 +287,7 @@ def _hide(img, faces, rng):
 
 
 def _light(img, rng):
-    """Vary contrast, brightness and tint; some pictures become grey, blurred or a poor JPEG."""
+    """Jitter contrast, brightness and tint; make some pictures grey, blurred or a poor JPEG."""
     img = img.astype(np.float32)
     mean = img.mean()
     img = (img - mean) * rng.uniform(.6, 1.25) + mean * rng.uniform(.55, 1.2)
@@ -305,10 +305,10 @@ def _light(img, rng):
 
 
 def targets(faces: np.ndarray, ignored: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What each cell of a varied picture is to say.
+    """The training targets of each cell of an augmented picture.
 
     Args:
-        faces, ignored: Of :func:`vary`.
+        faces, ignored: From :func:`vary`.
 
     Returns:
         ``FACE``, ``NO_FACE`` or ``UNSAID``, shape ``(rows, columns)``, and the
@@ -342,11 +342,11 @@ def fit(x: np.ndarray, kinds: np.ndarray, offsets: np.ndarray, n_iter: int, seed
     """Train a head.
 
     Args:
-        x: Numbers of cells, shape ``(N, INPUTS)``.
-        kinds: What is there, ``(N,)``.
+        x: Features of cells, shape ``(N, INPUTS)``.
+        kinds: Labels, ``(N,)``.
         offsets: Of the faces, ``(N, 3)``.
-        n_iter: Batches.
-        seed: The same gives the same.
+        n_iter: Number of batches.
+        seed: Random seed.
         digest: Of the network's weights.
         step: Called after each batch.
     """
@@ -377,10 +377,10 @@ def fit(x: np.ndarray, kinds: np.ndarray, offsets: np.ndarray, n_iter: int, seed
 
 
 def loss_of(out: chainer.Variable, offsets: np.ndarray) -> chainer.Variable:
-    """Cross entropy of a batch, plus Huber's loss of the offsets of its faces.
+    """Cross-entropy of a batch, plus Huber loss of the offsets of its faces.
 
     Args:
-        out: Of the head, shape ``(B, 4)``; the first ``n`` rows are faces.
+        out: Output of the head, shape ``(B, 4)``; the first ``n`` rows are faces.
         offsets: Of the faces, shape ``(n, 3)``.
     """
     n_faces = len(offsets)
@@ -391,6 +391,6 @@ def loss_of(out: chainer.Variable, offsets: np.ndarray) -> chainer.Variable:
 
 
 def learning_rate(iteration: int, n_iter: int, most: float = 2e-3, warm_up: int = 100) -> float:
-    """Rises over the first ``warm_up`` batches, and falls to 0 along a cosine."""
+    """Learning rate: linear warm-up over ``warm_up`` batches, then cosine decay to 0."""
     return most * min(1, (iteration + 1) / warm_up) * (
         .5 + .5 * math.cos(math.pi * iteration / n_iter))

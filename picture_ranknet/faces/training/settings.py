@@ -1,18 +1,18 @@
 """How a cascade is trained: options of ``train_cascade.py`` and their defaults."""
 from typing import NamedTuple
 
-VALIDATION = .2   # share of the faces and of the other windows that is held out
-ENOUGH = 200      # other windows that a stage is still trained with
+VALIDATION = .2   # fraction of the faces and of the other windows to hold out
+ENOUGH = 200      # fewest other windows to train a stage with
 
 
 class Goal(NamedTuple):
     """What each stage is trained for.
 
     Attributes:
-        hit_rate (float): Share of the faces that passes, at least.
-        false_alarm (float): Share of other windows that passes, at most.
-        most (int): Number of weak classifiers, at most.
-        share (float): Of the features, for each weak classifier to choose from.
+        hit_rate (float): Minimum fraction of the faces that pass.
+        false_alarm (float): Maximum fraction of other windows that pass.
+        most (int): Maximum number of weak classifiers.
+        share (float): Fraction of the features that each weak classifier chooses from.
     """
 
     hit_rate: float = .994
@@ -23,15 +23,15 @@ class Goal(NamedTuple):
 
 class Augmentation(NamedTuple):
 
-    """How far a face is varied at most, in both directions.
+    """Maximum augmentation of a face, in both directions.
 
     Attributes:
-        turn (float): In degrees.
+        turn (float): Rotation in degrees.
         shift (float): As a fraction of the window's side.
         scale (float): Logarithm of the size.
         light (float): Contrast and brightness, as a fraction of full white.
-        mirror (bool): Whether half of the faces are mirrored.
-        hidden (float): Share of the faces of which a part is painted over.
+        mirror (bool): Whether to mirror half of the faces.
+        hidden (float): Fraction of the faces that are partly painted over.
     """
 
     turn: float = 20.

@@ -1,4 +1,4 @@
-// One picture for each rating that stays beside its key, so that a 4 means the same all day.
+// One example picture for each rating, kept beside its key, so that a 4 means the same all day.
 
 export class Anchors {
   /**

@@ -1,4 +1,4 @@
-// Talking to rate.py. Answers go out one after the other; each is on disk before the next.
+// Communication with rate.py. Answers are sent one by one; each is on disk before the next.
 import {session, setState} from './state.js';
 
 const PATIENCE = 10000;  // ms without a sign of life
@@ -13,7 +13,7 @@ let line = Promise.resolve();
 let nWaiting = 0;
 let onTrouble = () => {};
 
-/** Say who is told when something goes wrong: called with the error, or with null. */
+/** Set the watcher for trouble: called with the error, or with null when all is well again. */
 export function watchTrouble(watcher) {
   onTrouble = watcher;
 }
@@ -53,7 +53,7 @@ export async function say(path, said) {
   return answer;
 }
 
-/** Do things in the order in which they were asked for, each when the one before is done. */
+/** Run actions in the order of the calls, each after the previous one is done. */
 export function inTurn(action) {
   nWaiting += 1;
   line = line.then(action).catch(onTrouble).finally(() => { nWaiting -= 1; });

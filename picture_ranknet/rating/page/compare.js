@@ -1,4 +1,4 @@
-// Two to four pictures side by side, for who cannot decide.
+// Two to four pictures side by side, to help decide.
 import {inTurn, isBusy} from './api.js';
 import {$, el, pictureUrl} from './dom.js';
 import {ratioOf} from './stage.js';

@@ -1,4 +1,4 @@
-// The keys, and the end.
+// The dialogs: help, whole picture, and end.
 import {inTurn, post, say} from './api.js';
 import {$, el} from './dom.js';
 import {session} from './state.js';
@@ -28,7 +28,7 @@ export function fillHelp(help) {
   $('shortcuts').onchange = () => recall(STORED, areShortcutsOn() ? 'on' : 'off');
 }
 
-/** What the browser keeps for this page, if it keeps anything. */
+/** A setting in the browser's local storage, if available. */
 function recall(key, value) {
   try {
     if (value !== undefined) localStorage.setItem(key, value);
@@ -50,7 +50,7 @@ export async function showFrame(row) {
   try {
     await image.decode();
   } catch {
-    tell('The picture that this was cut from is not there.');
+    tell('The picture that this was cropped from does not exist.');
     return;
   }
   $('frame').replaceChildren(image);
@@ -67,7 +67,7 @@ export async function showEnd() {
   $('end-text').replaceChildren(
     el('p', {}, `${summary.rated.toLocaleString()} of ${count(summary.pictures, 'picture')} ` +
        `rated${summary.rejected ? `, ${summary.rejected} not a face` : ''}. ` +
-       `Everything is saved in ${session.file}. Stop now, or go on another day.`),
+       `Everything is saved in ${session.file}. Stop now, or continue another day.`),
     ...nextStep(summary));
   if (!isDialogOpen()) $('end').showModal();
   openedAt = performance.now();

@@ -2,7 +2,7 @@
 
 const FROM = 6;            // pixels
 const LONG_PRESS = 350;    // ms
-const EDGE = 60;           // pixels of the edges at which a list scrolls, however still the mouse
+const EDGE = 60;           // pixels from the edges at which a list scrolls, even if the mouse is still
 const FASTEST = 18;        // pixels a frame
 
 /**

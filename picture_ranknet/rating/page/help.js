@@ -9,7 +9,7 @@ export function starHelp() {
       `rate from 1 (worst) to ${levels} (best), and move on`],
     [['0', 'Del'], 'clear the rating'], [['x'], 'not a face: leave it out for good'],
     [['Space'], 'skip: show it again later'], [['u', '⌫', 'Ctrl Z'], 'undo, without limit'],
-    [['←', '→'], 'the picture before, the next one; on a touch screen, swipe'],
+    [['←', '→'], 'the previous picture, the next one; on a touch screen, swipe'],
     [['c'], 'side by side with pictures that you have rated'],
     [['g'], 'all pictures, best first; there f shows your favourites so far'],
     ...(session.can_train ? [[['t'], 'train a model']] : []),
@@ -29,6 +29,6 @@ export function pairHelp() {
 }
 
 function last() {
-  return [...(session.has_sources ? [[['f'], 'the whole picture that this was cut from']] : []),
+  return [...(session.has_sources ? [[['f'], 'the whole picture that this was cropped from']] : []),
           [['Esc'], 'stop; everything is saved']];
 }

@@ -26,7 +26,7 @@ export function meaning(event) {
   return digitOf(key, event.code) ?? letter;
 }
 
-/** Whether a meaning is one that a person may switch off as a shortcut of one character. */
+/** Whether a key is a single-character shortcut, which a person may switch off. */
 export function isCharacter(event, meant) {
   return meant !== null && event.key.length === 1 && !event.ctrlKey && !event.metaKey;
 }

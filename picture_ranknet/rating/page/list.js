@@ -1,4 +1,4 @@
-// All pictures, best first. However many there are, only those in sight are in the page.
+// All pictures, best first. Only those in sight are in the page, however many there are.
 import {ask, inTurn, isBusy} from './api.js';
 import {$, el, thumbnail} from './dom.js';
 import {watchDrags} from './drag.js';

@@ -1,4 +1,4 @@
-// Buttons below the list, for who has no keys: they do to the chosen pictures what keys do.
+// Buttons below the list, for users without a keyboard: they act like keys on the chosen pictures.
 import {$, el} from './dom.js';
 import {session} from './state.js';
 

@@ -1,4 +1,4 @@
-// The page as a whole: it opens the session, hands keys on, and listens for rate.py.
+// The whole page: opens the session, dispatches keys, and polls rate.py.
 import {Gone, Replaced, ask, inTurn, isBusy, post, say, watchTrouble} from './api.js';
 import {Compare} from './compare.js';
 import {areShortcutsOn, fillHelp, isDialogOpen, showEnd, showFrame, showHelp,
@@ -36,12 +36,12 @@ function onTrouble(error) {
   if (error) way?.stage.wait();  // a new view: what was sent may have been lost
 }
 
-/** Whether nothing on this page can be answered any more. */
+/** Whether this page can no longer send answers. */
 function isGone() {
   return trouble instanceof Gone || trouble instanceof Replaced;
 }
 
-/** Ask for what was thought out meanwhile; that rate.py has ended is said at once. */
+/** Poll for news; report at once if rate.py has ended. */
 async function listen() {
   if (!isOver && !document.hidden) {
     try {
@@ -156,7 +156,7 @@ function swipe(direction, event) {
   if (!isOver) press(direction < 0 ? way.swipeKeys.left : way.swipeKeys.right, event);
 }
 
-/** Show what the model that was trained ranks highest. */
+/** Show what the trained model ranks highest. */
 function showModelsRanking() {
   inTurn(async () => {
     if (!list.isOpen) await list.open(way.current);
@@ -169,7 +169,7 @@ async function onCompared() {
   else way.show();
 }
 
-/** What lies behind the list, or can do nothing any more, cannot be reached. */
+/** Make what lies behind the list, or no longer works, unreachable. */
 function showWhatIsInFront() {
   for (const id of ['header', 'main']) $(id).inert = isGone() || Boolean(list?.isOpen);
   $('list').inert = isGone();
@@ -197,7 +197,7 @@ async function start() {
   document.title = `Rate ${session.title}`;
   document.body.dataset.mode = session.mode;
   $('title').textContent = session.title;
-  if (session.mode === 'pairs') $('predicts').textContent = 'How far the ranking is';
+  if (session.mode === 'pairs') $('predicts').textContent = 'Progress of the ranking';
   setState(session.state);
   way = session.mode === 'pairs' ? new Pairs($('stage')) : new Stars($('stage'));
   list = new List($('list'), way);

@@ -1,12 +1,12 @@
-// What stands beside the pictures: how far it is, how fast it goes, what it is good for.
+// The panel beside the pictures: progress, pace, and how well the ratings predict.
 import {showCurve, showHistogram} from './charts.js';
 import {$} from './dom.js';
 import {session, state} from './state.js';
 import {count, duration, percent} from './words.js';
 
-const WORTH_SAYING = .005;  // of pair accuracy
-const AS_GOOD = .01;        // the same: who is so near the ceiling has got there
-const FEWEST_PAIRS = 10;    // of pictures shown twice, for a ceiling
+const WORTH_SAYING = .005;  // gain in pair accuracy
+const AS_GOOD = .01;        // distance from the ceiling at which it counts as reached
+const FEWEST_PAIRS = 10;    // pairs of pictures shown twice, to estimate the ceiling
 
 /** Show what rate.py said last; counted: how many are done, and of how many, if there is an end. */
 export function showProgress(counted) {
@@ -44,7 +44,7 @@ function sayPrediction() {
   const highest = ceiling();
   const now = `Your ratings predict the better of two pictures in ${percent(accuracy)} of pairs. `;
   if (highest !== null && accuracy >= highest - AS_GOOD) {
-    return `${now}That is as far as you agree with yourself: more ratings can hardly help.`;
+    return `${now}You do not agree with yourself more often: more ratings can hardly help.`;
   }
   if (!state.more || state.gain == null) return now;
   if (state.gain < WORTH_SAYING) return `${now}${state.more} more will hardly change that.`;
@@ -57,16 +57,16 @@ function sayOrder() {
       'that improves it.';
   }
   return `All pictures are ranked. About ${percent(state.expected_error)} of the pairs are still ` +
-    'in the wrong order; go on as long as you like.';
+    'in the wrong order; continue as long as you like.';
 }
 
-/** The share of pairs in which a person agrees with themselves; null if that is not known yet. */
+/** The fraction of pairs in which a person agrees with themselves; null if not known yet. */
 function ceiling() {
   const found = state.self_agreement;
   return found && found.pairs >= FEWEST_PAIRS ? found.share : null;
 }
 
-/** How far a person agrees with themselves on pictures that were shown twice. */
+/** How consistently a person rates pictures that are shown twice. */
 function sayAgreement() {
   const found = state.self_agreement;
   if (!found) return '';

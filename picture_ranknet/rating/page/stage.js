@@ -1,4 +1,4 @@
-// The stage: it knows which pictures are on the screen, and whether anyone can have seen them.
+// The stage: which pictures are on the screen, and since when they could have been seen.
 import {isBusy} from './api.js';
 import {el, pictureUrl} from './dom.js';
 import {session} from './state.js';
@@ -10,7 +10,7 @@ const KEPT = 8;            // pictures that are loaded ahead
 
 const ahead = new Map();   // row: promise of its image
 
-/** Load the pictures that come soon, so that they are there at once. */
+/** Preload the next pictures. */
 export function preload(rows) {
   for (const row of rows) {
     if (ahead.has(row)) continue;

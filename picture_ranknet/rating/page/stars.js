@@ -26,7 +26,7 @@ export class Stars {
   build(element) {
     const side = (name, step, ariaLabel) => el('button', {className: `neighbour ${name}`, ariaLabel,
       onclick: () => inTurn(() => step < 0 ? this.move(step) : this.goOn())});
-    this.before = side('before', -1, 'The picture before');
+    this.before = side('before', -1, 'The previous picture');
     this.after = side('after', 1, 'The next picture');
     this.badge = el('b', {className: 'badge', hidden: true});
     this.pending = el('p', {className: 'pending', hidden: true});
@@ -150,7 +150,7 @@ export class Stars {
     this.showAnchors();
     this.origin.show(row);
     if (this.stage.hasFailed) tell(`Picture ${row} could not be loaded.`);
-    else if (this.isRepeat(row)) tell('Shown again, to see how sure you are.');
+    else if (this.isRepeat(row)) tell('Shown again, to see how consistent you are.');
   }
 
   showAnchors() {

@@ -1,8 +1,8 @@
-// Swipes on a touch screen: the picture follows the finger, and goes if it is let go far enough.
+// Swipes on a touch screen: the picture follows the finger, and leaves if it is moved far enough.
 
-const FROM = 10;      // pixels until it is known whether this is a swipe or scrolls the page
+const FROM = 10;      // pixels before a touch counts as a swipe rather than scrolling
 const FAR = 60;       // pixels that count as a swipe
-const SHOWN = .6;     // of the way that the picture goes with the finger
+const SHOWN = .6;     // of the finger's distance, by which the picture moves
 
 /**
  * Watch for swipes to the left and right.

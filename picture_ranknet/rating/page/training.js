@@ -1,18 +1,18 @@
-// Training from the page: it starts train.py, follows it, and shows what came out.
+// Training from the page: starts train.py, follows it, and shows the result.
 import {inTurn, say} from './api.js';
 import {$, el} from './dom.js';
 import {session, state} from './state.js';
 
 const FEWEST = 10;          // ratings
 const STEPS = 1000;         // of train.py
-const PLOTS = {'ranking.png': 'How well the model ranks', 'loss.png': 'How its loss fell',
-               'held_out.png': 'What it had not learnt from, as it ranks that'};
+const PLOTS = {'ranking.png': 'How well the model ranks', 'loss.png': 'Its loss during training',
+               'held_out.png': 'Its ranking of held-out pictures'};
 
 let status = 'none';        // none, running, done, failed
-let replaced = [];          // files of an earlier time, which the person knows to be replaced
-let startedAt = '';         // tells the plots of one run from those of another
+let replaced = [];          // files of an earlier training, which the person knows will be replaced
+let startedAt = '';         // distinguishes the plots of one run from those of another
 
-/** Let training be started; onRanking shows what the model ranks highest. */
+/** Set up the buttons; onRanking shows what the model ranks highest. */
 export function watchTraining(onRanking) {
   $('open-training').onclick = openTraining;
   $('train').onclick = () => inTurn(async () => {
@@ -27,7 +27,7 @@ export function watchTraining(onRanking) {
   $('close-training').onclick = () => $('training').close();
 }
 
-/** Open the dialog, if there is enough to learn from. */
+/** Open the dialog, if there are enough ratings. */
 export function openTraining() {
   if (!session.can_train || $('open-training').hidden) return;
   show({status, step: 0, lines: [], plots: [], replaces: [], ...state.training});
@@ -50,12 +50,11 @@ function show(training) {
   $('training-title').textContent = {
     none: 'Train a model', running: 'Training', done: 'Trained', failed: 'Training failed'}[status];
   $('training-text').replaceChildren(...{
-    none: () => [`A model learns your taste from ${state.rated} ratings. The first time that takes ` +
-                 'some minutes; you can go on rating meanwhile.', ...sayReplaced()],
-    running: () => ['You can close this and go on rating.'],
+    none: () => [`A model learns your taste from ${state.rated} ratings. The first time this takes ` +
+                 'a few minutes; you can keep rating meanwhile.', ...sayReplaced()],
+    running: () => ['You can close this and keep rating.'],
     done: () => ['The model is saved as ', el('code', {}, training.model),
-                 '. See what it ranks highest of what you have not rated, correct that, and ' +
-                 'train again.'],
+                 '. See which unrated pictures it ranks highest, correct them, and train again.'],
     failed: () => ['train.py said: ', el('code', {}, training.lines.at(-1) ?? 'nothing')],
   }[status]());
   $('plots').replaceChildren(...(isDone ? plots(training.plots) : []));
@@ -68,14 +67,14 @@ function show(training) {
   if (isRunning) showStep(training);
 }
 
-/** What is there from an earlier time, and would be replaced. */
+/** Name the files of an earlier training that would be replaced. */
 function sayReplaced() {
   if (!replaced.length) return [];
-  return [el('br'), 'It replaces what an earlier training left: ',
+  return [el('br'), 'It replaces the files of an earlier training: ',
           ...replaced.flatMap((name, i) => [i ? ' and ' : '', el('code', {}, name)]), '.'];
 }
 
-/** How far it is; some models are learnt without steps. */
+/** Show the progress; some models are trained without steps. */
 function showStep({step}) {
   if (step) $('steps').value = step / STEPS;
   else $('steps').removeAttribute('value');

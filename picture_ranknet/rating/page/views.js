@@ -1,4 +1,4 @@
-// Views of the list: what is worth a look, besides the groups of ratings.
+// Views of the list: selections worth a look, besides the groups of ratings.
 import {ask} from './api.js';
 import {el} from './dom.js';
 import {ratingName} from './words.js';
@@ -7,18 +7,18 @@ const VIEWS = {
   favourites: {
     option: 'Your favourites so far', label: 'Not rated, expected best first',
     empty: 'Rate some more to see what you may like best', leaves: true,
-    hint: 'Each number is the rating that yours let expect. Rate what is wrong.'},
+    hint: 'Each number is the rating predicted from yours. Rate those that are wrong.'},
   surprises: {
     option: 'Not as expected', label: 'Furthest from the prediction',
     empty: 'Nothing differs by much',
     hint: 'Left your rating, right the one that your others let expect.'},
   duplicates: {
     option: 'Near-duplicates', label: 'Look alike', empty: 'No two look alike',
-    hint: 'Choose the pictures of a group, and rate them by one key.'},
+    hint: 'Choose the pictures of a group, and rate them with one key.'},
   model: {
     option: 'Best by your model', label: 'Not rated, best first',
     empty: 'Nothing is trained yet', leaves: true,
-    hint: 'Rate what is wrong, and train again.'},
+    hint: 'Rate those that are wrong, and train again.'},
 };
 
 /** Names and texts of all views. */
@@ -26,7 +26,7 @@ export function viewOptions() {
   return Object.entries(VIEWS).map(([name, {option}]) => [name, option]);
 }
 
-/** What a view says of itself; undefined for what is none. */
+/** The hint of a view; undefined if there is no such view. */
 export function viewHint(name) {
   return VIEWS[name]?.hint;
 }
