@@ -8,9 +8,9 @@ import flask
 import numpy as np
 
 from picture_ranknet.rating import views
+from picture_ranknet.rating.background_training import Training
 from picture_ranknet.rating.journal import Journal
 from picture_ranknet.rating.session import Session
-from picture_ranknet.rating.training import Training
 
 
 class Window:

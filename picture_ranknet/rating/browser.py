@@ -8,6 +8,7 @@ import numpy as np
 from picture_ranknet.errors import InputError
 from picture_ranknet.pictures import xmp_ratings
 from picture_ranknet.rating import looks, sources
+from picture_ranknet.rating.background_training import Training
 from picture_ranknet.rating.bradley_terry import MOST_PICTURES
 from picture_ranknet.rating.journal import PAIRS, STARS, Journal, identify, journal_path
 from picture_ranknet.rating.pairs import PairSession
@@ -16,7 +17,6 @@ from picture_ranknet.rating.session import Session
 from picture_ranknet.rating.settings import Questions
 from picture_ranknet.rating.share import find_address
 from picture_ranknet.rating.stars import StarSession
-from picture_ranknet.rating.training import Training
 from picture_ranknet.storage import arrays, atomic, tables
 from picture_ranknet.text import count, quote_command, silent
 

@@ -22,9 +22,9 @@ import waitress
 from waitress import wasyncore
 
 from picture_ranknet.rating import answers, images
+from picture_ranknet.rating.background_training import Training
 from picture_ranknet.rating.session import Session
 from picture_ranknet.rating.sources import Sources
-from picture_ranknet.rating.training import Training
 
 HOST = '127.0.0.1'
 LARGEST_BODY = 10000   # bytes of a request
@@ -53,7 +53,7 @@ class Server:
         session (Session): The session to serve.
         title (str): Title of the page.
         port (int): 0 for a free one.
-        training (training.Training): The training that the page can start, if any.
+        training (background_training.Training): The training that the page can start, if any.
         host (str): The address of this machine to listen on.
         next_command (str): The command to suggest at the end.
         sources (sources.Sources): What pictures were cropped from; ``None`` if unknown.

@@ -8,8 +8,8 @@ from typing import Optional
 import numpy as np
 
 from picture_ranknet.pictures import drawing, near_duplicates
+from picture_ranknet.rating.background_training import Training
 from picture_ranknet.rating.stars import StarSession
-from picture_ranknet.rating.training import Training
 from picture_ranknet.storage import arrays
 
 MOST = 200          # pictures of a view

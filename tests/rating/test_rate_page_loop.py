@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from picture_ranknet.rating import server
+from picture_ranknet.rating.background_training import Training
 from picture_ranknet.rating.journal import PAIRS, Journal
 from picture_ranknet.rating.pairs import PairSession
 from picture_ranknet.rating.stars import StarSession
-from picture_ranknet.rating.training import Training
 
 PHONE = {'viewport': {'width': 390, 'height': 844}, 'has_touch': True, 'is_mobile': True}
 TRAIN = '''

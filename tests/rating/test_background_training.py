@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from picture_ranknet.rating.training import Training
+from picture_ranknet.rating.background_training import Training
 
 
 @pytest.fixture
