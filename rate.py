@@ -1,4 +1,5 @@
 """Rate pictures in the browser: one key per picture, and nothing is lost."""
+import errno
 import os
 import sys
 import webbrowser
@@ -58,7 +59,8 @@ def parse_args(argv):
     if args.force and not args.clicks:
         parser.error('argument --force: only --clicks replaces a file of ratings')
     if not args.ratings_txt and not os.path.isdir(args.X_npy):
-        parser.error('the following arguments are required: ratings')
+        parser.error('the following arguments are required: ratings'
+                     if os.path.exists(args.X_npy) else f'{args.X_npy}: no such file or folder')
     return args
 
 
@@ -105,6 +107,9 @@ def serve(session, X_path, port, share, opens_browser):
                         sources.read_ratios(X_path, session.X),
                         Training([sys.executable, TRAIN], X_path, session.journal.path), host)
     except OSError as e:
+        if share is not None and e.errno == errno.EADDRNOTAVAIL:
+            raise InputError(f'--share {host}: not an address of this machine; --share alone finds '
+                             'one') from e
         raise InputError(f'--port {port}: {e.strerror or e}; 0 takes a free one' if share is None
                          else f'--share {host}, --port {port}: {e.strerror or e}') from e
     try:
