@@ -1,4 +1,5 @@
 """Lets a person rate pictures in the browser: all that ``rate.py`` does, but for its options."""
+import errno
 import os
 from collections.abc import Callable, Sequence
 from typing import Optional
@@ -112,6 +113,9 @@ def serve(session: Session, X_path: str, port: int = 0, share: Optional[str] = N
                         sources.find(X_path, session.X, note),
                         sources.read_ratios(X_path, session.X), training, host)
     except OSError as e:
+        if share is not None and e.errno == errno.EADDRNOTAVAIL:
+            raise InputError(f'--share {host}: not an address of this machine; --share alone finds '
+                             'one') from e
         raise InputError(f'--port {port}: {e.strerror or e}; 0 takes a free one' if share is None
                          else f'--share {host}, --port {port}: {e.strerror or e}') from e
     try:
