@@ -102,7 +102,7 @@ def test_a_model_without_a_scale_takes_the_users_or_the_articles(run, trained_fi
     model.image_size = (20, 20)
     (trained_files / 'model.pkl').write_bytes(pickle.dumps(model))
     done = run('predict.py', 'model.pkl', 'X.npy')
-    assert "taking the article's 1/255, see --image_scale" in done.stderr
+    assert "using the article's 1/255, see --image_scale" in done.stderr
     for args, scale in ([], 1 / 255), (['--image_scale', '.01'], .01):
         run('predict.py', 'model.pkl', 'X.npy', *args)
         model.image_scale = scale
