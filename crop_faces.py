@@ -4,16 +4,12 @@ A run has three steps: find the faces, choose the best, write them.  ``X.npy``
 holds one face per row: ``uint8``, shape ``(N, 3, size, size)``, RGB.  ``X.csv``
 beside it says where each row comes from; docs/files.md has its columns.
 """
-import time
-
 from picture_ranknet.console import messages, options
 from picture_ranknet.console.command import shared_command
 from picture_ranknet.faces import settings
 from picture_ranknet.faces.settings import Rules, Search
-from picture_ranknet.machine import ranks, threads
-from picture_ranknet.machine.opencv import check_opencv
+from picture_ranknet.machine import threads
 from picture_ranknet.pictures.limits import LARGEST, MAX_PIXELS
-from picture_ranknet.text import count
 
 
 def build_parser():
@@ -30,8 +26,7 @@ def build_parser():
     add('--threads', type=options.positive_int, metavar='N',
         help='number of detection threads (default: OMP_NUM_THREADS, or one per core)')
     add('--max_pixels', type=options.int_from(1, LARGEST), default=MAX_PIXELS, metavar='N',
-        help='skip files with more pixels per frame: even a small file can decode to more than '
-             'fits in memory')
+        help='skip files with more pixels per frame: a small file can decode to fill the memory')
     add_search_arguments(parser.add_argument_group('detection'))
     add_choice_arguments(parser.add_argument_group('selection'))
     add_output_arguments(parser.add_argument_group('further outputs'))
@@ -50,11 +45,9 @@ def add_search_arguments(group):
     add('--no_faces', action='store_true',
         help='use whole pictures, resized, instead of faces, as for covers and illustrations')
     add('--margin', type=options.natural_float, default=0, metavar='M',
-        help="padding on each side of a face, as a fraction of the face's side; 0.25 includes the "
-             'hair')
+        help='padding on each side of a face, as a fraction of its side; 0.25 includes the hair')
     add('--cascade', metavar='XML',
-        help='the face detector: an OpenCV cascade with LBP or Haar features, .xml or .xml.gz '
-             f'(default: {settings.DEFAULT_CASCADE}, which is included)')
+        help=f'OpenCV cascade, .xml or .xml.gz (default: {settings.DEFAULT_CASCADE}, included)')
     add('--long_side', type=options.natural_int, default=defaults.long_side, metavar='PIXELS',
         help='shrink pictures whose long side exceeds this before detection, long pages and '
              'panoramas less; higher finds smaller faces and takes longer; 0: never shrink')
@@ -70,10 +63,9 @@ def add_search_arguments(group):
 def add_choice_arguments(group):
     add = group.add_argument
     defaults = Rules()
-    add('--duplicate_bits', type=options.natural_int, metavar='BITS',
-        default=defaults.duplicate_bits,
-        help='two pictures are duplicates if their hashes differ in at most this many of 144 bits, '
-             'or twice as many within a track; the best one is kept')
+    add('--duplicate_bits', type=options.natural_int, metavar='B', default=defaults.duplicate_bits,
+        help='two pictures are duplicates if their hashes differ in at most B of 144 bits, or '
+             'twice as many within a track; the best one is kept')
     add('--keep_duplicates', action='store_true', help='keep duplicates, too')
     add('--per_track', type=options.positive_int, metavar='N',
         help='keep the N best pictures of a face tracked through a scene (default: all)')
@@ -140,58 +132,32 @@ def parse_args(argv):
 @shared_command
 def main(argv=None):
     args = parse_args(argv)
-    start = time.monotonic()
     # Imported here, so that --help does not wait for NumPy and OpenCV.
-    from picture_ranknet.faces import choose_faces, find_faces, gather
-    from picture_ranknet.faces.existing import read_to_append
-    from picture_ranknet.faces.outputs import Outputs, edit
+    from picture_ranknet.faces import cropping
+    from picture_ranknet.faces.outputs import Outputs
     from picture_ranknet.fast import availability
-    from picture_ranknet.pictures.sources import find_sources
-    from picture_ranknet.storage import picture_set
 
-    if ranks.is_first():
-        picture_set.finish(args.output)
-    ranks.tell(None)  # the others wait for it
     threads.use(args.threads)
     availability.announce_compilation(messages.note)
     outputs = Outputs(args.output, args.crops, args.review if args.edits else args.sheet,
                       args.dropped, args.ratings, args.crop_size, args.characters)
-    if args.edits:
-        if ranks.is_first():
-            with messages.progress(0, 'pictures', 'writing') as bar:
-                line = edit(outputs, args.drop, args.max_pixels, args.force, messages.note,
-                            messages.follow(bar))
-            print(line)
-        return
-
-    check_opencv()
-    outputs.check(args.force, args.append)
-    existing = read_to_append(args.output, args.size, args.ratings, args.append)
-    paths, n_others = find_sources(args.sources, leave_out=outputs.in_folders())
-    outputs.check_inputs(paths, args.cascade)
-    search = Search(args.cascade, args.scale_factor, args.min_neighbors, args.min_size,
-                    args.long_side)
-    with messages.progress(len(paths), 'frames') as bar:
-        found = find_faces(
-            paths, outputs.part, search=search, whole_pictures=args.no_faces, size=args.size,
-            margin=args.margin, fps=args.fps, every=args.every, skip_still=not args.keep_duplicates,
-            max_pixels=args.max_pixels, resume=args.resume, note=messages.note,
-            progress=messages.follow(bar))
-    messages.pass_notes_on()
-    found = gather(found, messages.note)
-    if found:  # the first process has everything
-        bits = None if args.keep_duplicates else args.duplicate_bits
+    with messages.bars() as bar:
+        if args.edits:
+            cropping.change(outputs, args.drop, args.max_pixels, args.force, messages.note,
+                            messages.say, bar)
+            return
+        search = Search(args.cascade, args.scale_factor, args.min_neighbors, args.min_size,
+                        args.long_side)
         rules = settings.make_rules(
             args.size, args.no_faces, args.max_enlargement, args.min_sharpness,
-            args.min_confidence, bits, args.per_track, args.most)
-        with messages.progress(0, 'faces', 'comparing') as bar:
-            choice = choose_faces(found, rules, existing, messages.note, messages.follow(bar))
-        with messages.progress(0, 'pictures', 'writing') as bar:
-            outputs.write(found, choice, existing, messages.note, messages.follow(bar))
-        if n_others:
-            messages.note(f'{count(n_others, "file")} skipped: neither pictures nor videos')
-        print(*outputs.describe(found, choice, existing, args.no_faces, time.monotonic() - start),
-              sep='\n')
+            args.min_confidence, None if args.keep_duplicates else args.duplicate_bits,
+            args.per_track, args.most)
+        cropping.crop(
+            args.sources, outputs, search, rules, size=args.size, append=args.append,
+            force=args.force, note=messages.note, pass_notes_on=messages.pass_notes_on,
+            say=messages.say, bar=bar, whole_pictures=args.no_faces, margin=args.margin,
+            fps=args.fps, every=args.every, skip_still=not args.keep_duplicates,
+            max_pixels=args.max_pixels, resume=args.resume)
 
 
 if __name__ == '__main__':

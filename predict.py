@@ -7,9 +7,8 @@ import argparse
 
 from picture_ranknet.console import messages, options
 from picture_ranknet.console.command import shared_command
-from picture_ranknet.machine.opencv import check_opencv
 from picture_ranknet.ranking import is_set
-from picture_ranknet.storage import atomic, tables
+from picture_ranknet.ranking.settings import Scoring, Uses
 from picture_ranknet.text import count
 
 
@@ -121,80 +120,33 @@ def parse_args(argv):
             parser.error(f'--{name}: goes with an X.npy')
     if not args.sort_into and (args.by_rank or args.way != 'link'):
         parser.error('--by_rank, --copy and --move: go with --sort_into')
-    args.uses_files = bool(args.gallery or args.sort_into or args.xmp)
-    needing = {'--keep': args.keep, '--xmp': args.xmp,
-               '--sort_into without --by_rank': args.sort_into and not args.by_rank}
-    args.needing_stars = [option for option, is_given in needing.items() if is_given]
     return args
-
-
-def check_files(args):
-    """Refuse outputs that are inputs, or one file, before anything is read."""
-    inputs = {'model_pkl': args.model_pkl, '--ensemble': args.ensemble,
-              '--pretrained': args.pretrained, '--ratings': args.ratings,
-              '--features': args.features, 'pictures': args.pictures}
-    outputs = {'--output': args.output, '--strip': args.strip, '--explain': args.explain,
-               '--csv': args.csv}
-    library = None
-    if args.is_set:
-        inputs['pictures'] = [args.pictures[0], tables.table_path(args.pictures[0])]
-    else:
-        from picture_ranknet.ranking import files  # here, as all of it: only what is needed
-        _, outputs['--csv'], library = files.Outputs.beside(args.output, args.csv)
-    atomic.check_outputs(outputs, inputs)
-    if args.uses_files:
-        from picture_ranknet.ranking import results
-        results.check_folders(args.gallery, args.sort_into, {
-            **inputs, **outputs, '--output': [args.output, library or args.output]})
 
 
 @shared_command
 def main(argv=None):
     args = parse_args(argv)
-    check_files(args)
-    if args.explain or not args.is_set:
-        check_opencv()
+    # Imported here, so that --help does not wait for Chainer.
     from picture_ranknet.fast import availability
-    from picture_ranknet.machine import devices  # here, so that --help does not wait for Chainer
+    from picture_ranknet.machine import devices
 
     device = devices.use_device(args.device, args.threads, messages.note)
     availability.announce_compilation(messages.note)
+    how = Scoring([args.model_pkl, *args.ensemble], device, args.image_scale, args.pretrained,
+                  args.batchsize, args.mirror)
+    uses = Uses(args.keep, args.xmp, args.sort_into, args.way, args.by_rank, args.gallery)
     with messages.bars() as bar:
-        rank(args, device, bar)
-
-
-def rank(args, device, bar):
-    """Score the pictures or the files, and do with them what the options say."""
-    paths = [args.model_pkl, *args.ensemble]
-    how = {'device': device, 'image_scale': args.image_scale, 'network_paths': args.pretrained,
-           'batchsize': args.batchsize, 'mirror': args.mirror, 'share': args.keep,
-           'needing_stars': args.needing_stars, 'note': messages.note, 'say': messages.say}
-    if args.is_set:
-        from picture_ranknet.ranking import sets
-        outputs = sets.Outputs(args.output, args.csv, args.strip, args.strip_n, args.explain,
-                               args.explain_n)
-        ranked = sets.rank(
-            paths, args.pictures[0], outputs, features_path=args.features,
-            ratings_path=args.ratings, k=args.ndcg_k,
-            scoring_progress=bar('pictures', 'scoring'),
-            explaining_progress=bar('pictures', 'explaining'), **how)
-        if ranked is None or not args.uses_files:
-            return
-        from picture_ranknet.ranking import items
-        X, scores, scale = ranked
-        best_first = items.of_set(args.pictures[0], scores)
-    else:
-        from picture_ranknet.ranking import files
-        ranked, scale = files.rank(
-            paths, args.pictures, args.output, args.csv, whole=args.whole, margin=args.margin,
-            leave_out=[args.gallery, args.sort_into], preparing=bar('files', 'preparing'),
-            scored=bar('pictures', 'scoring'), **how)
-        X, best_first = ranked.X, ranked.items
-    if args.uses_files:
-        from picture_ranknet.ranking import results
-        results.use(best_first, X, scale, args.xmp, args.sort_into, args.way, args.by_rank,
-                    args.gallery, args.model_pkl, messages.say, messages.note,
-                    bar('thumbnails', 'drawing'))
+        if args.is_set:
+            from picture_ranknet.ranking import sets
+            outputs = sets.Outputs(args.output, args.csv, args.strip, args.strip_n, args.explain,
+                                   args.explain_n)
+            sets.rank(how, args.pictures[0], outputs, uses, features_path=args.features,
+                      ratings_path=args.ratings, k=args.ndcg_k, note=messages.note,
+                      say=messages.say, bar=bar)
+        else:
+            from picture_ranknet.ranking import files
+            files.rank(how, args.pictures, args.output, args.csv, uses, whole=args.whole,
+                       margin=args.margin, note=messages.note, say=messages.say, bar=bar)
 
 
 if __name__ == '__main__':

@@ -5,9 +5,7 @@ import webbrowser
 
 from picture_ranknet.console import messages, options
 from picture_ranknet.console.command import command
-from picture_ranknet.errors import InputError
-from picture_ranknet.rating.settings import LEVELS, MOST_LEVELS
-from picture_ranknet.text import count, quote_command
+from picture_ranknet.rating.settings import LEVELS, MOST_LEVELS, Questions
 
 TRAIN = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'train.py')
 
@@ -76,93 +74,36 @@ def make_set(folder, ratings_path):
     return X_path, ratings_path
 
 
-def make_session(X, journal, is_pairs, model_path, seed):
-    """The session that the options ask for."""
-    if is_pairs:
-        from picture_ranknet.rating.pairs import PairSession
-        return PairSession(X, journal, seed, messages.note)
-    from picture_ranknet.rating import looks
-    from picture_ranknet.rating.stars import StarSession
-    score = None
-    if model_path:
-        from picture_ranknet.models import scoring
-        score = scoring.load_scorer(model_path, X)
-    return StarSession(X, journal, score, seed, messages.note, find_eye=looks.find_eye)
+def show(url, is_shared, opens_browser):
+    """Tell the person where the page is."""
+    from picture_ranknet.rating import share
 
-
-def serve(session, X_path, port, share, opens_browser):
-    """Show the page until the person has done enough, or stops it with Ctrl-C."""
-    from picture_ranknet.rating import sources
-    from picture_ranknet.rating.server import HOST, Server
-    from picture_ranknet.rating.share import WARNING, find_address, invitation
-    from picture_ranknet.rating.training import Training
-
-    host = HOST if share is None else share or find_address()
-    try:
-        server = Server(session, os.path.basename(X_path), port,
-                        quote_command('python', 'train.py', X_path, session.journal.path),
-                        sources.find(X_path, session.X, messages.note),
-                        sources.read_ratios(X_path, session.X),
-                        Training([sys.executable, TRAIN], X_path, session.journal.path), host)
-    except OSError as e:
-        raise InputError(f'--port {port}: {e.strerror or e}; 0 takes a free one' if share is None
-                         else f'--share {host}, --port {port}: {e.strerror or e}') from e
-    try:
-        with session, server:
-            print(f'{server.url}\nEsc on the page, or Ctrl-C here, ends it.', flush=True)
-            if share is not None:
-                print(invitation(server.url, sys.stdout), end='', flush=True)
-                messages.note(WARNING)
-            elif opens_browser:
-                webbrowser.open(server.url)
-            server.wait()
-    except KeyboardInterrupt:
-        pass  # wherever it was: leaving the block has saved everything
-
-
-def rate_by_hand(args, X):
-    """Let a person rate pictures in the browser, and say what was done."""
-    from picture_ranknet.rating.bradley_terry import MOST_PICTURES
-    from picture_ranknet.rating.journal import PAIRS, STARS, Journal, identify, journal_path
-    from picture_ranknet.storage import atomic, tables
-
-    if args.pairs and len(X) > MOST_PICTURES:
-        raise InputError(f'{args.X_npy}: --pairs ranks up to {MOST_PICTURES:,} pictures, these '
-                         f'are {len(X):,}; rate them one by one')
-    atomic.check_outputs(
-        {'ratings': [args.ratings_txt, journal_path(args.ratings_txt)]},
-        {'pictures': [args.X_npy, tables.table_path(args.X_npy)], '--model': args.model})
-    with Journal(args.ratings_txt, len(X), identify(X), PAIRS if args.pairs else STARS,
-                 args.levels, lambda n: identify(X[:n])) as journal:
-        if not journal.are_same_pictures:
-            messages.note(f'warning: {args.X_npy}: not the pictures that were rated last time; '
-                          f'do the ratings in {args.ratings_txt} belong to them?')
-        if args.from_xmp:
-            from picture_ranknet.pictures import xmp_ratings
-            n = journal.fill(xmp_ratings.read_ratings_of_set(args.X_npy, len(X), messages.note))
-            print(f"{count(n, 'rating')} taken from XMP -> {args.ratings_txt}")
-        session = make_session(X, journal, args.pairs, args.model, args.seed)
-        serve(session, args.X_npy, args.port, args.share, not args.no_browser)
-        done = session.summary()
-        rejected = f", {done['rejected']} no face" if done['rejected'] else ''
-        print(f"{count(done['said'], 'answer')} now, {done['rated']} of "
-              f"{count(done['pictures'], 'picture')} rated{rejected} -> {args.ratings_txt}")
+    messages.say(f'{url}\nEsc on the page, or Ctrl-C here, ends it.')
+    if is_shared:
+        print(share.invitation(url, sys.stdout), end='', flush=True)
+        messages.note(share.WARNING)
+    elif opens_browser:
+        webbrowser.open(url)
 
 
 @command
 def main(argv=None):
     args = parse_args(argv)
-    from picture_ranknet.storage import arrays  # here, so that --help does not wait for NumPy
-
-    if os.path.isdir(args.X_npy):
-        args.X_npy, args.ratings_txt = make_set(args.X_npy, args.ratings_txt)
-    X = arrays.read_pictures(args.X_npy)
+    X_path, ratings_path = args.X_npy, args.ratings_txt
+    if os.path.isdir(X_path):
+        X_path, ratings_path = make_set(X_path, ratings_path)
     if args.clicks:
-        from picture_ranknet.rating import clicks
-        print(*clicks.rate_set(args.X_npy, len(X), args.clicks, args.ratings_txt, args.force),
-              sep='\n')
+        from picture_ranknet.rating import clicks  # here, so that --help does not wait for NumPy
+        for line in clicks.rate_set(X_path, args.clicks, ratings_path, args.force):
+            messages.say(line)
     else:
-        rate_by_hand(args, X)
+        from picture_ranknet.rating import browser
+        browser.rate(
+            X_path, ratings_path,
+            Questions(args.pairs, args.levels, args.model, args.from_xmp, args.seed),
+            port=args.port, share=args.share, training_command=[sys.executable, TRAIN],
+            show=lambda url: show(url, args.share is not None, not args.no_browser),
+            note=messages.note, say=messages.say)
 
 
 if __name__ == '__main__':

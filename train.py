@@ -6,11 +6,8 @@ is large where the better rated picture of a pair scores lower
 (:mod:`picture_ranknet.learning.loop`).  Now and then all pictures are ranked
 by their scores, and NDCG measures how good the ranking is.
 """
-import os
-
 from picture_ranknet.console import messages, options
 from picture_ranknet.console.command import shared_command
-from picture_ranknet.storage import atomic, tables
 
 
 def build_parser():
@@ -103,9 +100,6 @@ def add_validation_arguments(group):
              'tracked through a scene)')
 
 
-REPORT = 'log', 'loss.png', 'ranking.png', 'metrics.csv', 'held_out.png'  # files in --out
-
-
 def parse_args(argv):
     parser = build_parser()
     args = parser.parse_args(argv)
@@ -130,45 +124,31 @@ def parse_args(argv):
     return args
 
 
-def check_files(args):
-    """Refuse outputs that are inputs, or the same file, before anything is read."""
-    valid_X, valid_ratings = args.valid or (None, None)
-    atomic.check_outputs(
-        {'--output_pred': args.output_pred, '--output_model': args.output_model,
-         '--out': [os.path.join(args.out, name) for name in REPORT if os.path.isdir(args.out)]},
-        {'X_train_npy': args.X_train_npy, 'its table': tables.table_path(args.X_train_npy),
-         'rank_file': args.rank_file, '--features': args.features, '--initmodel': args.initmodel,
-         '--unrated': args.unrated, '--resume': args.resume, '--valid': valid_X,
-         '--pretrained': args.pretrained,
-         'the ratings of --valid': valid_ratings, '--valid_features': args.valid_features})
-
-
 @shared_command
 def main(argv=None):
     args = parse_args(argv)
-    check_files(args)
     # Imported here, so that --help does not wait for Chainer.
     from picture_ranknet.fast import availability
-    from picture_ranknet.learning import parallel, rated, snapshots, training
+    from picture_ranknet.learning import parallel, rated, training
     from picture_ranknet.learning.recipe import Recipe
     from picture_ranknet.machine import devices
 
-    with snapshots.keeping_others_out(args.out):
-        device = devices.use_device(args.device, args.threads, messages.note)
-        communicator = parallel.connect(args.communicator, device)
-        availability.announce_compilation(messages.note)
-        training.run(
-            training.Files(args.X_train_npy, args.rank_file, args.features,
+    device = devices.use_device(args.device, args.threads, messages.note)
+    communicator = parallel.connect(args.communicator, device)
+    availability.announce_compilation(messages.note)
+    files = training.Files(args.X_train_npy, args.rank_file, args.features,
                            args.valid and (*args.valid, args.valid_features), args.valid_ratio,
-                           args.valid_by or rated.GROUP, args.from_xmp),
-            training.Start(args.arch, args.initmodel, args.pretrained,
-                           (args.pretrained_size, args.pretrained_mean, args.pretrained_deviation),
-                           args.image_scale, args.unrated, args.resume),
-            Recipe(args.n_iter, args.batchsize, args.loss, args.schedule, args.augment,
-                   not args.no_mirror, args.freeze, args.patience, args.seed),
-            training.Outputs(args.output_pred, args.output_model, args.out), args.monitor_step,
-            args.ndcg_k, device=device, communicator=communicator, note=messages.note,
-            say=messages.say, progress=messages.progress)
+                           args.valid_by or rated.GROUP, args.from_xmp)
+    begin = training.Start(
+        args.arch, args.initmodel, args.pretrained,
+        (args.pretrained_size, args.pretrained_mean, args.pretrained_deviation),
+        args.image_scale, args.unrated, args.resume)
+    recipe = Recipe(args.n_iter, args.batchsize, args.loss, args.schedule, args.augment,
+                    not args.no_mirror, args.freeze, args.patience, args.seed)
+    outputs = training.Outputs(args.output_pred, args.output_model, args.out)
+    with messages.bars() as bar:
+        training.run(files, begin, recipe, outputs, args.monitor_step, args.ndcg_k, device=device,
+                     communicator=communicator, note=messages.note, say=messages.say, bar=bar)
 
 
 if __name__ == '__main__':

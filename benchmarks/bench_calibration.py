@@ -51,11 +51,10 @@ def measure(X, stars, rated, n, seed):
     """Train on ``n`` of the rated pictures; the others are unseen."""
     rows = np.sort(np.random.default_rng(seed).permutation(rated)[:n])
     unseen = np.setdiff1d(rated, rows)
-    known = X, rows, stars[rows].astype(float)
     model = taste.make(X.shape[2:], ARTICLE_SCALE)
-    taste.learn(model, *known, seed=seed)
-    held_out = taste.score_held_out(lambda: taste.make(X.shape[2:], ARTICLE_SCALE), *known,
-                                    seed=seed)
+    task = taste.Task(model, X, rows, stars[rows].astype(float), seed=seed)
+    task.learn()
+    held_out = task.score_held_out()
     is_known = np.isfinite(held_out)
     scale = Scale(held_out[is_known], stars[rows][is_known])
     return Run(scale, model.score(X, unseen), stars[unseen])

@@ -190,8 +190,8 @@ def measure_page(args):
             waits = press_keys(page)
             start = time.perf_counter()
             n_groups = page.evaluate(
-                "async () => (await (await fetch('view/twins')).json()).groups.length")
-            twins = time.perf_counter() - start
+                "async () => (await (await fetch('view/duplicates')).json()).groups.length")
+            seconds = time.perf_counter() - start
             status = pathlib.Path(f'/proc/{process.pid}/status').read_text(encoding='ascii')
             first = page.evaluate('window.firstPaint')
             browser.close()
@@ -205,7 +205,7 @@ def measure_page(args):
           f'| key -> next picture painted, median of {len(waits)} | '
           f'{statistics.median(waits):.0f} ms |\n'
           f'| ... and the slowest of ten | {np.quantile(waits, .9):.0f} ms |\n'
-          f'| near-duplicates | {twins:.1f} s, {n_groups} groups |\n'
+          f'| near-duplicates | {seconds:.1f} s, {n_groups} groups |\n'
           f'| peak of rate.py | {peak:.0f} MB |')
 
 

@@ -6,7 +6,9 @@ Writes sets of 80 x 80 pictures to disk (19.2 GB for a million), one after the
 other.  Each command runs in a process of its own and reads them from the disk,
 not from the system's cache.  On two cores a million takes half an hour, nearly
 all of it for scoring; use ``--n`` and ``--parts`` to run it in pieces.  The
-part ``steps`` is ``train.py`` without the final scoring of all pictures.
+part ``steps`` is ``train.py`` without the final scoring of all pictures;
+``features``, ``head``, ``gallery`` and ``sorting`` are what else grows with the
+number of pictures or ratings.
 """
 import argparse
 import concurrent.futures
@@ -16,6 +18,7 @@ import multiprocessing
 import os
 import pathlib
 import re
+import shutil
 import sys
 import tempfile
 import time
@@ -25,6 +28,7 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+import metrics
 from picture_ranknet.storage import arrays
 
 N_DRAWINGS = 256
@@ -172,12 +176,86 @@ def predict(folder, n, n_steps):
             f'{time.perf_counter() - start:,.0f}']
 
 
+def features(folder, n, n_steps):
+    """Describe all pictures without a network, of which nothing depends on their number.
+
+    With one, each takes as long as benchmarks/bench_pretrained.py says.
+    """
+    from picture_ranknet.models.pretrained import Pretrained
+
+    X = arrays.read_pictures(str(folder / 'X.npy'))
+    start = time.perf_counter()
+    seen = Pretrained().see_set(X, 1 / 255)
+    middle = time.perf_counter()
+    kept = 'read from the disk' if isinstance(seen, np.memmap) else 'computed'
+    Pretrained().see_set(X, 1 / 255)
+    return [f'{peak_memory():,.0f}', f'{n / (middle - start):,.0f}', kept,
+            f'{time.perf_counter() - middle:,.0f}']
+
+
+def head(folder, n, n_steps):
+    """Learn from ``n`` ratings, of made-up features as wide as those of EfficientNet-Lite0."""
+    from picture_ranknet.learning import linear_ranknet, taste
+    from picture_ranknet.models import sight
+
+    rng = np.random.default_rng(0)
+    likes, causes = rng.normal(size=20), rng.normal(size=(n, 20)).astype(np.float32)
+    maps = [rng.normal(size=(20, width)).astype(np.float32) / (20 * width) ** .5
+            for width in sight.SIZES.values()]
+    liked = causes @ likes
+    ratings = np.clip(np.rint(3 + liked / liked.std() + rng.normal(scale=.5, size=n)), 1, 5)
+    start = time.perf_counter()
+    weights = linear_ranknet.learn([lambda rows, m=m: causes[rows] @ m for m in maps], ratings,
+                                   taste.CHOICES)
+    seconds = time.perf_counter() - start
+    some = rng.permutation(n)[:5000]
+    scores = sum(causes[some] @ (m @ w) for m, w in zip(maps, weights))
+    return [f'{peak_memory():,.0f}', f'{metrics.pair_accuracy(liked[some], scores):.3f}',
+            f'{seconds:,.0f}']
+
+
+def gallery(folder, n, n_steps):
+    """Write a gallery of all pictures."""
+    from picture_ranknet.pictures import gallery as pages
+
+    X = arrays.read_pictures(str(folder / 'X.npy'))
+    start = time.perf_counter()
+    pages.write(str(folder / 'gallery'), (
+        pages.Entry(X[row].transpose(1, 2, 0), f'{row:07}.jpg', -float(row), None, 3, .5)
+        for row in range(n)), 'Pictures')
+    seconds = time.perf_counter() - start
+    page = os.path.getsize(folder / 'gallery' / 'index.html')
+    shutil.rmtree(folder / 'gallery')
+    return [f'{peak_memory():,.0f}', f'{page / 1e6:,.1f}', f'{seconds:,.0f}']
+
+
+def sorting(folder, n, n_steps):
+    """Sort as many files into folders by stars, by links."""
+    from picture_ranknet.storage import sorting as folders
+
+    (folder / 'files').mkdir()
+    paths = [str(folder / 'files' / f'{row:07}.jpg') for row in range(n)]
+    for path in paths:
+        open(path, 'w').close()
+    start = time.perf_counter()
+    folders.sort_into(str(folder / 'sorted'), folders.by_stars(
+        paths, np.random.default_rng(0).integers(1, 6, n).tolist()))
+    seconds = time.perf_counter() - start
+    for name in 'files', 'sorted':
+        shutil.rmtree(folder / name)
+    return [f'{peak_memory():,.0f}', f'{seconds:,.0f}']
+
+
 IN_TRAINING = ['peak MB', 'pictures a second in steps', 'waiting for data, %', 'seconds a line',
                'pictures a second in scoring', 'seconds in all']
 COLUMNS = {
     steps: IN_TRAINING,
     train: IN_TRAINING,
     predict: ['peak MB', 'pictures a second', 'waiting for data, %', 'seconds in all'],
+    features: ['peak MB', 'pictures a second', 'a second time', 'seconds of that'],
+    head: ['peak MB', 'pair accuracy', 'seconds'],
+    gallery: ['peak MB', 'MB of the page', 'seconds'],
+    sorting: ['peak MB', 'seconds'],
 }
 
 
@@ -187,7 +265,7 @@ def main():
     parser.add_argument('--size', type=int, default=80)
     parser.add_argument('--steps', type=int, default=300)
     parser.add_argument('--parts', nargs='+', default=['train', 'predict'],
-                        choices=['steps', 'train', 'predict'])
+                        choices=[part.__name__ for part in COLUMNS])
     parser.add_argument('--folder', help='where to write the pictures (default: the folder of '
                                            'temporary files)')
     args = parser.parse_args()

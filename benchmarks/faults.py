@@ -61,7 +61,7 @@ from picture_ranknet.learning import loop, pretext, report  # noqa: F401 isort: 
 
 from picture_ranknet.ranking import files, results  # noqa: F401 isort: skip
 
-from picture_ranknet.rating import server, stars  # noqa: F401 isort: skip
+from picture_ranknet.rating import browser  # noqa: F401 isort: skip
 
 STATUSES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 LONGEST = 300  # seconds that a command may take, on a busy machine

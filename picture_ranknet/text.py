@@ -22,6 +22,11 @@ def silent(*_) -> None:
     """The default ``note=`` and ``progress=`` of a room: does nothing."""
 
 
+def no_bar(unit: str, desc: str) -> Callable[[int, int], object]:
+    """What ``bar=`` of a room is unless a caller wants to see how far it is."""
+    return silent
+
+
 def adding_up(progress: Callable[[int, int], object], total: int) -> Callable[[int], object]:
     """Wrap a ``progress=`` that takes a running total in one that takes increments."""
     done = 0

@@ -21,7 +21,7 @@ from PIL import Image
 
 import crop_faces
 from picture_ranknet.errors import InputError
-from picture_ranknet.faces import FaceDetector, Search, crops, detector
+from picture_ranknet.faces import FaceDetector, Search, cropping, crops, detector
 from picture_ranknet.faces.detector import Finding, read_cascade
 from picture_ranknet.storage import arrays, tables
 from support.media_samples import (
@@ -148,7 +148,7 @@ def test_the_options_reach_the_search(crop, tmp_path, monkeypatch):
         raise InputError('enough')
 
     given = {}
-    monkeypatch.setattr(crops, 'find_faces', find_faces)
+    monkeypatch.setattr(cropping, 'find_faces', find_faces)
     save_picture(tmp_path / 'a.png')
     assert crop('a.png', '--cascade', 'small.xml', '--scale_factor', 1.3, '--min_neighbors', 2,
                 '--min_size', 50, '--long_side', 700, '--every', 3)[2] == 1

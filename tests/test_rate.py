@@ -16,6 +16,7 @@ from PIL import Image
 
 import rate
 from picture_ranknet.models import model_file
+from picture_ranknet.rating import browser
 from picture_ranknet.storage import sidecars
 
 
@@ -210,7 +211,7 @@ def test_stars_of_other_programs_are_where_rating_begins(run_here, tmp_path, mon
             sidecars.write(str(tmp_path / 'art' / f'{seed}.png'), rating, 0.)
             path = tmp_path / 'art' / f'{seed}.png.xmp'
             path.write_text(path.read_text('utf-8').replace('ranknet:stars', 'ranknet:no'), 'utf-8')
-    monkeypatch.setattr(rate, 'serve', lambda *_: None)
+    monkeypatch.setattr(browser, 'serve', lambda *_: None)
     done = run_here('rate.py', 'art', '--from_xmp')
     assert done.returncode == 0, done.stderr
     assert '2 ratings taken from XMP -> art_ratings.txt' in done.stdout

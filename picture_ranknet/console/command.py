@@ -126,7 +126,10 @@ def _flush_output():
 
 @contextlib.contextmanager
 def _without_scipy():
-    """Hide SciPy from Chainer: no command uses it, and importing it takes 0.4 s."""
+    """Hide SciPy from Chainer, where something else has installed it.
+
+    No command uses it, and importing it is 0.25 s of the 0.55 s that Chainer takes.
+    """
     is_hidden = 'scipy' not in sys.modules
     if is_hidden:
         sys.modules['scipy'] = None  # makes an import of it fail

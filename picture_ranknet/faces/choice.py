@@ -6,7 +6,7 @@ import numpy as np
 
 from picture_ranknet.faces.settings import Rules
 from picture_ranknet.faces.store import Face
-from picture_ranknet.pictures.fingerprints import Fingerprints
+from picture_ranknet.pictures.near_duplicates import NearDuplicates
 
 KEPT = ''          # the reason of a face that is not dropped
 TOO_SMALL, UNSURE, BLURRED = 'too small', 'unsure', 'blurred'
@@ -15,7 +15,7 @@ LIKE_OTHERS = 'like others'  # from variety.thin_out
 REASONS = TOO_SMALL, UNSURE, BLURRED, DUPLICATE, MORE_OF_TRACK, LIKE_OTHERS
 
 
-def choose(faces: Sequence[Face], tracks: Sequence[Hashable], fingerprints: Fingerprints,
+def choose(faces: Sequence[Face], tracks: Sequence[Hashable], near_duplicates: NearDuplicates,
            rules: Rules, n_before: int = 0) -> list[str]:
     """Decide for each face whether it is kept, or why not.
 
@@ -25,9 +25,9 @@ def choose(faces: Sequence[Face], tracks: Sequence[Hashable], fingerprints: Fing
     Args:
         faces: In the order of their frames.
         tracks: The track of each.
-        fingerprints: Of ``n_before`` pictures that are kept in any case, and
-            of the faces.
-        rules: What to drop.
+        near_duplicates: Of ``n_before`` pictures that are kept whatever comes,
+            and of the faces.
+        rules: What is dropped.
         n_before: Pictures of a set to which the faces are added.
 
     Returns:
@@ -48,9 +48,9 @@ def choose(faces: Sequence[Face], tracks: Sequence[Hashable], fingerprints: Fing
         source = faces[i].number if rules.within_source else None
         reason = _reason_by_itself(faces[i], rules)
         if reason == KEPT and rules.duplicate_bits is not None and (
-                len(fingerprints.twins_of(row, np.array(siblings, int), 2 * rules.duplicate_bits))
-                or len(fingerprints.twins_of(row, kept[source][:n_kept[source]],
-                                              rules.duplicate_bits))):
+                len(near_duplicates.of(row, np.array(siblings, int), 2 * rules.duplicate_bits))
+                or len(near_duplicates.of(row, kept[source][:n_kept[source]],
+                                          rules.duplicate_bits))):
             reason = DUPLICATE
         if reason == KEPT and rules.per_track and len(siblings) >= rules.per_track:
             reason = MORE_OF_TRACK

@@ -25,7 +25,7 @@ from picture_ranknet.machine import ranks
 from picture_ranknet.machine.opencv import cv2
 from picture_ranknet.pictures import frames, limits, sources
 from picture_ranknet.pictures.cuts import with_margin
-from picture_ranknet.pictures.fingerprints import Fingerprints
+from picture_ranknet.pictures.near_duplicates import NearDuplicates
 from picture_ranknet.pictures.sharpness import measure_sharpness
 from picture_ranknet.storage import arrays, picture_set
 from picture_ranknet.storage.picture_set import FACE, PICTURE, Preparation
@@ -74,8 +74,8 @@ def find_faces(paths: list[str], folder: str, *, search: Optional[Search] = None
                fps: float = FPS, every: Optional[int] = None, skip_still: bool = True,
                max_pixels: int = limits.MAX_PIXELS, resume: bool = False,
                n_files: Optional[float] = None,
-               note: Callable[[str], None] = lambda line: None,
-               progress: Callable[[int, int], None] = lambda done, total: None) -> Found:
+               note: Callable[[str], None] = silent,
+               progress: Callable[[int, int], None] = silent) -> Found:
     """Find the faces in videos and pictures, and store their crops on disk.
 
     Args:
@@ -196,8 +196,8 @@ def crop_box(img: np.ndarray, box: tuple, size: int, margin: float = 0) -> np.nd
     return crop[:, :, ::-1].transpose(2, 0, 1)  # HWC -> CHW, BGR -> RGB
 
 
-def gather(found: Found, note: Callable[[str], None] = lambda line: None) -> Optional[Found]:
-    """Gather the results of all processes, so that the first can choose from them.
+def gather(found: Found, note: Callable[[str], None] = silent) -> Optional[Found]:
+    """Put together what all processes have found, so that the first can choose from it.
 
     All processes must call this; a single one returns its own result.
     ``note`` is called with a line for the user.
@@ -277,9 +277,9 @@ def choose_faces(found: Found, rules: Optional[Rules] = None,
     rules = rules or Rules()
     with found.clock('choosing'):
         tracks = link(faces)
-        fingerprints = Fingerprints(itertools.chain(
+        near_duplicates = NearDuplicates(itertools.chain(
             existing.pictures(), arrays.walk(found.store.crops())))
-        reasons = choose(faces, tracks, fingerprints, rules, len(existing.X))
+        reasons = choose(faces, tracks, near_duplicates, rules, len(existing.X))
         if rules.most:
             reasons = thin_out(faces, reasons, found.store.crops(), rules.most, existing.X, note,
                                progress)

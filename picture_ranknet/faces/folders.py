@@ -16,7 +16,7 @@ from picture_ranknet.faces.settings import SIZE, Rules
 from picture_ranknet.pictures import kinds
 from picture_ranknet.pictures.sources import find_sources
 from picture_ranknet.storage import arrays, picture_set
-from picture_ranknet.text import count
+from picture_ranknet.text import count, silent
 
 
 class Update(NamedTuple):
@@ -39,9 +39,9 @@ def set_path(folder: str) -> str:
 
 
 def follow_folder(folder: str, path: str, ratings_path: Optional[str] = None, *, size: int = SIZE,
-                  note: Callable[[str], None] = lambda line: None,
-                  progress: Callable[[int, int], None] = lambda done, total: None) -> Update:
-    """Make a set from the pictures in a folder, or add those that it does not have yet.
+                  note: Callable[[str], None] = silent,
+                  progress: Callable[[int, int], None] = silent) -> Update:
+    """Make a set of the pictures of a folder, or add those that it does not have yet.
 
     A picture that is not square is squeezed into a square, as the network needs
     it; the table has its original width and height.

@@ -18,6 +18,7 @@ from picture_ranknet.pictures import drawing, sheets
 from picture_ranknet.pictures.limits import MAX_PIXELS
 from picture_ranknet.storage import arrays, atomic, tables
 from picture_ranknet.storage.atomic import check_outputs
+from picture_ranknet.storage.picture_set import PICTURE
 from picture_ranknet.text import count, silent
 
 
@@ -133,10 +134,11 @@ class Outputs(NamedTuple):
             raise KeyboardInterrupt(f'interrupted; {self.pictures} is complete; for its crops, '
                                     'repeat the command without the sources') from None
 
-    def describe(self, found: Found, choice: Choice, existing: ExistingSet, whole_pictures: bool,
+    def describe(self, found: Found, choice: Choice, existing: ExistingSet,
                  seconds: float) -> list[str]:
-        """Lines about what a run has found and written, and in how many seconds."""
-        noun = ('more ' if len(existing.X) else '') + ('picture' if whole_pictures else 'face')
+        """Lines that say what a run of so many seconds has found and written."""
+        what = 'picture' if found.preparation.kind == PICTURE else 'face'
+        noun = f'more {what}' if len(existing.X) else what
         lines = [f'{count(len(choice.kept), noun)} from {found.read.describe()} in {seconds:.0f} s '
                  f'-> {", ".join(self.written())}']
         if choice.dropped:

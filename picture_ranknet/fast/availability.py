@@ -39,6 +39,12 @@ def use(on: bool) -> None:
     _switched_on = on
 
 
+def look_again() -> None:
+    """Forget which kernels were found to work here; the next call of :func:`kernels` looks anew."""
+    _find.cache_clear()
+    _vectors_work.cache_clear()
+
+
 def announce_compilation(note: Callable[[str], None]) -> None:
     """Call ``note`` with one line when Numba begins to compile, which takes seconds."""
     global _announce

@@ -23,7 +23,7 @@ MOST_RATINGS = 10 ** 5  # ratings to learn from; a larger set is subsampled
 MOST_AT_ONCE = 512     # pictures whose features are in memory at once
 ALL_PAIRS = 1500       # pictures up to which all pairs are used
 MOST_PAIRS = 2 ** 21   # pairs used otherwise, but at least 100 partners per picture
-TWIN = .2              # of the mean squared distance; closer pictures are near-duplicates
+NEAR = .2              # of the mean squared distance; closer pictures are near-duplicates
 
 
 class Choice(NamedTuple):
@@ -34,8 +34,13 @@ class Choice(NamedTuple):
     prior: float
 
 
-def learn(features: Sequence, ratings: np.ndarray, choices: Sequence,
-          groups: Optional[Sequence] = None, seed: int = 0) -> list:
+def products(features: Sequence, n: int) -> list:
+    """The products of the features of ``n`` rows with each other, ``(n, n)`` for each group."""
+    return [h @ h.T for h in (f(np.arange(n)) for f in features)]
+
+
+def learn(features: Sequence, ratings: np.ndarray, choices: Sequence, groups: Sequence = None,
+          seed: int = 0, kernels: list = None) -> list:
     """Learn linear weights of each group of features.
 
     Args:
@@ -46,15 +51,17 @@ def learn(features: Sequence, ratings: np.ndarray, choices: Sequence,
         groups: A label for each picture; pictures with the same label are left
             out together.  ``None``: those with very similar features are.
         seed: For subsampling where there are too many ratings.
+        kernels: The :func:`products` of up to ``MOST_COMPARED`` ratings, if
+            they are known.
 
     Returns:
         list: Weights of each group, shape ``(D,)``.
     """
     n = len(ratings)
     if n <= MOST_COMPARED:
-        known = [f(np.arange(n)) for f in features]
-        variances, dual = learn_of_kernels([h @ h.T for h in known], ratings, choices, groups)
-        return [variance * (dual @ h) for variance, h in zip(variances, known)]
+        variances, dual = learn_of_kernels(kernels or products(features, n), ratings, choices,
+                                           groups)
+        return [variance * (dual @ f(np.arange(n))) for variance, f in zip(variances, features)]
     if n > MOST_RATINGS:
         some = np.sort(np.random.default_rng(seed).permutation(n)[:MOST_RATINGS])
         return learn([lambda rows, f=f: f(some[rows]) for f in features], ratings[some], choices,
@@ -96,7 +103,7 @@ def learn_of_kernels(kernels: list, ratings: np.ndarray, choices: Sequence,
 
 
 def _left_out_together(kernels, groups):
-    return near_twins(sum(kernels)) if groups is None else _members(groups)
+    return near_duplicates(sum(kernels)) if groups is None else _members(groups)
 
 
 def _span(K):
@@ -115,11 +122,11 @@ def _solve_centred(Z, ratings):
     return vectors[:, kept] @ solve(Z @ vectors[:, kept], ratings)
 
 
-def near_twins(K: np.ndarray) -> list:
+def near_duplicates(K: np.ndarray) -> list:
     """Clusters (single linkage) of near-duplicates by a kernel matrix, shape ``(n, n)``."""
     square = np.diag(K)
     distance = square[:, None] + square - 2 * K
-    near = distance <= TWIN * distance.mean()
+    near = distance <= NEAR * distance.mean()
     np.fill_diagonal(near, True)
     labels = np.arange(len(K))
     while True:

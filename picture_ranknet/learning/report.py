@@ -15,7 +15,7 @@ from picture_ranknet.pictures import strips
 from picture_ranknet.storage import arrays, tables
 from picture_ranknet.text import count
 
-STRIP_N = 200        # best held-out pictures drawn
+STRIP_N = 100        # best held-out pictures drawn
 FEWEST = 20          # held-out pictures; intervals from fewer are too narrow
 UNSURE = .1          # half the width of the interval of an uninformative pair accuracy
 OVERFIT = .15        # by how much training pair accuracy exceeds that of held-out pictures
@@ -55,7 +55,10 @@ class Row(NamedTuple):
 
 def metrics_at(k: int) -> list:
     """The metrics of the report, among them NDCG@k."""
-    return [Metric(f'NDCG@{k}', lambda t, s: metrics.ndcg(t, s, k), is_mean=False, is_shown=True),
+    def ndcg(ratings, scores):
+        return metrics.ndcg(ratings, scores, k)
+
+    return [Metric(f'NDCG@{k}', ndcg, is_mean=False, is_shown=True),
             Metric('pair accuracy', metrics.pair_accuracy, is_shown=True),
             Metric('Kendall tau', metrics.kendall_tau),
             Metric('Spearman', metrics.spearman, is_shown=True),

@@ -1,5 +1,6 @@
 """Learns one person's taste from few ratings, on features of a pretrained network."""
 import contextlib
+import copy
 from collections.abc import Callable, Sequence
 from typing import Optional
 
@@ -63,7 +64,7 @@ def train(pictures: RatedPictures, valid: Optional[RatedPictures], X_path: str,
 
     Returns:
         tuple: The model, and cross-validated scores of the rated pictures
-        (:func:`score_held_out`); ``None`` with ``valid``.
+        (:meth:`Task.score_held_out`); ``None`` with ``valid``.
 
     Raises:
         InputError: If ``mpiexec`` has started several processes, or the model
@@ -82,11 +83,12 @@ def train(pictures: RatedPictures, valid: Optional[RatedPictures], X_path: str,
     if start:
         check_start(start, start_path, model)
     scoring.warn_if_odd_scale(X_path, pictures.X, scale, note)
-    known = (pictures.X, pictures.rows, pictures.ratings[pictures.rows], pictures.features,
-             rated.read_groups(X_path, len(pictures.X)), seed, start)
     with threads.single_blas() if len(pictures.rows) <= FEW else contextlib.nullcontext():
-        learn(model, *known, progress)
-    return model, None if valid else score_held_out(lambda: make(*kind, network=network), *known)
+        task = Task(model, pictures.X, pictures.rows, pictures.ratings[pictures.rows],
+                    pictures.features, rated.read_groups(X_path, len(pictures.X)), seed, start,
+                    progress)
+        task.learn()
+        return model, None if valid else task.score_held_out()
 
 
 def describe(rows: Sequence, k: int) -> str:
@@ -114,14 +116,13 @@ def make(image_size: tuple, image_scale: float, n_features: int = 0,
     return net.RankNet(Pretrained(digest, n_features), image_size, image_scale)
 
 
-def learn(model: net.RankNet, X: np.ndarray, rows: np.ndarray, ratings: np.ndarray,
-          features: Optional[np.ndarray] = None, groups: Optional[Sequence] = None, seed: int = 0,
-          start: Optional[net.RankNet] = None, progress: Callable[[int], object] = silent) -> None:
-    """Fit a model from :func:`make` to ratings, exactly.
+class Task:
+
+    """Rated pictures, and a model of :func:`make` that learns from them.
 
     Args:
-        model: Its linear layer is set.
-        X: Pictures, shape ``(N, 3, H, W)``; features are standardised over all
+        model: Its linear layer is set by :meth:`learn`.
+        X: Pictures, shape ``(N, 3, H, W)``; features are standardized over all
             of them, rated or not.
         rows: Those to train on, sorted.
         ratings: Their ratings, shape ``(len(rows),)``.
@@ -133,49 +134,90 @@ def learn(model: net.RankNet, X: np.ndarray, rows: np.ndarray, ratings: np.ndarr
             weight, and the difference from it, are learnt.
         progress: Called with the number of pictures just done.
     """
-    task = _Task(model, X, rows, features, groups, seed, start, progress)
-    task.set(linear_ranknet.learn(task.inputs, ratings, task.choices, task.groups, seed))
 
+    def __init__(self, model: net.RankNet, X: np.ndarray, rows: np.ndarray, ratings: np.ndarray,
+                 features: np.ndarray = None, groups: Sequence = None, seed: int = 0,
+                 start: net.RankNet = None, progress: Callable[[int], object] = silent):
+        self._model, self._ratings, self._seed, self._start = model, ratings, seed, start
+        self._known = X, rows, features, groups
+        predictor = model.predictor
+        seen = predictor.see_set(X, model.image_scale, None, progress)
+        some = np.sort(np.random.default_rng(seed).permutation(len(X))[:MOST_MEASURED])
+        self._parts = []
+        stop = 0
+        for name, size in predictor.sizes.items():
+            columns = slice(stop, stop + size)
+            known = features if name == 'features' else seen
+            offset = seen.shape[1] if name == 'features' else 0
+            self._parts.append(_Part(predictor, known, columns, offset, some, rows, start))
+            stop = columns.stop
+        self._inputs = [part.of_rows for part in self._parts]
+        self._choices = BROUGHT if predictor.network else CHOICES if predictor.digest else WITHOUT
+        if predictor.n_features:
+            self._choices = _with_share(self._choices, OWN)
+        if start is not None:
+            self._choices = _with_share(self._choices, START)
+            scores = start.score(X, features=features if start.predictor.n_features else None)
+            self._spread = scores[some].std() or 1.
+            base = (scores[rows] - scores[some].mean())[:, None] / self._spread
+            self._inputs.append(lambda at: base[at])
+        self._groups = None if groups is None else [groups[row] for row in rows]
+        self._kernels = None
+        if len(rows) <= FEW:
+            self._kernels = linear_ranknet.products(self._inputs, len(rows))
 
-def score_held_out(make_model: Callable, X: np.ndarray, rows: np.ndarray, ratings: np.ndarray,
-                   features: Optional[np.ndarray] = None, groups: Optional[Sequence] = None,
-                   seed: int = 0, start: Optional[net.RankNet] = None) -> np.ndarray:
-    """Cross-validated scores of rated pictures.
+    def learn(self) -> None:
+        """Fit the model to the ratings, exactly."""
+        weights = linear_ranknet.learn(self._inputs, self._ratings, self._choices,
+                                       self._apart(self._groups), self._seed, self._kernels)
+        layer, bias = self._model.predictor.l, 0.
+        for part, w in zip(self._parts, weights):
+            layer.W.array[0, part.columns] = w / part.size
+            bias -= part.centre @ w / part.size
+        if self._start is not None:
+            counts = float(weights[-1][0]) / self._spread
+            layer.W.array += counts * self._start.predictor.l.W.array
+            bias += counts * float(self._start.predictor.l.b.array[0])
+        layer.b.array[...] = bias
 
-    Each of ``FOLDS`` models is trained on the other folds; with many ratings,
-    one fold is enough.  No group is split.
+    def score_held_out(self) -> np.ndarray:
+        """Cross-validated scores of the rated pictures.
 
-    Args:
-        make_model: Makes an untrained model with :func:`make`.
-        X, rows, ratings, features, groups, seed, start: As for :func:`learn`.
+        Each of ``FOLDS`` models is trained on the other folds; with many ratings,
+        one fold is enough.  No group is split.
 
-    Returns:
-        numpy.ndarray: Shape ``(len(rows),)``; ``nan`` where nothing was held out.
-    """
-    scores = np.full(len(rows), np.nan)
-    names = [groups[row] for row in rows] if groups is not None else list(range(len(rows)))
-    order = np.random.default_rng(seed).permutation(len(set(names)))
-    fold_of = dict(zip(dict.fromkeys(names), order % FOLDS))
-    folds = np.array([fold_of[name] for name in names])
-    if len(rows) > FEW:
-        model, out = make_model(), folds == 0
-        learn(model, X, rows[~out], ratings[~out], features, groups, seed, start)
-        scores[out] = model.score(X, rows[out], features)
+        Returns:
+            numpy.ndarray: Shape ``(len(rows),)``; ``nan`` where nothing was held out.
+        """
+        X, rows, features, groups = self._known
+        scores = np.full(len(rows), np.nan)
+        names = list(range(len(rows))) if self._groups is None else self._groups
+        order = np.random.default_rng(self._seed).permutation(len(set(names)))
+        fold_of = dict(zip(dict.fromkeys(names), order % FOLDS))
+        folds = np.array([fold_of[name] for name in names])
+
+        def score(fold):
+            out, known = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
+            if len(np.unique(self._ratings[known])) > 1:
+                weights, dual = linear_ranknet.learn_of_kernels(
+                    [K[np.ix_(known, known)] for K in self._kernels], self._ratings[known],
+                    self._choices, self._apart(self._groups and [names[i] for i in known]))
+                scores[out] = sum(w * K[np.ix_(out, known)]
+                                  for w, K in zip(weights, self._kernels)) @ dual
+
+        if self._kernels:
+            with threads.single_blas():
+                threads.run(score, range(FOLDS))
+        else:
+            model, out = copy.deepcopy(self._model), folds == 0
+            Task(model, X, rows[~out], self._ratings[~out], features, groups, self._seed,
+                 self._start).learn()
+            scores[out] = model.score(X, rows[out], features)
         return scores
-    task = _Task(make_model(), X, rows, features, groups, seed, start)
-    kernels = [h @ h.T for h in (f(np.arange(len(rows))) for f in task.inputs)]
 
-    def score(fold):
-        out, known = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
-        if len(np.unique(ratings[known])) > 1:
-            weights, dual = linear_ranknet.learn_of_kernels(
-                [K[np.ix_(known, known)] for K in kernels], ratings[known], task.choices,
-                task.groups and [task.groups[i] for i in known])
-            scores[out] = sum(w * K[np.ix_(out, known)] for w, K in zip(weights, kernels)) @ dual
-
-    with threads.single_blas():
-        threads.run(score, range(FOLDS))
-    return scores
+    def _apart(self, groups):
+        """The groups, or ``None`` if each picture has its own."""
+        return None if groups is None or len(set(groups)) == len(groups) else groups
 
 
 def check_start(start: net.RankNet, path: str, model: net.RankNet) -> None:
@@ -200,51 +242,6 @@ def _with_share(choices, shares):
     return tuple(Choice((*(share * (1 - own) for share in choice.shares), own),
                         choice.prior * prior)
                  for choice in choices for own, prior in shares)
-
-
-class _Task:
-
-    """Input of :mod:`linear_ranknet`; arguments as for :func:`learn`."""
-
-    def __init__(self, model, X, rows, features, groups, seed, start, progress=silent):
-        self._predictor, self._start = model.predictor, start
-        predictor = model.predictor
-        seen = predictor.see_set(X, model.image_scale, None, progress)
-        some = np.sort(np.random.default_rng(seed).permutation(len(X))[:MOST_MEASURED])
-        self._parts = []
-        stop = 0
-        for name, size in predictor.sizes.items():
-            columns = slice(stop, stop + size)
-            known = features if name == 'features' else seen
-            offset = seen.shape[1] if name == 'features' else 0
-            self._parts.append(_Part(predictor, known, columns, offset, some, rows, start))
-            stop = columns.stop
-        self.inputs = [part.of_rows for part in self._parts]
-        self.choices = BROUGHT if predictor.network else CHOICES if predictor.digest else WITHOUT
-        if predictor.n_features:
-            self.choices = _with_share(self.choices, OWN)
-        if start is not None:
-            self.choices = _with_share(self.choices, START)
-            scores = start.score(X, features=features if start.predictor.n_features else None)
-            self._spread = scores[some].std() or 1.
-            base = (scores[rows] - scores[some].mean())[:, None] / self._spread
-            self.inputs.append(lambda at: base[at])
-        self.groups = None if groups is None else [groups[row] for row in rows]
-        if self.groups and len(set(self.groups)) == len(self.groups):
-            self.groups = None
-
-    def set(self, weights):
-        """Set the model's weights from those of each input."""
-        layer = self._predictor.l
-        bias = 0.
-        for part, w in zip(self._parts, weights):
-            layer.W.array[0, part.columns] = w / part.size
-            bias -= part.centre @ w / part.size
-        if self._start is not None:
-            counts = float(weights[-1][0]) / self._spread
-            layer.W.array += counts * self._start.predictor.l.W.array
-            bias += counts * float(self._start.predictor.l.b.array[0])
-        layer.b.array[...] = bias
 
 
 class _Part:

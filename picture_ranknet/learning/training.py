@@ -1,17 +1,20 @@
-"""A whole training run: reads the files, trains a model, writes the model and its scores."""
+"""A whole training run: reads the files, trains a model, writes it and what it scores."""
+import os
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from typing import NamedTuple, Optional
 
 import numpy as np
 
 import net
-from picture_ranknet.learning import loop, monitor, pretext, rated, report, start, taste
+from picture_ranknet.learning import loop, monitor, pretext, rated, report, snapshots, start, taste
 from picture_ranknet.learning.recipe import Recipe
-from picture_ranknet.machine import ranks
+from picture_ranknet.machine import devices, ranks
 from picture_ranknet.models import brought, model_file, networks, scoring, wanted
-from picture_ranknet.storage import picture_set, ratings_txt
+from picture_ranknet.storage import atomic, picture_set, ratings_txt, tables
 from picture_ranknet.storage.arrays import RatedPictures
+from picture_ranknet.text import adding_up, no_bar, silent
+
+REPORT = 'log', 'loss.png', 'ranking.png', 'metrics.csv', 'held_out.png'
 
 
 class Files(NamedTuple):
@@ -70,25 +73,50 @@ class Outputs(NamedTuple):
 
 
 def run(files: Files, begin: Start, recipe: Recipe, outputs: Outputs, monitor_step: int = 100,
-        k: int = 100, *, device, communicator=None, note: Callable[[str], object],
-        say: Callable[[str], object],
-        progress: Callable[[int, str, str], AbstractContextManager]) -> net.RankNet:
+        k: int = 100, *, device=None, communicator=None, note: Callable[[str], object] = silent,
+        say: Callable[[str], object] = silent,
+        bar: Callable[[str, str], Callable] = no_bar) -> net.RankNet:
     """Train a model and write the results.
 
     Args:
         files, begin, recipe, outputs: What to learn from, and how.
         monitor_step: Steps between lines of output.
         k: Top positions that count for NDCG@k.
-        device: A Chainer device.
+        device: A Chainer device; ``None``: the CPU.
         communicator: From :func:`.parallel.connect`; ``None`` in one process.
         note: Called with each line for the user.
         say: Called with each line of the result.
-        progress: Called with the number of steps, their unit and a description;
-            returns a context whose ``update(n)`` is called with the steps done.
+        bar: Called with a unit and a description; returns a ``progress=``, which
+            is called with how much is done and how much there is.
 
     Raises:
         InputError: If a file is missing or invalid, or files do not fit together.
     """
+    check_files(files, begin, outputs)
+    with snapshots.keeping_others_out(outputs.report):
+        return _run(files, begin, recipe, outputs, monitor_step, k,
+                    device or devices.use_device('@numpy'), communicator, note, say, bar)
+
+
+def check_files(files: Files, begin: Start, outputs: Outputs) -> None:
+    """Refuse outputs that are inputs, or the same file, before anything is read.
+
+    Raises:
+        InputError: If they are; the message names the options of ``train.py``.
+    """
+    report_files = [os.path.join(outputs.report, name)
+                    for name in REPORT if os.path.isdir(outputs.report)]
+    valid_pictures, valid_ratings, valid_features = files.valid or (None, None, None)
+    atomic.check_outputs(
+        {'--output_pred': outputs.scores, '--output_model': outputs.model, '--out': report_files},
+        {'X_train_npy': files.pictures, 'its table': tables.table_path(files.pictures),
+         'rank_file': files.ratings, '--features': files.features, '--initmodel': begin.model,
+         '--unrated': begin.unrated, '--resume': begin.snapshot, '--pretrained': begin.network,
+         '--valid': valid_pictures, 'the ratings of --valid': valid_ratings,
+         '--valid_features': valid_features})
+
+
+def _run(files, begin, recipe, outputs, monitor_step, k, device, communicator, note, say, bar):
     np.random.seed(recipe.seed)  # initial weights follow from it
     network = begin.network and brought.open_network(
         begin.network, wanted.asked(*begin.network_input), note)
@@ -100,27 +128,25 @@ def run(files: Files, begin: Start, recipe: Recipe, outputs: Outputs, monitor_st
 
     def finish(left_out=None):
         preparation = picture_set.read_preparation(files.pictures, len(train.X))
-        with progress(scoring.n_to_score(train.X), 'pictures', 'scoring') as bar:
-            return write(model, train, valid, outputs, k, note, bar.update, preparation, left_out)
+        scored = adding_up(bar('pictures', 'scoring'), scoring.n_to_score(train.X))
+        return write(model, train, valid, outputs, k, note, scored, preparation, left_out)
 
     if begin.arch == 'pretrained' or model and taste.is_pretrained(model):
-        with progress(len(train.X), 'pictures', 'looking') as bar:
-            model, left_out = taste.train(train, valid, files.pictures, model, begin.model,
-                                          begin.image_scale, network, recipe.seed, note, bar.update)
+        looked_at = adding_up(bar('pictures', 'looking'), len(train.X))
+        model, left_out = taste.train(train, valid, files.pictures, model, begin.model,
+                                      begin.image_scale, network, recipe.seed, note, looked_at)
         say(taste.describe(finish(left_out), k))
         return model
     model = _make(model, begin, files, train, valid, note)
     model.to_device(device)
     if begin.unrated and not begin.snapshot:  # a snapshot is already pretrained
-        with progress(pretext.N_ITER, 'steps', 'pretraining') as bar:
-            pretext.learn_from_files(begin.unrated, model, train,
-                                     valid.rows if files.valid_ratio else [], recipe, communicator,
-                                     note, bar.update)
+        pretext.learn_from_files(begin.unrated, model, train,
+                                 valid.rows if files.valid_ratio else [], recipe, communicator,
+                                 note, adding_up(bar('steps', 'pretraining'), pretext.N_ITER))
     if files.features and not model.predictor.n_features:
         rated.add_features(model, train)
-    with progress(recipe.n_iter, 'steps', 'training') as bar:
-        log = loop.train(model, train, valid, recipe, monitor_step, k, outputs.report,
-                         begin.snapshot, communicator, say, note, bar.update)
+    log = loop.train(model, train, valid, recipe, monitor_step, k, outputs.report, begin.snapshot,
+                     communicator, say, note, adding_up(bar('steps', 'training'), recipe.n_iter))
     report.warn_if_fallen(log, finish(), note)
     return model
 

@@ -9,6 +9,7 @@ from typing import Optional
 import numpy as np
 
 from picture_ranknet.machine.opencv import cv2
+from picture_ranknet.text import silent
 
 HIDDEN = 1 / 5   # width of the hidden part, as a fraction of the side of the picture
 STEP = 1 / 10    # distance between hidden parts, likewise
@@ -50,9 +51,9 @@ def occlude(model, picture: np.ndarray, features: Optional[np.ndarray] = None,
     return lost / hidden
 
 
-def occlude_rows(model, X: np.ndarray, rows: Sequence[int], features: Optional[np.ndarray] = None,
-                 mirror: bool = False, progress: Callable[[int], object] = lambda n: None) -> list:
-    """Apply :func:`occlude` to some pictures.
+def occlude_rows(model, X: np.ndarray, rows: Sequence[int], features: np.ndarray = None,
+                 mirror: bool = False, progress: Callable[[int], object] = silent) -> list:
+    """:func:`occlude` each of some pictures.
 
     Args:
         model (net.RankNet or scoring.Ensemble): Scores pictures.

@@ -12,6 +12,7 @@ import chainer
 
 from picture_ranknet.machine import ranks, threads
 from picture_ranknet.storage import arrays
+from picture_ranknet.text import silent
 
 BATCHSIZE = 64
 
@@ -55,8 +56,8 @@ def score(model, X: np.ndarray, rows: Optional[np.ndarray] = None,
     """
     known = features if features is None or rows is None else features[rows]
     score_set = getattr(getattr(model, 'predictor', None), 'score_set', None)
-    if score_set and ranks.size() == 1:  # it caches the features of a file of pictures
-        return score_set(X, model.image_scale, rows, known, progress or (lambda n: None))
+    if score_set and ranks.size() == 1:  # it keeps what it has seen of a file of pictures
+        return score_set(X, model.image_scale, rows, known, progress or silent)
 
     def predict(x, part):
         f = known if known is None else model.device.send(known[part])

@@ -15,6 +15,7 @@ import chainer.links as L
 from picture_ranknet.machine import threads
 from picture_ranknet.models import brought, sight
 from picture_ranknet.storage import feature_cache
+from picture_ranknet.text import silent
 
 WHITE = 255
 AT_ONCE = 16  # pictures whose features fit into the processor's cache
@@ -76,8 +77,8 @@ class Pretrained(chainer.Chain):
             h = self.xp.concatenate([h, f], axis=1)
         return self.l(F.arctan((h - self.mean) / self.deviation))
 
-    def see_set(self, X, image_scale, rows=None, progress=lambda n: None):
-        """Features of many pictures, cached beside their file: :mod:`feature_cache`.
+    def see_set(self, X, image_scale, rows=None, progress=silent):
+        """What is seen of many pictures, kept beside their file: :mod:`feature_cache`.
 
         Args:
             X (numpy.ndarray): Shape ``(N, 3, H, W)``, as in ``X.npy``.
@@ -96,7 +97,7 @@ class Pretrained(chainer.Chain):
 
         return feature_cache.rows_of(X, f'{eye.kind} {scale}', eye.n_columns, see, rows, progress)
 
-    def score_set(self, X, image_scale, rows=None, features=None, progress=lambda n: None):
+    def score_set(self, X, image_scale, rows=None, features=None, progress=silent):
         """Scores of many pictures, float32, shape ``(len(rows),)``; arguments as above.
 
         ``features`` are those of the pictures of ``rows``.

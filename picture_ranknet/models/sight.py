@@ -31,7 +31,7 @@ def _sizes():
     return sizes
 
 
-LOOK = 1956                             # features of pictures.descriptor
+LOOK = descriptor.LENGTH                # numbers of gradients and colours
 SIZES = {**_sizes(), 'look': LOOK}      # of each group, with the network
 SIZES_WITHOUT = {'look': LOOK}          # ... and without it
 

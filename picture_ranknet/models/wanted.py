@@ -25,9 +25,9 @@ class Wanted(NamedTuple):
     deviation: Optional[tuple] = None  # likewise
     is_bgr: Optional[bool] = None
 
-    def fill(self, other: 'Wanted') -> 'Wanted':
-        """Fill in unknown values from another one."""
-        return Wanted(*(b if a is None else a for a, b in zip(self, other)))
+    def fill(self, other):
+        """This, and of another what this does not say."""
+        return Wanted(*(theirs if ours is None else ours for ours, theirs in zip(self, other)))
 
 
 IMAGENET = Wanted(mean=(.485, .456, .406), deviation=(.229, .224, .225))

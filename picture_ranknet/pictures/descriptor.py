@@ -9,6 +9,7 @@ import numpy as np
 SIDE = 80        # pixels; pictures are resized to this before
 GRADIENTS = cv2.HOGDescriptor((SIDE, SIDE), (20, 20), (10, 10), (10, 10), 9)
 COLOURS = 8      # colours are averaged over a grid of 8 x 8
+LENGTH = 1956    # of a description
 
 
 def describe(pictures: np.ndarray) -> np.ndarray:

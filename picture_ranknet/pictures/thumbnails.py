@@ -13,6 +13,7 @@ from picture_ranknet.errors import InputError
 from picture_ranknet.machine import threads
 from picture_ranknet.pictures.cuts import with_margin
 from picture_ranknet.pictures.frames import FrameReader
+from picture_ranknet.text import silent
 
 QUALITY = 90  # of JPEG
 
@@ -32,7 +33,7 @@ class Place(NamedTuple):
 
 
 def read(places: Sequence[Place], side: int,
-         progress: Callable[[int], object] = lambda n: None) -> list:
+         progress: Callable[[int], object] = silent) -> list:
     """Read pictures from their sources and shrink them.
 
     Args:

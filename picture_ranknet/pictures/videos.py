@@ -2,7 +2,7 @@
 
 Every frame is decoded, so that frame numbers and times are exact; only
 requested frames are converted to an ``img`` (HWC, BGR, ``uint8``, as in
-OpenCV).
+OpenCV).  A single frame whose time is known is sought by its time.
 """
 import collections
 import contextlib
@@ -25,6 +25,8 @@ WITH_ALPHA = {'vp8': 'libvpx', 'vp9': 'libvpx-vp9'}  # names of decoders
 AV_VERSIONS = '>=15,<20'  # as in setup.py
 USUAL_RATE = 25.          # frames per second, where a video does not say
 MOST_THREADS = 16         # for decoding; with more, FFmpeg warns of worse quality
+BEFORE = .5               # decoding begins at least so many seconds before a frame
+SAME = .002               # seconds between times of the same frame, at most
 SQUARE = .01              # pixels this close to square are left alone
 WIDEST = 4                # pixel aspect ratios beyond this are taken for errors
 # ITU-T H.273's numbers of matrices from RGB to YUV, by the names of FFmpeg's scaler.
@@ -76,6 +78,37 @@ class Video:
             yield seconds, lambda frame=frame: self._img(frame)
         self.is_short = n < self.announced and seconds + 2 / self._rate < self._end
 
+    def find(self, seconds: float, progress: Callable[[], object] = lambda: None):
+        """The img of one frame, without decoding all that come before it.
+
+        Args:
+            seconds (float): Its time since the first frame, to a millisecond.
+            progress (callable): Called with each frame that is decoded.
+
+        Returns:
+            numpy.ndarray: ``None`` where nothing of that time is found: the
+            video cannot be searched, or its frames have no times.
+        """
+        import av
+
+        first = self._stamp(next(self._decode(), None))
+        if first is None:
+            return None
+        try:  # the key frame before it
+            self._container.seek(int((first + max(0, seconds - BEFORE)) / self._stream.time_base),
+                                 stream=self._stream)
+            self._decoder.flush_buffers()
+        except (av.FFmpegError, OverflowError):
+            return None
+        stamps = ((self._stamp(frame), frame) for frame in self._decode())
+        for stamp, frame in _deinterlace(stamps):
+            progress()
+            if stamp is None or stamp - first > seconds + SAME:
+                return None
+            if stamp - first >= seconds - SAME:
+                return self._img(frame)
+        return None
+
     def _decode(self):
         """Yield the frames; damaged ones are skipped."""
         import av
@@ -96,9 +129,7 @@ class Video:
         """
         first = last = None
         for frame in frames:
-            stamp = frame.pts if frame.pts is not None else frame.dts
-            time_base = frame.time_base or self._stream.time_base
-            stamp = None if stamp is None else float(stamp * time_base)
+            stamp = self._stamp(frame)
             if last is None:
                 first, last = stamp, 0.
             elif stamp is not None and first is not None and stamp - first > last:
@@ -106,6 +137,11 @@ class Video:
             else:
                 last += 1 / self._rate
             yield last, frame
+
+    def _stamp(self, frame):
+        """The time of a frame in seconds, from anywhere; ``None`` without one."""
+        stamp = frame and (frame.dts if frame.pts is None else frame.pts)
+        return None if stamp is None else float(stamp * (frame.time_base or self._stream.time_base))
 
     def _img(self, frame):
         import av

@@ -8,14 +8,16 @@ import numpy as np
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.machine import ranks
+from picture_ranknet.machine.opencv import check_opencv
 from picture_ranknet.models import inference, scoring
 from picture_ranknet.models.calibration import Scale
 from picture_ranknet.pictures.sources import find_sources
 from picture_ranknet.ranking import items, marks, models
 from picture_ranknet.ranking.library import Files, Library, describe_missing, preparation_of
+from picture_ranknet.ranking.settings import Scoring, Uses
 from picture_ranknet.storage import arrays, atomic, ratings_txt
 from picture_ranknet.storage.picture_set import FACE, Preparation
-from picture_ranknet.text import adding_up, count, silent
+from picture_ranknet.text import adding_up, count, no_bar, silent
 
 
 class Outputs(NamedTuple):
@@ -64,53 +66,60 @@ class Scored(NamedTuple):
     missing: str
 
 
-def rank(model_paths: Sequence[str], sources: Sequence[str], scores_path: str,
-         table_path: Optional[str] = None, *, device, image_scale: Optional[float] = None,
-         network_paths: Sequence[str] = (), whole: bool = False, margin: Optional[float] = None,
-         leave_out: Sequence[Optional[str]] = (), batchsize: int = inference.BATCHSIZE,
-         mirror: bool = False, share: Optional[float] = None, needing_stars: Sequence[str] = (),
-         note: Callable[[str], object] = silent, say: Callable[[str], object] = silent,
-         preparing: Callable[[int, int], object] = silent,
-         scored: Callable[[int, int], object] = silent) -> tuple:
-    """Score pictures, videos and folders of them; write and report their ranking.
+def rank(how: Scoring, sources: Sequence[str], scores_path: str,
+         table_path: Optional[str] = None, uses: Optional[Uses] = None, *, whole: bool = False,
+         margin: Optional[float] = None, note: Callable[[str], object] = silent,
+         say: Callable[[str], object] = silent,
+         bar: Callable[[str, str], Callable] = no_bar) -> Scored:
+    """Score pictures, videos and folders of them, write and say how they rank, and use that.
 
     Args:
-        model_paths: The score is the mean over these models.
+        how: The models, and how they score.
         sources: Files and folders.
         scores_path, table_path: See :meth:`Outputs.beside`.
-        device, image_scale, network_paths: As for
-            :func:`~picture_ranknet.ranking.models.load_models`.
-        whole, margin: As for :func:`~picture_ranknet.ranking.library.preparation_of`.
-        leave_out: Files and folders not to score, besides the models and the
-            outputs.
-        batchsize, mirror, preparing, scored: As for :func:`score_files`.
-        share, needing_stars: See :mod:`~picture_ranknet.ranking.marks`.
+        uses: What becomes of the files; ``None``: nothing.
+        whole, margin: Of :func:`~picture_ranknet.ranking.library.preparation_of`.
         note: Called with a line for the user.
         say: Called with each line of the result.
-
-    Returns:
-        tuple: A :class:`Scored`, and the person's scale, if the model has it.
+        bar: As of :func:`.sets.rank`.
 
     Raises:
         InputError: If there is nothing to score, or a model does not fit.
     """
     start = time.monotonic()
+    uses = uses or Uses()
     check_alone()
     outputs = Outputs.beside(scores_path, table_path)
-    loaded = models.load_models(model_paths, device, image_scale, note=note,
-                                network_paths=network_paths)
-    scale = marks.find_scale(loaded, model_paths[0], needing_stars)
-    preparation = preparation_of(loaded[0].preparation, whole, margin, model_paths[0])
-    paths, n_others = find(sources, [*outputs, *model_paths, *leave_out])
+    check_files(how, sources, outputs, uses)
+    loaded = models.load_models(how, note=note)
+    scale = marks.find_scale(loaded, how.models[0], uses.needing_stars)
+    preparation = preparation_of(loaded[0].preparation, whole, margin, how.models[0])
+    paths, n_others = find(sources, [*outputs, *how.models, uses.gallery, uses.sort_into])
     atomic.check_outputs({'--output': outputs.scores, '--csv': outputs.table}, {'pictures': paths})
-    ranked = score_files(paths, loaded, outputs.library, preparation, batchsize=batchsize,
-                         mirror=mirror, note=note, preparing=preparing, scored=scored)
-    write(outputs, ranked, scale, share, note, say)
+    ranked = score_files(
+        paths, loaded, outputs.library, preparation, batchsize=how.batchsize, mirror=how.mirror,
+        note=note, preparing=bar('files', 'preparing'), scored=bar('pictures', 'scoring'))
+    write(outputs, ranked, scale, uses.keep, note, say)
     if n_others:
         note(f'{count(n_others, "file")} skipped: neither pictures nor videos')
     for line in describe(outputs, ranked, preparation, time.monotonic() - start):
         say(line)
-    return ranked, scale
+    if uses.of_files:
+        from picture_ranknet.ranking import results  # which nothing else needs
+        results.use(ranked.items, ranked.X, scale, uses, how.models[0], say, note,
+                    bar('thumbnails', 'drawing'))
+    return ranked
+
+
+def check_files(how: Scoring, sources: Sequence[str], outputs: Outputs, uses: Uses) -> None:
+    """Refuse outputs that are inputs, or one file, before anything is read; see :func:`rank`."""
+    inputs = {**models.inputs(how), 'pictures': sources}
+    atomic.check_outputs({'--output': outputs.scores, '--csv': outputs.table}, inputs)
+    if uses.of_files:
+        from picture_ranknet.ranking import results
+        results.check_folders(uses.gallery, uses.sort_into, {
+            **inputs, '--output': [outputs.scores, outputs.library], '--csv': outputs.table})
+    check_opencv()
 
 
 def check_alone() -> None:

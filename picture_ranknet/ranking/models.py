@@ -6,44 +6,45 @@ import numpy as np
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.models import scoring
+from picture_ranknet.ranking.settings import Scoring
 from picture_ranknet.text import silent
 
 
-def load_models(paths: Sequence[str], device, image_scale: Optional[float] = None,
-                features_path: Optional[str] = None, X_path: Optional[str] = None,
+def inputs(how: Scoring) -> dict:
+    """The files that are read, by their options, as of :func:`.atomic.check_outputs`."""
+    return {'model_pkl': how.models[0], '--ensemble': how.models[1:],
+            '--pretrained': how.networks}
+
+
+def load_models(how: Scoring, features_path: Optional[str] = None, X_path: Optional[str] = None,
                 X: Optional[np.ndarray] = None,
-                note: Callable[[str], object] = silent,
-                network_paths: Sequence[str] = ()) -> list:
+                note: Callable[[str], object] = silent) -> list:
     """Load trained models.
 
     Args:
-        paths: Their files.
-        device: A Chainer device; models are moved there.
-        image_scale: Factor applied to pixel values; ``None`` for what each was
-            trained with.
-        features_path: The additional features of the pictures, if any.
+        how: Their files, and the device that they are moved to.
+        features_path: Of the features of the pictures, if there are any.
         X_path, X: The pictures, shape ``(N, 3, H, W)``, which the models must
             fit; ``None`` if they have yet to be prepared, which requires models
             for square pictures of one kind.
         note: Called with a line for the user.
-        network_paths: ONNX networks that the user supplies.
 
     Returns:
-        list of net.RankNet: In the order of ``paths``.
+        list of net.RankNet: In the order of ``how.models``.
 
     Raises:
         InputError: If a file is not a model, or does not fit.
     """
     models = []
-    for path in paths:
-        model = scoring.load(path, image_scale, note, network_paths)
+    for path in how.models:
+        model = scoring.load(path, how.image_scale, note, how.networks)
         if X is not None:
             scoring.check_image_size(model, path, X)
             scoring.warn_if_odd_scale(X_path, X, model.image_scale, note)
         else:
             check_square(model, path, models)
         scoring.check_features(model, path, features_path)
-        model.to_device(device)
+        model.to_device(how.device)
         models.append(model)
     return models
 

@@ -10,6 +10,7 @@ from picture_ranknet.errors import InputError
 from picture_ranknet.models.calibration import Scale
 from picture_ranknet.pictures import gallery, thumbnails, xmp_ratings
 from picture_ranknet.ranking.items import Item, best_of_files
+from picture_ranknet.ranking.settings import Uses
 from picture_ranknet.storage import atomic, sidecars, sorting
 from picture_ranknet.text import adding_up, count, silent
 
@@ -37,8 +38,7 @@ def check_folders(gallery_folder: Optional[str], sorted_folder: Optional[str],
     atomic.check_outside('--sort_into', sorted_folder, {**others, '--gallery': gallery_folder})
 
 
-def use(items: Sequence[Item], X: np.ndarray, scale: Optional[Scale], is_xmp: bool,
-        sorted_folder: Optional[str], way: str, is_by_rank: bool, gallery_folder: Optional[str],
+def use(items: Sequence[Item], X: np.ndarray, scale: Optional[Scale], uses: Uses,
         model_path: str, say: Callable[[str], object] = silent,
         note: Callable[[str], object] = silent,
         progress: Callable[[int, int], object] = silent) -> None:
@@ -47,10 +47,8 @@ def use(items: Sequence[Item], X: np.ndarray, scale: Optional[Scale], is_xmp: bo
     Args:
         items: Best first.
         X: The pictures, shape ``(N, 3, H, W)``.
-        scale: The person's scale; needed for sidecars and folders by stars.
-        is_xmp: Whether to write sidecars.
-        sorted_folder, way, is_by_rank: As for :func:`sort_files`; no folder, no sorting.
-        gallery_folder: As for :func:`write_gallery`; no folder, no gallery.
+        scale: The person's; needed for sidecars and folders by stars.
+        uses: What is wanted.
         model_path: The file of the model, which the gallery names.
         say: Called with a line for each thing done.
         note: Called with a line for each thing that could not be done.
@@ -61,18 +59,18 @@ def use(items: Sequence[Item], X: np.ndarray, scale: Optional[Scale], is_xmp: bo
         OSError: If files cannot be written.
     """
     jpegs = []
-    if gallery_folder:  # before files move away
+    if uses.gallery:  # before files move away
         jpegs = thumbnails_of(items, adding_up(progress, len(items)))
-    if is_xmp:
+    if uses.xmp:
         say(describe_sidecars(*write_sidecars(items, scale, note)))
     moved = {}
-    if sorted_folder:
-        moved = sort_files(sorted_folder, items, scale, way, is_by_rank)
-        say(f'{count(sum(item.is_best for item in items), "file")} -> {sorted_folder}')
-    if gallery_folder:
+    if uses.sort_into:
+        moved = sort_files(uses.sort_into, items, scale, uses.way, uses.by_rank)
+        say(f'{count(sum(item.is_best for item in items), "file")} -> {uses.sort_into}')
+    if uses.gallery:
         title = f'{count(len(items), "picture")} by {os.path.basename(model_path)}'
-        write_gallery(gallery_folder, items, jpegs, X, scale, title, moved)
-        say(f'gallery: {os.path.join(gallery_folder, "index.html")}')
+        write_gallery(uses.gallery, items, jpegs, X, scale, title, moved)
+        say(f'gallery: {os.path.join(uses.gallery, "index.html")}')
 
 
 # Gallery

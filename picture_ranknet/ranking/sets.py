@@ -8,11 +8,12 @@ import numpy as np
 import metrics
 from picture_ranknet.errors import InputError
 from picture_ranknet.machine import ranks
-from picture_ranknet.models import inference, scoring
-from picture_ranknet.models.calibration import Scale
+from picture_ranknet.machine.opencv import check_opencv
+from picture_ranknet.models import scoring
 from picture_ranknet.ranking import marks, models
-from picture_ranknet.storage import arrays, ratings_txt, tables
-from picture_ranknet.text import adding_up, silent
+from picture_ranknet.ranking.settings import Scoring, Uses
+from picture_ranknet.storage import arrays, atomic, ratings_txt, tables
+from picture_ranknet.text import adding_up, no_bar, silent
 
 
 class Outputs(NamedTuple):
@@ -33,68 +34,50 @@ class Outputs(NamedTuple):
     explain_n: int = 12
 
 
-class Ranked(NamedTuple):
-    """A scored set.
-
-    Attributes:
-        X: The pictures, shape ``(N, 3, H, W)``.
-        scores: Shape ``(N,)``.
-        scale: The person's scale, if the model has it.
-    """
-
-    X: np.ndarray
-    scores: np.ndarray
-    scale: Optional[Scale]
-
-
-def rank(model_paths: Sequence[str], X_path: str, outputs: Outputs, *, device,
-         image_scale: Optional[float] = None, network_paths: Sequence[str] = (),
-         features_path: Optional[str] = None, ratings_path: Optional[str] = None,
-         batchsize: int = inference.BATCHSIZE, mirror: bool = False, k: int = 100,
-         share: Optional[float] = None, needing_stars: Sequence[str] = (),
+def rank(how: Scoring, X_path: str, outputs: Outputs, uses: Optional[Uses] = None, *,
+         features_path: Optional[str] = None, ratings_path: Optional[str] = None, k: int = 100,
          note: Callable[[str], object] = silent, say: Callable[[str], object] = silent,
-         scoring_progress: Callable[[int, int], object] = silent,
-         explaining_progress: Callable[[int, int], object] = silent) -> Optional[Ranked]:
-    """Score the pictures of a set; write and report their ranking.
+         bar: Callable[[str, str], Callable] = no_bar) -> Optional[np.ndarray]:
+    """Score the pictures of a set, write and say how they rank, and use that.
 
     Args:
-        model_paths: The score is the mean over these models.
+        how: The models, and how they score.
         X_path: The pictures; a table may lie beside them.
         outputs: What to write.
-        device, image_scale, network_paths, features_path: As for
-            :func:`~picture_ranknet.ranking.models.load_models`.
+        uses: What becomes of their files; ``None``: nothing.
+        features_path: Of :func:`~picture_ranknet.ranking.models.load_models`.
         ratings_path: The person's own ratings, to compare with.
-        batchsize, mirror: As for :func:`~picture_ranknet.models.inference.score`.
-        k: Top positions that count for NDCG@k.
-        share, needing_stars: See :mod:`~picture_ranknet.ranking.marks`.
+        k: How many positions NDCG counts.
         note: Called with a line for the user.
         say: Called with each line of the result.
-        scoring_progress, explaining_progress: Called with the amount done and
-            the total.
+        bar: Called with what is counted and what is done; returns a
+            ``progress=``, which is called with how much is done and how much there is.
 
     Returns:
-        Ranked: ``None`` in all processes of ``mpiexec`` but the first.
+        numpy.ndarray: Scores, shape ``(N,)``; ``None`` in all processes of
+        ``mpiexec`` but the first.
 
     Raises:
         InputError: If a file is not as expected, or files do not fit each other.
     """
+    uses = uses or Uses()
+    check_files(how, X_path, outputs, uses, features_path, ratings_path)
     X = arrays.read_pictures(X_path)
-    loaded = models.load_models(model_paths, device, image_scale, features_path, X_path, X, note,
-                                network_paths)
-    features = read_features(features_path, len(X), loaded, model_paths[0])
+    loaded = models.load_models(how, features_path, X_path, X, note)
+    features = read_features(features_path, len(X), loaded, how.models[0])
     ratings = read_ratings(ratings_path, len(X)) if ratings_path else None
     sources = read_sources(X_path, len(X)) if outputs.table else None
-    scale = marks.find_scale(loaded, model_paths[0], needing_stars)
+    scale = marks.find_scale(loaded, how.models[0], uses.needing_stars)
 
     ensemble = scoring.Ensemble(loaded)
     scores = scoring.score_set(
-        ensemble, X, X_path, features, batchsize, mirror,
-        adding_up(scoring_progress, scoring.n_to_score(X, len(loaded))))
+        ensemble, X, X_path, features, how.batchsize, how.mirror,
+        adding_up(bar('pictures', 'scoring'), scoring.n_to_score(X, len(loaded))))
     if not ranks.is_first():
         return None
     scoring.warn_if_collapsed(scores, note)
     ratings_txt.write_scores(outputs.scores, scores)
-    threshold = marks.find_threshold(scale, share, scores, say)
+    threshold = marks.find_threshold(scale, uses.keep, scores, say)
     if outputs.table:
         write_ranking(outputs.table, scores, *sources, marks.marks(scale, threshold, scores))
     if ratings is not None:
@@ -103,9 +86,28 @@ def rank(model_paths: Sequence[str], X_path: str, outputs: Outputs, *, device,
         draw_strip(outputs.strip, X, scores, ratings, outputs.strip_n)
     if outputs.explanations:
         n = min(outputs.explain_n, len(X))
-        draw_explanations(outputs.explanations, ensemble, X, features, scores, n, mirror,
-                          adding_up(explaining_progress, n))
-    return Ranked(X, scores, scale)
+        draw_explanations(outputs.explanations, ensemble, X, features, scores, n, how.mirror,
+                          adding_up(bar('pictures', 'explaining'), n))
+    if uses.of_files:
+        from picture_ranknet.ranking import items, results  # which nothing else needs
+        results.use(items.of_set(X_path, scores), X, scale, uses, how.models[0], say, note,
+                    bar('thumbnails', 'drawing'))
+    return scores
+
+
+def check_files(how: Scoring, X_path: str, outputs: Outputs, uses: Uses,
+                features_path: Optional[str] = None, ratings_path: Optional[str] = None) -> None:
+    """Refuse outputs that are inputs, or one file, before anything is read; see :func:`rank`."""
+    inputs = {**models.inputs(how), '--ratings': ratings_path, '--features': features_path,
+              'pictures': [X_path, tables.table_path(X_path)]}
+    written = {'--output': outputs.scores, '--strip': outputs.strip,
+               '--explain': outputs.explanations, '--csv': outputs.table}
+    atomic.check_outputs(written, inputs)
+    if uses.of_files:
+        from picture_ranknet.ranking import results
+        results.check_folders(uses.gallery, uses.sort_into, {**inputs, **written})
+    if outputs.explanations:
+        check_opencv()
 
 
 def read_features(path: Optional[str], n: int, loaded: Sequence,
@@ -173,10 +175,10 @@ def write_ranking(path: str, scores: np.ndarray, columns: Sequence, rows: Sequen
         marked: From :func:`~picture_ranknet.ranking.marks.marks`.
     """
     first = ['rank', 'score', *marked[0], 'row']
-    kept = [c for c, column in enumerate(columns) if column not in first]
+    kept = [number for number, column in enumerate(columns) if column not in first]
     tables.write_table(
-        path, first + [columns[c] for c in kept],
-        ([position, scores[row], *marked[1][row], row] + [rows[row][c] for c in kept]
+        path, first + [columns[number] for number in kept],
+        ([position, scores[row], *marked[1][row], row] + [rows[row][number] for number in kept]
          for position, row in enumerate(metrics.rank(scores), 1)))
 
 

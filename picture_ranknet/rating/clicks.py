@@ -16,7 +16,7 @@ import numpy as np
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.rating.journal import journal_path
-from picture_ranknet.storage import atomic, tables
+from picture_ranknet.storage import arrays, atomic, tables
 from picture_ranknet.text import count
 
 COLUMNS = 'picture', 'impressions', 'clicks'
@@ -39,16 +39,14 @@ class Clicks(NamedTuple):
     names: list
 
 
-def rate_set(X_path: str, n: int, clicks_path: str, ratings_path: str,
-             is_forced: bool = False) -> list:
-    """Write ratings computed from click statistics.
+def rate_set(X_path: str, clicks_path: str, ratings_path: str, is_forced: bool = False) -> list:
+    """Write ratings that follow from how often pictures were clicked.
 
     Args:
         X_path: The ``.npy`` file of the pictures; the table beside it may name their sources.
-        n: The number of pictures.
-        clicks_path: Table of clicks, as for :func:`read`.
-        ratings_path: The output: one rating per line, ``nan`` for what was never shown.
-        is_forced: Replace existing ratings.
+        clicks_path: Table of clicks, as of :func:`read`.
+        ratings_path: What is written: one rating per line, ``nan`` for what was never shown.
+        is_forced: Replace ratings that exist.
 
     Returns:
         list: Lines about what was done.
@@ -58,6 +56,7 @@ def rate_set(X_path: str, n: int, clicks_path: str, ratings_path: str,
             inputs, exists without ``is_forced``, or has a journal of a person's
             answers.
     """
+    n = len(arrays.read_pictures(X_path))
     _check_files(ratings_path, clicks_path, X_path, is_forced)
     found = read(clicks_path, n, read_sources(X_path, n))
     rates, looks = estimate_rates(n, *found[:4])

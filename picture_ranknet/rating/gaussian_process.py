@@ -27,6 +27,7 @@ LIKENESS = .7           # weight of the Gaussian kernel; the rest is that of the
 NOISES = 10. ** np.arange(-1.5, 2.1, .25)
 SCORE_WEIGHT = 4        # of a model's scores, relative to the features
 FEWEST = 8              # ratings for a first estimate of the accuracy
+AT_ONCE = 256           # pictures, so that what is computed of them stays small
 
 
 class Taste:
@@ -56,8 +57,7 @@ class Taste:
             self._usual_score = scores.mean(), scores.std()
         self.prior = self._standardize_scores(scores, len(looks))
         self.kernel = self._covariance(self._known, self.prior, self._known, self.prior)
-        self._left = self.kernel.copy()  # covariance of what is not known yet
-        self._taken_in = []
+        self._count_on_nothing()
 
     def _standardize_scores(self, scores, n):
         if self._usual_score is None:
@@ -66,13 +66,17 @@ class Taste:
         return (scores - mean) / deviation
 
     def _covariance(self, x, x_prior, y, y_prior):
-        kernel = _gaussian(x, y, self._width)
-        kernel *= LIKENESS
-        along = x @ self._directions * np.float32((1 - LIKENESS) / self._spread)
-        kernel += along @ (y @ self._directions).T
-        if self._usual_score is not None:
-            kernel += SCORE_WEIGHT * np.outer(x_prior.astype(np.float32),
-                                              y_prior.astype(np.float32))
+        kernel = np.empty((len(x), len(y)), np.float32)
+        along_y = (y @ self._directions).T
+        for start in range(0, len(x), AT_ONCE):  # without a second matrix
+            part = slice(start, start + AT_ONCE)
+            kernel[part] = _gaussian(x[part], y, self._width)
+            kernel[part] *= LIKENESS
+            along = x[part] @ self._directions * np.float32((1 - LIKENESS) / self._spread)
+            kernel[part] += along @ along_y
+            if self._usual_score is not None:
+                kernel[part] += SCORE_WEIGHT * np.outer(x_prior[part].astype(np.float32),
+                                                        y_prior.astype(np.float32))
         return kernel
 
     def add(self, looks: np.ndarray, scores: Optional[np.ndarray] = None) -> None:
@@ -89,28 +93,37 @@ class Taste:
         self._known, self.prior = known, prior
         self.kernel = _bordered(self.kernel, rows)
         taken_in = self._taken_in
-        certain = (self.kernel[np.ix_(taken_in, taken_in)].astype(float)
-                   + EXPECTED_NOISE * np.eye(len(taken_in)))
-        explained = rows[:, taken_in] @ np.linalg.solve(certain, self.kernel[taken_in])
-        self._left = _bordered(self._left, rows - explained.astype(np.float32))
+        self._count_on_nothing()
+        self.take_in(taken_in)
+
+    def _count_on_nothing(self):
+        self._taken_in = []
+        # What is not known yet has the covariance kernel - told.T @ told, of which only the
+        # diagonal and the squares of its rows are needed: there is no second matrix.
+        self._told = np.empty((0, len(self)), np.float32)
+        self._variances = np.diag(self.kernel).astype(float)
+        self._squares = np.einsum('ij,ij->i', self.kernel, self.kernel).astype(float)
 
     def __len__(self):
         return len(self.kernel)
 
-    def take_in(self, indices: Iterable[int]) -> None:
-        """Assume that the ratings of these pictures are known when the next one is chosen."""
-        for index in indices:
-            self._taken_in.append(index)
-            column = self._left[index].copy()
-            column /= math.sqrt(column[index] + EXPECTED_NOISE)
-            for start in range(0, len(column), 256):  # fits the cache, and needs no second matrix
-                self._left[start:start + 256] -= np.outer(column[start:start + 256], column)
+    def take_in(self, indices: Iterable):
+        """Count on knowing the ratings of these pictures when the next one is chosen."""
+        indices = list(indices)
+        for start in range(0, len(indices), AT_ONCE):
+            few = indices[start:start + AT_ONCE]
+            left = self.kernel[few] - self._told[:, few].T @ self._told
+            certain = left[:, few] + EXPECTED_NOISE * np.eye(len(few))
+            more = np.linalg.solve(np.linalg.cholesky(certain), left).astype(np.float32)
+            across = more @ self.kernel - (more @ self._told.T) @ self._told
+            self._squares += np.einsum('ij,ij->j', more, (more @ more.T) @ more - 2 * across)
+            self._variances -= np.einsum('ij,ij->j', more, more)
+            self._told = np.concatenate([self._told, more])
+            self._taken_in += few
 
     def most_telling(self, candidates: np.ndarray) -> int:
-        """The candidate (an index) whose rating is most informative about all pictures."""
-        chosen = self._left[candidates]
-        gains = np.einsum('ij,ij->i', chosen, chosen)
-        gains /= self._left[candidates, candidates] + EXPECTED_NOISE
+        """The picture, of an array of indices, whose rating is most informative about all."""
+        gains = self._squares[candidates] / (self._variances[candidates] + EXPECTED_NOISE)
         return int(candidates[gains.argmax()])
 
     def learn(self, indices: np.ndarray, ratings: np.ndarray) -> 'Lesson':

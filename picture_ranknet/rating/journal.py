@@ -81,7 +81,7 @@ class Journal:
         try:
             self._start(pictures_id, levels)
         except BaseException:
-            self._close()
+            self.close()
             raise
 
     def _open(self):
@@ -98,7 +98,8 @@ class Journal:
                 raise
             file.close()  # it was removed between opening and locking
 
-    def _close(self):
+    def close(self):
+        """Let go of the journal, which has all that was said; ratings are not written."""
         is_empty = not os.fstat(self._file.fileno()).st_size
         if is_empty and os.name == 'posix':  # while it is still locked
             os.remove(self.journal_path)
@@ -359,7 +360,7 @@ class Journal:
         try:
             self.write()
         finally:
-            self._close()
+            self.close()
 
 
 def identify(X: np.ndarray) -> str:

@@ -15,8 +15,9 @@ from typing import Optional
 import numpy as np
 
 from picture_ranknet.pictures import drawing
-from picture_ranknet.pictures.descriptor import describe
+from picture_ranknet.pictures.descriptor import LENGTH, describe
 from picture_ranknet.storage import arrays, feature_cache
+from picture_ranknet.text import silent
 
 LEAST_DEVIATION = .02   # of gradients and colours; smaller deviations are not scaled up further
 SHARES = {'low': .02, 'middle': .13, 'late': .40, 'texture': .35, 'look': .10}
@@ -47,15 +48,15 @@ def describe_rows(X: np.ndarray, rows: np.ndarray, is_over: Callable[[], bool]) 
     Raises:
         Ended: If it is over.
     """
-    descriptions = []
+    descriptions = np.empty((len(rows), LENGTH), np.float32)
     for start in range(0, len(rows), AT_ONCE):
         if is_over():
             raise Ended
-        descriptions.append(describe(np.stack([
+        descriptions[start:start + AT_ONCE] = describe(np.stack([
             np.asarray(drawing.to_image(X[row])).transpose(2, 0, 1)  # HWC -> CHW
-            for row in rows[start:start + AT_ONCE]])))
+            for row in rows[start:start + AT_ONCE]]))
         arrays.release(X)
-    return np.concatenate(descriptions)
+    return descriptions
 
 
 class Plain:
@@ -82,7 +83,9 @@ class Plain:
         self.first = self._standardize(descriptions)
 
     def _standardize(self, descriptions):
-        return ((descriptions - self._center) / self._deviation).astype(np.float32)
+        descriptions -= self._center
+        descriptions /= self._deviation
+        return descriptions
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """The features of more pictures."""
@@ -114,6 +117,7 @@ class Seen:
             stop += size
         centred = sum(np.square(group.size) for group in self._groups)
         self._directions = self._find_directions(measured) if centred else None
+        del measured  # before all others are looked at
         self.first = self(rows)
 
     def _find_directions(self, measured):
@@ -222,8 +226,8 @@ def see(X: np.ndarray, rows: np.ndarray, is_over: Callable[[], bool], find_eye: 
         return None
 
 
-def find_eye(note: Callable[[str], object] = lambda line: None) -> Optional[object]:
-    """The feature extractor; ``None``, with a note, if its network's weights are not installed."""
+def find_eye(note: Callable[[str], object] = silent) -> Optional[object]:
+    """What sees; ``None``, and it is noted, where the weights of its network are not installed."""
     from picture_ranknet.models import efficientnet, sight
 
     try:

@@ -8,6 +8,7 @@ from picture_ranknet.rating.bradley_terry import Comparison, Placing, Ranking
 from picture_ranknet.rating.entries import Rating, Skip, kind_of
 from picture_ranknet.rating.journal import Journal
 from picture_ranknet.rating.session import Session
+from picture_ranknet.text import silent
 
 PAUSE = 3    # seconds without an answer after which everything is fitted again
 SOON = 3     # new pictures that are announced
@@ -20,7 +21,7 @@ class PairSession(Session):
     mode = 'pairs'
 
     def __init__(self, X: np.ndarray, journal: Journal, seed: int = 0,
-                 note: Callable = lambda line: None):
+                 note: Callable = silent):
         super().__init__(X, journal, seed, note)
         self._ranking = Ranking(len(X), self.rng.permutation(len(X)))
         self._skipped = {}  # pair, the smaller row first: None, in the order of skipping

@@ -14,6 +14,7 @@ from typing import Optional
 import numpy as np
 
 from picture_ranknet.rating.journal import Journal
+from picture_ranknet.text import silent
 
 LONGEST_PAUSE = 60    # seconds; longer gaps between answers count as this
 WRITE_EVERY = 1       # seconds
@@ -40,7 +41,7 @@ class Session:
     """
 
     def __init__(self, X: np.ndarray, journal: Journal, seed: int = 0,
-                 note: Callable = lambda line: None):
+                 note: Callable = silent):
         self.X = X
         self.journal = journal
         self.error = self.trouble = None

@@ -10,10 +10,11 @@ import numpy as np
 from PIL import Image
 
 from picture_ranknet.errors import InputError
-from picture_ranknet.pictures import drawing
+from picture_ranknet.pictures import drawing, kinds, videos
 from picture_ranknet.pictures.cuts import with_margin
 from picture_ranknet.pictures.frames import FrameReader, every_nth
 from picture_ranknet.storage import tables
+from picture_ranknet.text import silent
 
 COLUMNS = 'source', 'frame', 'time', 'x', 'y', 'w', 'h'
 PATIENCE = 10     # seconds that reading a frame may take
@@ -76,7 +77,7 @@ class Sources:
         if not path:
             return None
         with self._lock:
-            img = self._read(path, about['frame'] or 0)
+            img = self._read(path, about['frame'] or 0, about['time'])
         return None if img is None else Image.fromarray(img)
 
     def large(self, row: int) -> Optional[Image.Image]:
@@ -114,8 +115,8 @@ def _difference(cut, picture):
     return np.abs(np.asarray(cut, float) - np.asarray(picture, float)).mean()
 
 
-def find(X_path: str, X: np.ndarray, note: Callable = lambda line: None) -> Optional[Sources]:
-    """The sources of a set of pictures; ``None`` if unknown.
+def find(X_path: str, X: np.ndarray, note: Callable = silent) -> Optional[Sources]:
+    """The sources of a set of pictures; ``None`` if nothing is known of them.
 
     Args:
         note (callable): Called with a line if the table cannot be read.
@@ -149,8 +150,12 @@ def read_ratios(X_path: str, X: np.ndarray) -> Optional[np.ndarray]:
     return None if (ratios == usual).all() else ratios
 
 
-def read_frame(path: str, index: int) -> Optional[np.ndarray]:
+def read_frame(path: str, index: int, seconds: Optional[float] = None) -> Optional[np.ndarray]:
     """Read one frame of a video, from 0, or a picture.
+
+    Args:
+        seconds: Its time in the video; where it is known, the frame is found
+            without decoding all before it, which takes minutes in a film.
 
     Returns:
         numpy.ndarray: HWC, RGB, ``uint8``; ``None`` if it cannot be read, or
@@ -163,12 +168,24 @@ def read_frame(path: str, index: int) -> Optional[np.ndarray]:
             raise TimeoutError
 
     try:
+        img = _find_frame(path, seconds, be_patient) if seconds else None
+        if img is not None:
+            return np.ascontiguousarray(img[:, :, ::-1])  # BGR -> RGB
         for frame in FrameReader([path], every_nth(max(1, index)), progress=be_patient):
             if frame.index == index:
-                return np.ascontiguousarray(frame.img[:, :, ::-1])  # BGR -> RGB
+                return np.ascontiguousarray(frame.img[:, :, ::-1])
     except (InputError, OSError, MemoryError):  # of which TimeoutError is one
         pass
     return None
+
+
+def _find_frame(path, seconds, be_patient):
+    """A frame of a video by its time, BGR; ``None`` if it is not found so."""
+    kind = kinds.tell_file(path)
+    if kind is None or kind.kind != kinds.VIDEO:
+        return None
+    with videos.opened(path) as video:
+        return video.find(seconds, be_patient)
 
 
 def _number(text):

@@ -10,6 +10,7 @@ from picture_ranknet.rating import gaussian_process, looks, repeats
 from picture_ranknet.rating.entries import Rating, Skip, kind_of
 from picture_ranknet.rating.journal import Journal
 from picture_ranknet.rating.session import Session
+from picture_ranknet.text import silent
 
 POOL = 4000           # pictures from which the next ones are chosen
 AHEAD = 4             # pictures that are chosen, and announced, in advance
@@ -42,7 +43,7 @@ class StarSession(Session):
     mode = 'stars'
 
     def __init__(self, X: np.ndarray, journal: Journal, score: Optional[Callable] = None,
-                 seed: int = 0, note: Callable = lambda line: None,
+                 seed: int = 0, note: Callable = silent,
                  repeat_every: int = REPEAT_EVERY, find_eye: Optional[Callable] = None):
         super().__init__(X, journal, seed, note)
         self.levels = journal.levels

@@ -7,17 +7,16 @@ from typing import Optional
 
 import numpy as np
 
-from picture_ranknet.pictures import drawing
+from picture_ranknet.pictures import drawing, near_duplicates
 from picture_ranknet.rating.stars import StarSession
 from picture_ranknet.rating.training import Training
-from picture_ranknet.rating.twins import find_twins
 from picture_ranknet.storage import arrays
 
-MOST = 200          # pictures in a view
-AT_ONCE = 64        # pictures in memory
-LIKED, FEWEST = .25, 12  # fraction of the unrated pictures that are favourites; at least so many
-SURPRISING = .75    # levels by which a surprising rating differs from its prediction, at least
-VIEWS = 'favourites', 'surprises', 'twins', 'model'
+MOST = 200          # pictures of a view
+AT_ONCE = 64        # pictures that are in memory
+LIKED, FEWEST = .25, 12  # of the unrated pictures, those that are favourites; at least
+SURPRISING = .75    # levels by which a rating differs from what is expected, at least
+VIEWS = 'favourites', 'surprises', 'duplicates', 'model'
 
 
 class Views:
@@ -32,7 +31,7 @@ class Views:
     def __init__(self, session: StarSession, training: Optional[Training] = None):
         self._session = session
         self._training = training
-        self._twins = None
+        self._duplicates = None
 
     def favourites(self) -> list:
         """Unrated pictures with the highest predicted ratings, best first."""
@@ -47,14 +46,14 @@ class Views:
         order = np.argsort(-errors, kind='stable')
         return [_pairs(rows, expected, order[errors[order] >= SURPRISING])]
 
-    def twins(self) -> list:
-        """Groups of pictures that look nearly the same."""
+    def duplicates(self) -> list:
+        """Groups of near-duplicates."""
         rows = self._session.looked_at()
-        if self._twins is None or self._twins[0] != len(rows):
-            groups = find_twins(self._pictures(rows))
-            self._twins = len(rows), [[(int(rows[index]), None) for index in group]
+        if self._duplicates is None or self._duplicates[0] != len(rows):
+            groups = near_duplicates.find_groups(self._pictures(rows))
+            self._duplicates = len(rows), [[(int(rows[index]), None) for index in group]
                                       for group in groups]
-        return self._twins[1]
+        return self._duplicates[1]
 
     def _pictures(self, rows):
         """Some pictures, one after the other, CHW."""

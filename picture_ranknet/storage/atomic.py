@@ -80,12 +80,12 @@ def _identity(path):
     return status.st_dev, status.st_ino
 
 
-def _are_same(a, b, identity=_identity):
+def _are_same(path, other, identity=_identity):
     """Whether two paths are one file, whether it exists or not."""
-    if identity(a) and identity(b):
-        return identity(a) == identity(b)
-    (folder, name), (other_folder, other_name) = (
-        os.path.split(os.path.realpath(path)) for path in (a, b))
+    if identity(path) and identity(other):
+        return identity(path) == identity(other)
+    folder, name = os.path.split(os.path.realpath(path))
+    other_folder, other_name = os.path.split(os.path.realpath(other))
     if name != other_name and not (name.casefold() == other_name.casefold()
                                    and _ignores_case(folder)):
         return False

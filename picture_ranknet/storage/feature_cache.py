@@ -17,6 +17,7 @@ import numpy as np
 
 from picture_ranknet.machine import threads
 from picture_ranknet.storage import arrays, atomic
+from picture_ranknet.text import silent
 
 HEADER = 512             # bytes
 START = b'{"picture-ranknet features": '
@@ -31,9 +32,8 @@ def path_of(X: np.ndarray) -> Optional[str]:
     return f'{os.path.splitext(name)[0]}.features' if name else None
 
 
-def rows_of(X: np.ndarray, kind: str, n_columns: int, see: Callable,
-            rows: Optional[np.ndarray] = None,
-            progress: Callable[[int], object] = lambda n: None) -> np.ndarray:
+def rows_of(X: np.ndarray, kind: str, n_columns: int, see: Callable, rows: np.ndarray = None,
+            progress: Callable[[int], object] = silent) -> np.ndarray:
     """Features of pictures: cached ones, and for the others those that ``see`` computes.
 
     They are cached when all rows are requested, if the folder is writable.

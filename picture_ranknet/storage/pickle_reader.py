@@ -125,7 +125,7 @@ class Reader:
     # Arguments of an opcode
 
     def take(self, n):
-        if not 0 <= n <= len(self.bytes) - self.at:
+        if not 0 <= n <= self.n_left():
             raise ReadError('it is cut short')
         self.at += n
         return self.bytes[self.at - n:self.at]
@@ -147,6 +147,12 @@ class Reader:
 
     def short_line(self):
         return bytes(self.line())
+
+    def any_line(self):
+        return self.line(len(self.bytes))
+
+    def n_left(self):
+        return len(self.bytes) - self.at
 
     # Stack
 
@@ -284,66 +290,66 @@ def _int(line):
 
 def _opcodes():
     """What each opcode does, by its code."""
-    p = pickle
-    r = Reader
     pushed = {
-        p.NONE: lambda r: None,
-        p.NEWTRUE: lambda r: True,
-        p.NEWFALSE: lambda r: False,
-        p.INT: lambda r: _int(r.short_line()),
-        p.LONG: lambda r: int(r.short_line().rstrip(b'L')),
-        p.LONG1: lambda r: int.from_bytes(r.sized('<B'), 'little', signed=True),
-        p.BININT: lambda r: r.number('<i'),
-        p.BININT1: lambda r: r.number('<B'),
-        p.BININT2: lambda r: r.number('<H'),
-        p.FLOAT: lambda r: float(r.short_line()),
-        p.BINFLOAT: lambda r: r.number('>d'),
-        p.UNICODE: lambda r: decode_unless_long(r.line(len(r.bytes)), 'raw-unicode-escape'),
-        p.BINUNICODE: lambda r: decode_unless_long(r.sized('<I'), 'utf-8'),
-        p.SHORT_BINUNICODE: lambda r: decode_unless_long(r.sized('<B'), 'utf-8'),
-        p.STRING: lambda r: decode_unless_long(r.line(len(r.bytes)), 'string-escape'),  # Python 2
-        p.BINSTRING: lambda r: decode_unless_long(r.sized('<i'), 'latin1'),
-        p.SHORT_BINSTRING: lambda r: decode_unless_long(r.sized('<B'), 'latin1'),
-        p.BINBYTES: lambda r: r.sized('<I'),
-        p.SHORT_BINBYTES: lambda r: r.sized('<B'),
-        p.BYTEARRAY8: lambda r: r.sized('<Q'),
-        p.EMPTY_LIST: lambda r: [],
-        p.EMPTY_DICT: lambda r: {},
-        p.EMPTY_SET: lambda r: [],
-        p.EMPTY_TUPLE: lambda r: (),
-        p.LIST: lambda r: r.pop_mark(),
-        p.DICT: lambda r: dict(_pairs(r.pop_mark())),
-        p.TUPLE: lambda r: tuple(r.pop_mark()),
-        p.TUPLE1: lambda r: r.pop_some(1),
-        p.TUPLE2: lambda r: r.pop_some(2),
-        p.TUPLE3: lambda r: r.pop_some(3),
+        pickle.NONE: lambda reader: None,
+        pickle.NEWTRUE: lambda reader: True,
+        pickle.NEWFALSE: lambda reader: False,
+        pickle.INT: lambda reader: _int(reader.short_line()),
+        pickle.LONG: lambda reader: int(reader.short_line().rstrip(b'L')),
+        pickle.LONG1: lambda reader: int.from_bytes(reader.sized('<B'), 'little', signed=True),
+        pickle.BININT: lambda reader: reader.number('<i'),
+        pickle.BININT1: lambda reader: reader.number('<B'),
+        pickle.BININT2: lambda reader: reader.number('<H'),
+        pickle.FLOAT: lambda reader: float(reader.short_line()),
+        pickle.BINFLOAT: lambda reader: reader.number('>d'),
+        pickle.UNICODE: lambda reader: decode_unless_long(reader.any_line(), 'raw-unicode-escape'),
+        pickle.BINUNICODE: lambda reader: decode_unless_long(reader.sized('<I'), 'utf-8'),
+        pickle.SHORT_BINUNICODE: lambda reader: decode_unless_long(reader.sized('<B'), 'utf-8'),
+        # Of Python 2:
+        pickle.STRING: lambda reader: decode_unless_long(reader.any_line(), 'string-escape'),
+        pickle.BINSTRING: lambda reader: decode_unless_long(reader.sized('<i'), 'latin1'),
+        pickle.SHORT_BINSTRING: lambda reader: decode_unless_long(reader.sized('<B'), 'latin1'),
+        pickle.BINBYTES: lambda reader: reader.sized('<I'),
+        pickle.SHORT_BINBYTES: lambda reader: reader.sized('<B'),
+        pickle.BYTEARRAY8: lambda reader: reader.sized('<Q'),
+        pickle.EMPTY_LIST: lambda reader: [],
+        pickle.EMPTY_DICT: lambda reader: {},
+        pickle.EMPTY_SET: lambda reader: [],
+        pickle.EMPTY_TUPLE: lambda reader: (),
+        pickle.LIST: lambda reader: reader.pop_mark(),
+        pickle.DICT: lambda reader: dict(_pairs(reader.pop_mark())),
+        pickle.TUPLE: lambda reader: tuple(reader.pop_mark()),
+        pickle.TUPLE1: lambda reader: reader.pop_some(1),
+        pickle.TUPLE2: lambda reader: reader.pop_some(2),
+        pickle.TUPLE3: lambda reader: reader.pop_some(3),
     }
     done = {
-        p.PROTO: lambda r: _check_protocol(r.number('<B')),
-        p.FRAME: lambda r: _check_frame(r.number('<Q'), len(r.bytes) - r.at),
-        p.MARK: r.mark,
-        p.POP: r.pop_any,
-        p.POP_MARK: r.pop_mark,
-        p.PUT: lambda r: r.put(int(r.short_line())),
-        p.BINPUT: lambda r: r.put(r.number('<B')),
-        p.LONG_BINPUT: lambda r: r.put(r.number('<I')),
-        p.MEMOIZE: lambda r: r.put(len(r.memo)),
-        p.GET: lambda r: r.get(int(r.short_line())),
-        p.BINGET: lambda r: r.get(r.number('<B')),
-        p.LONG_BINGET: lambda r: r.get(r.number('<I')),
-        p.APPEND: lambda r: r.extend(r.pop_some(1)),
-        p.APPENDS: lambda r: r.extend(r.pop_mark()),
-        p.ADDITEMS: lambda r: r.extend(r.pop_mark()),
-        p.SETITEM: lambda r: r.update(r.pop_some(2)),
-        p.SETITEMS: lambda r: r.update(r.pop_mark()),
-        p.GLOBAL: r.global_,
-        p.STACK_GLOBAL: lambda r: r.name(*r.pop_some(2)),
-        p.NEWOBJ: r.new,
-        p.REDUCE: r.reduce,
-        p.BUILD: r.build,
+        pickle.PROTO: lambda reader: _check_protocol(reader.number('<B')),
+        pickle.FRAME: lambda reader: _check_frame(reader.number('<Q'), reader.n_left()),
+        pickle.MARK: Reader.mark,
+        pickle.POP: Reader.pop_any,
+        pickle.POP_MARK: Reader.pop_mark,
+        pickle.PUT: lambda reader: reader.put(int(reader.short_line())),
+        pickle.BINPUT: lambda reader: reader.put(reader.number('<B')),
+        pickle.LONG_BINPUT: lambda reader: reader.put(reader.number('<I')),
+        pickle.MEMOIZE: lambda reader: reader.put(len(reader.memo)),
+        pickle.GET: lambda reader: reader.get(int(reader.short_line())),
+        pickle.BINGET: lambda reader: reader.get(reader.number('<B')),
+        pickle.LONG_BINGET: lambda reader: reader.get(reader.number('<I')),
+        pickle.APPEND: lambda reader: reader.extend(reader.pop_some(1)),
+        pickle.APPENDS: lambda reader: reader.extend(reader.pop_mark()),
+        pickle.ADDITEMS: lambda reader: reader.extend(reader.pop_mark()),
+        pickle.SETITEM: lambda reader: reader.update(reader.pop_some(2)),
+        pickle.SETITEMS: lambda reader: reader.update(reader.pop_mark()),
+        pickle.GLOBAL: Reader.global_,
+        pickle.STACK_GLOBAL: lambda reader: reader.name(*reader.pop_some(2)),
+        pickle.NEWOBJ: Reader.new,
+        pickle.REDUCE: Reader.reduce,
+        pickle.BUILD: Reader.build,
     }
     return {
-        **{code[0]: lambda r, value=value: r.push(value(r)) for code, value in pushed.items()},
+        **{code[0]: lambda reader, value=value: reader.push(value(reader))
+           for code, value in pushed.items()},
         **{code[0]: do for code, do in done.items()},
     }
 

@@ -59,7 +59,7 @@ def read_table(path: str, n: int, names: Optional[Sequence[str]] = None) -> tupl
                          f'{size:,} bytes; move it away if it belongs to other pictures')
     lines = (line for _, line in read_rows(path))
     columns = next(lines, [])
-    kept = [c for c, column in enumerate(columns) if names is None or column in names]
+    kept = [number for number, column in enumerate(columns) if names is None or column in names]
     place = columns.index('row') if 'row' in columns else None
     rows, numbers = [], []
     same = {}  # equal cells share one string: a large table is full of them
@@ -67,14 +67,14 @@ def read_table(path: str, n: int, names: Optional[Sequence[str]] = None) -> tupl
         if len(line) != len(columns):
             raise InputError(f'{path}, row {len(rows)}: expected {len(columns)} values, got '
                              f'{len(line)}; fix that row, the ratings belong to these rows')
-        rows.append([same.setdefault(line[c], line[c]) for c in kept])
+        rows.append([same.setdefault(line[number], line[number]) for number in kept])
         numbers.append(line[place] if place is not None else None)
     if len(rows) != n:
         raise InputError(f'{path}: expected {n} rows, one for each picture, got {len(rows)}; '
                          'move it away if it belongs to other pictures')
     if place is not None:
         rows = _in_order(path, numbers, rows)
-    return [columns[c] for c in kept], rows
+    return [columns[number] for number in kept], rows
 
 
 def _in_order(path, numbers, rows):
@@ -146,8 +146,8 @@ def read_rows(path: str) -> Iterator[tuple]:
                 row = [_without_quote(cell) for cell in row]
                 if columns is None:
                     columns = row = list(map(_column_name, row))
-                    counts = [c for c, column in enumerate(columns) if column in COUNTS]
-                    numbers = [c for c, column in enumerate(columns) if column in NUMBERS]
+                    counts = [number for number, column in enumerate(columns) if column in COUNTS]
+                    numbers = [number for number, column in enumerate(columns) if column in NUMBERS]
                 elif not row or len(columns) > 1 and not any(map(str.strip, row)):
                     continue  # spreadsheets save some below a table
                 else:

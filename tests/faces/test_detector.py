@@ -151,7 +151,7 @@ def misses_of(detect, *pictures):
     return detect.misses.explain(detect.search)
 
 
-def test_blank_frames_are_named_as_the_cause(monkeypatch, drawn):
+def test_blank_frames_are_reported_as_the_cause(monkeypatch, drawn):
     black = np.zeros((720, 1280, 3), np.uint8)
     why = misses_of(make(monkeypatch, Cascade(), Look()), black, black + np.uint8(255))
     assert why.startswith('every frame is blank')
@@ -159,12 +159,12 @@ def test_blank_frames_are_named_as_the_cause(monkeypatch, drawn):
     assert why.startswith('nothing of 90 pixels or more looks like a face; try a larger --long_s')
 
 
-def test_frames_without_room_for_a_face_are_named_as_the_cause(monkeypatch, drawn):
+def test_too_small_frames_are_reported_as_the_cause(monkeypatch, drawn):
     why = misses_of(make(monkeypatch, Cascade()), drawn[:20, :50])
     assert why.startswith('the frames are smaller than the smallest face, 24 pixels')
 
 
-def test_what_had_too_few_votes_is_named_as_the_cause(monkeypatch, drawn):
+def test_too_few_votes_are_reported_as_the_cause(monkeypatch, drawn):
     detect = make(monkeypatch, Cascade(), Look([(9, 9, 50, 50)], [2.6]))
     assert misses_of(detect, drawn) == (
         'the best finding has 2.60 votes, --min_neighbors requires 3; try --min_neighbors 2')
@@ -183,6 +183,6 @@ def test_misses_of_several_detectors_add_up():
 
 # The cascade
 
-def test_a_missing_cascade_is_said(tmp_path):
+def test_a_missing_cascade_is_reported(tmp_path):
     with pytest.raises(InputError, match='none.xml: there is no such cascade'):
         detector.read_cascade(str(tmp_path / 'none.xml'))

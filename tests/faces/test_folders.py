@@ -52,7 +52,7 @@ def test_a_second_time_adds_what_is_new_and_keeps_ratings_in_step(art):
     assert (art.parent / 'r.txt').read_text() == '1\n2\n3\n4\n5\nnan  # no face\nnan\n'
 
 
-def test_what_is_no_picture_is_said_and_skipped(art):
+def test_what_is_no_picture_is_reported_and_skipped(art):
     save_video(art / 'film.mp4', [np.zeros((40, 40, 3), np.uint8)] * 3)
     notes = []
     assert follow_folder('art', 'art.npy', size=20, note=notes.append).added == 6

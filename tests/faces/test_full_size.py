@@ -63,7 +63,7 @@ def test_frames_of_a_film_are_found_again(crop, tmp_path):
 
 
 @pytest.mark.parametrize('size, shape', [(0, (3, 80, 80)), (50, (3, 50, 50))])
-def test_where_the_source_is_gone_or_another_the_pictures_of_the_set_do(crop, tmp_path, size,
+def test_crops_come_from_the_set_where_the_source_is_missing_or_changed(crop, tmp_path, size,
                                                                         shape):
     for i in range(3):
         save_picture(tmp_path / f'{i}.png', (90 * i, 0, 0), size=(200, 200))
@@ -79,7 +79,7 @@ def test_where_the_source_is_gone_or_another_the_pictures_of_the_set_do(crop, tm
     assert cuts[2].shape == (3, size or 200, size or 200)
 
 
-def test_a_set_that_is_there_gets_its_crops_later(crop, tmp_path):
+def test_an_existing_set_gets_its_crops_later(crop, tmp_path):
     for i in range(2):
         save_picture(tmp_path / f'{i}.png', (90 * i, 0, 0), size=(200, 100))
     crop('.', '--no_faces', '--keep_duplicates')

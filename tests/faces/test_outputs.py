@@ -23,7 +23,7 @@ def here(tmp_path, monkeypatch):
 NAMES = {'pictures': 'X.npy', 'sheet': 's.png', 'ratings': 'r.txt'}
 
 
-def test_names_that_differ_are_fine():
+def test_outputs_with_different_names_are_accepted():
     made = Outputs(**NAMES, crops='c', dropped='d')
     made.check()
     made.check_inputs(['sources/a.png'], 'c.xml')
@@ -60,7 +60,7 @@ def test_the_folder_of_the_sources_is_refused(option):
 
 @pytest.mark.parametrize('option, name', [('crops', '00017.png'), ('dropped', 'duplicate.png'),
                                           ('dropped', 'more_of_its_track.png')])
-def test_what_is_there_is_replaced_by_force_only(option, name):
+def test_existing_outputs_are_replaced_by_force_only(option, name):
     (outputs_folder := os.path.join('d', name))
     open(outputs_folder, 'w').close()
     made = Outputs('X.npy', **{option: 'd'})
@@ -72,7 +72,7 @@ def test_what_is_there_is_replaced_by_force_only(option, name):
 
 
 @pytest.mark.parametrize('option, name', [('crops', '00017.png'), ('dropped', 'duplicate.png')])
-def test_a_sheet_does_not_take_the_place_of_another_one(option, name):
+def test_a_sheet_may_not_have_the_name_of_another_output(option, name):
     with pytest.raises(InputError, match=f'd/{name}: --{option} writes to files of this name'):
         Outputs('X.npy', sheet=os.path.join('d', name), **{option: 'd'}).check(force=True)
     Outputs('X.npy', sheet='d/mine.png', **{option: 'd'}).check()
@@ -84,7 +84,7 @@ def test_the_folder_of_the_search_is_refused(option):
         Outputs('X.npy', **{option: 'X.part'}).check()
 
 
-def test_sheets_of_an_earlier_run_are_gone_and_other_files_stay():
+def test_sheets_of_an_earlier_run_are_removed_and_other_files_stay():
     crops = np.zeros((3, 3, 8, 8), np.uint8)
     open('d/mine.png', 'w').close()
     outputs.save_dropped(crops, [BLURRED, KEPT, DUPLICATE], 'd')

@@ -126,7 +126,7 @@ def test_an_error_of_a_detector_or_of_the_source_reaches_the_user():
         find(damaged())
 
 
-def test_who_stops_early_stops_the_reading():
+def test_stopping_early_stops_the_reader():
     closed = []
 
     def endless():
@@ -146,7 +146,7 @@ def test_who_stops_early_stops_the_reading():
 
 
 @pytest.mark.parametrize('size, most', [((10, 10), 8 + 17 + 2), ((6000, 8000), 3)])
-def test_few_frames_wait_where_they_are_large(size, most):
+def test_fewer_large_frames_are_queued(size, most):
     threads.use(8)
     img = np.broadcast_to(np.uint8(0), (*size, 3))  # of 144 MB, of which it takes none
     drawn, waiting = [], []
@@ -166,7 +166,7 @@ def test_few_frames_wait_where_they_are_large(size, most):
     assert 1 < max(waiting) <= most
 
 
-def test_the_clock_tells_shares():
+def test_the_clock_reports_shares_of_time():
     clock = pipeline.Clock()
     clock.seconds.update(decoding=3, searching=1)
     assert clock.describe() == 'decoding 75 %, searching 25 %'

@@ -167,7 +167,7 @@ def test_windows_of_the_cascade_are_evidence_by_hand(monkeypatch):
 
 # The network
 
-def test_a_network_that_is_not_installed_is_said(monkeypatch):
+def test_a_missing_network_is_reported(monkeypatch):
     def missing():
         raise efficientnet.MissingWeights('not here')
 
@@ -186,7 +186,7 @@ def with_look(xml, text=CASCADE):
     return text.replace('</opencv_storage>', xml + '</opencv_storage>')
 
 
-def test_what_is_written_is_read_again(tmp_path):
+def test_what_is_written_is_read_back(tmp_path):
     look = draw_look(7)
     (tmp_path / 'c.xml').write_text(with_look(look.to_xml()))
     cascade, again = detector.read_cascade(str(tmp_path / 'c.xml'))
@@ -217,7 +217,7 @@ def test_a_file_without_a_second_look_has_none(tmp_path):
     (f'"{DIGEST}"', ''),
     ('<layers>\n', '<layers>\n<_>1</_>'),
 ])
-def test_a_damaged_second_look_is_said(tmp_path, old, new):
+def test_a_damaged_second_look_is_refused(tmp_path, old, new):
     xml = draw_look(8).to_xml()
     assert old in xml
     (tmp_path / 'c.xml').write_text(with_look(xml.replace(old, new)))

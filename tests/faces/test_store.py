@@ -26,7 +26,7 @@ def fill(folder, frames=((3, 2), (5, 1), (9, 2))):
     return store
 
 
-def test_what_was_added_is_there(folder):
+def test_added_faces_are_stored(folder):
     store = fill(folder)
     assert [face.frame for face in store.faces] == [3, 3, 5, 9, 9]
     assert store.crops()[:, 0, 0, 0].tolist() == [3, 3, 5, 9, 9]
@@ -42,7 +42,7 @@ def test_a_picture_has_no_time_and_may_have_no_confidence(folder):
         assert store.faces == faces[:2]  # the last frame is not certain
 
 
-def test_a_run_goes_on_behind_the_last_frame_that_is_certain(folder):
+def test_a_run_resumes_after_the_last_complete_frame(folder):
     fill(folder)
     with FaceStore(folder, RUN, 4, resume=True) as store:
         assert [face.frame for face in store.faces] == [3, 3, 5]
@@ -69,8 +69,8 @@ def test_whatever_a_crash_leaves_is_the_start_of_the_whole(folder, cut_table, cu
     assert store.crops()[:, 0, 0, 0].tolist() == [3, 3, 5, 9, 9]
 
 
-def test_another_run_is_not_gone_on_with(folder):
-    with pytest.raises(InputError, match='there is no interrupted run to continue'):
+def test_another_run_is_not_resumed(folder):
+    with pytest.raises(InputError, match='there is no interrupted run to go on with'):
         FaceStore(folder, RUN, 4, resume=True)
     fill(folder)
     with pytest.raises(InputError, match='belongs to a run with other sources'):
@@ -78,7 +78,7 @@ def test_another_run_is_not_gone_on_with(folder):
     assert (folder / 'faces.csv').exists()
 
 
-def test_a_new_run_throws_an_old_one_away(folder):
+def test_a_new_run_replaces_an_old_one(folder):
     fill(folder)
     with FaceStore(folder, RUN, 4) as store:
         assert store.faces == [] and len(store.crops()) == 0
@@ -92,7 +92,7 @@ def test_a_crop_of_another_kind_is_refused(folder, crop):
         store.add(faces_of(3, 1)[0], [crop])
 
 
-def test_what_no_run_has_left_is_not_thrown_away(folder):
+def test_a_folder_with_other_files_is_not_deleted(folder):
     folder.mkdir()
     (folder / 'mine.txt').write_text('mine')
     with pytest.raises(InputError, match='got others; move them away'):

@@ -25,7 +25,7 @@ def test_a_cut_ends_every_track():
     assert link([face(0), face(1, scene=1), face(2, scene=1)]) == [(0, 0), (1, 0), (1, 0)]
 
 
-def test_a_crowd_is_followed():
+def test_many_faces_at_once_are_followed():
     crowd = [[face(look, 50 * (i % 25) + look, 50 * (i // 25)) for i in range(500)]
              for look in range(2)]
     tracemalloc.start()

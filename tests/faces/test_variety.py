@@ -41,7 +41,7 @@ def test_of_a_group_the_best_is_picked():
     assert sorted(pick(groups(7, 9), weights, 7)) == list(range(4, 63, 9))
 
 
-def test_groups_that_are_there_already_wait():
+def test_groups_already_in_the_set_come_last():
     seen = groups(7, 9)
     picked = pick(np.concatenate([seen[::9][:5], seen]), np.ones(63), 2)
     assert sorted(picked // 9) == [5, 6]
@@ -52,7 +52,8 @@ def test_pictures_that_are_all_the_same_can_be_picked_from():
 
 
 def test_weights_rank_by_confidence_and_by_sharpness():
-    faces = [face(confidence=c, sharpness=s) for c, s in ((1, 10), (2, 20), (3, 30), (4, 40))]
+    faces = [face(confidence=votes, sharpness=levels)
+             for votes, levels in ((1, 10), (2, 20), (3, 30), (4, 40))]
     weights = weigh(faces)
     assert weights[0] < weights[1] <= weights[2] == weights[3] == 1
     assert LEAST_WEIGHT < weights[0]
@@ -66,7 +67,7 @@ def shades(rng, colour):
                    + rng.integers(-3, 4, (3, 16, 16)), 0, 255).astype(np.uint8)
 
 
-def test_what_is_not_kept_is_like_others(no_weights):
+def test_what_is_not_kept_is_marked_as_like_others(no_weights):
     rng = np.random.default_rng(0)
     crops = np.array([shades(rng, colour) for colour in COLOURS for _ in range(4)])
     faces = [face(10 * i) for i in range(12)]
@@ -107,7 +108,7 @@ def test_the_set_has_as_many_as_asked_for(crop, tmp_path, no_weights):
     assert (tmp_path / 'X.npy').read_bytes() == before
 
 
-def test_appended_are_as_many_as_are_missing(crop, tmp_path, no_weights):
+def test_as_many_are_appended_as_are_missing(crop, tmp_path, no_weights):
     save_shades('in', 9)
     save_picture(tmp_path / 'a.png', COLOURS[1])
     options = ['--no_faces', '--keep_duplicates']

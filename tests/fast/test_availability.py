@@ -11,17 +11,12 @@ pytestmark = pytest.mark.skipif(availability.kernels() is None, reason='needs Nu
 X = np.random.default_rng(0).normal(size=(3, 3, 20, 20)).astype(np.float32)
 
 
-def forget():
-    availability._find.cache_clear()
-    availability._vectors_work.cache_clear()
-
-
 @pytest.fixture(autouse=True)
-def look_again():
+def fresh():
     """What was found out before or in a test counts in no other."""
-    forget()
+    availability.look_again()
     yield
-    forget()
+    availability.look_again()
 
 
 def test_numba_with_another_interface_gives_one_note_and_the_same_scores(monkeypatch):
@@ -31,7 +26,7 @@ def test_numba_with_another_interface_gives_one_note_and_the_same_scores(monkeyp
     def fail():
         raise AttributeError("module 'numba' has no attribute 'extending'")
 
-    forget()
+    availability.look_again()
     monkeypatch.setattr(vectors, 'check', fail)
     with pytest.warns(RuntimeWarning, match='do not work with Numba .*no attribute') as caught:
         scores = [cnn(X).array for _ in range(2)]

@@ -81,7 +81,7 @@ def test_groups_that_tell_nothing_count_little():
     assert np.linalg.norm(w[0]) > 3 * np.linalg.norm(w[1])
 
 
-def test_twins_do_not_make_a_group_look_good():
+def test_near_duplicates_do_not_make_a_group_look_good():
     """Each thing is shown ten times: its number tells its rating, and nothing of another's."""
     rng = np.random.default_rng(0)
     thing = np.repeat(np.arange(12), 10)
@@ -100,11 +100,11 @@ def test_twins_do_not_make_a_group_look_good():
     assert share['together'] > .9 > share['apart']
 
 
-def test_near_twins_are_found():
+def test_near_duplicates_are_found():
     F = draw(30, 10)
     F[7] = F[3] + .01
     F[9] = F[7] + .01
-    members = linear_ranknet.near_twins(F @ F.T)
+    members = linear_ranknet.near_duplicates(F @ F.T)
     assert sorted(map(len, members)) == [1] * 27 + [3]
     assert [3, 7, 9] in [rows.tolist() for rows in members]
 

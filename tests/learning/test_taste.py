@@ -41,7 +41,7 @@ def network(request, monkeypatch):
 
 def learn(X, rows, ratings, n_features=0, **options):
     model = taste.make((40, 40), SCALE, n_features)
-    taste.learn(model, X, rows, ratings[rows], **options)
+    taste.Task(model, X, rows, ratings[rows], **options).learn()
     return model
 
 
@@ -104,8 +104,8 @@ def test_what_others_like_is_where_a_person_starts(n):
 
 
 def hold_out(X, rows, ratings, n_features=0, **options):
-    return taste.score_held_out(lambda: taste.make((40, 40), SCALE, n_features), X, rows,
-                                ratings[rows], **options)
+    return taste.Task(taste.make((40, 40), SCALE, n_features), X, rows, ratings[rows],
+                      **options).score_held_out()
 
 
 def test_held_out_pictures_are_scored_by_models_of_the_others():

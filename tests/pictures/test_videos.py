@@ -470,3 +470,37 @@ def test_what_a_frame_says_beside_its_pixels_does_not_matter(tmp_path, tags):
         out.mux(packet)
     _, (shown,) = read_all(tmp_path / 'a.avi')
     assert corners(shown) == near_quarters()
+
+
+# One frame, by its time
+
+@pytest.mark.parametrize('ending, options', [
+    ('mp4', {'g': '12'}), ('mkv', {'g': '12'}), ('avi', {'g': '12', 'bf': '0'}),
+    ('mov', {'g': '1'}), ('mp4', {'g': '12', 'bf': '0'})])
+def test_a_frame_is_found_by_its_time_without_decoding_all_before_it(tmp_path, ending, options):
+    path = encode_video(tmp_path / f'a.{ending}', count_up(200), options=options)
+    times, imgs = read_all(path)
+    seen = []
+    for index in (1, 30, 100, 150, 199):
+        with videos.opened(str(path)) as video:
+            seen.clear()
+            img = video.find(round(times[index], 3), lambda: seen.append(1))
+        np.testing.assert_array_equal(img, imgs[index])
+        assert len(seen) < 40
+
+
+@pytest.mark.parametrize('seconds', [.02, 3.013, 99])
+def test_a_time_that_no_frame_has_is_not_found(tmp_path, seconds):
+    path = encode_video(tmp_path / 'a.mp4', count_up(100))
+    with videos.opened(str(path)) as video:
+        assert video.find(seconds) is None
+
+
+@pytest.mark.parametrize('interlaced', [False, True])
+def test_a_stream_that_cannot_be_searched_well_gives_the_right_frame_or_none(tmp_path, interlaced):
+    path = encode_video(tmp_path / 'a.ts', count_up(200), interlaced=interlaced, options={
+        'g': '12', **({'x264-params': 'interlaced=1'} if interlaced else {})})
+    times, imgs = read_all(path)
+    with videos.opened(str(path)) as video:
+        img = video.find(round(times[150], 3))
+    assert img is None or np.abs(img.astype(int) - imgs[150]).mean() < 2

@@ -8,6 +8,7 @@ from picture_ranknet.models.calibration import Scale
 from picture_ranknet.pictures.thumbnails import Place
 from picture_ranknet.ranking import results
 from picture_ranknet.ranking.items import Item
+from picture_ranknet.ranking.settings import Uses
 from picture_ranknet.storage import sidecars
 from support.errors import error_of
 
@@ -32,7 +33,8 @@ def scale():
 
 def test_thumbnails_are_read_before_files_are_moved_away(ranked, scale):
     said, steps = [], []
-    results.use(ranked[:2], X, scale, True, 'sorted', 'move', False, 'out', 'm.pkl', said.append,
+    uses = Uses(xmp=True, sort_into='sorted', way='move', gallery='out')
+    results.use(ranked[:2], X, scale, uses, 'm.pkl', said.append,
                 progress=lambda *step: steps.append(step))
     assert said == ['2 sidecars written', '2 files -> sorted',
                     'gallery: ' + os.path.join('out', 'index.html')]
@@ -47,7 +49,7 @@ def test_thumbnails_are_read_before_files_are_moved_away(ranked, scale):
 
 def test_nothing_is_done_that_is_not_wanted(ranked):
     said = []
-    results.use(ranked, X, None, False, None, 'link', False, None, 'm.pkl', said.append)
+    results.use(ranked, X, None, Uses(), 'm.pkl', said.append)
     assert said == [] and os.listdir('.') == ['in']
 
 

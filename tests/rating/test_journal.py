@@ -51,14 +51,14 @@ def test_a_new_file_has_a_line_for_each_picture(path):
 def test_ratings_given_elsewhere_fill_what_nobody_rated_here(path):
     nan = np.nan
     with open(path, 'w', encoding='utf-8') as f:
-        f.write('2  # my own\nnan\nnan  # no face\nnan  # twin of 0\nnan\n')
+        f.write('2  # my own\nnan\nnan  # no face\nnan  # like 0\nnan\n')
     with Journal(path, 5, 'id') as journal:
         assert journal.fill([5, 4, 3, 2.5, nan]) == 2
         assert journal.fill([5, -1, 3, 1, -1]) == 1  # only what is new
         assert journal.undo() is None
         assert journal.rejected == {2, 4}
         journal.rate(1, 5)
-    assert read(path) == '2  # my own\n5\nnan  # no face\n2.5  # twin of 0\nnan  # no face\n'
+    assert read(path) == '2  # my own\n5\nnan  # no face\n2.5  # like 0\nnan  # no face\n'
     with Journal(path, 5, 'id') as journal:
         assert [entry.was for entry in journal.history] == ['4']
 
@@ -178,7 +178,7 @@ def test_what_was_said_after_the_last_writing_is_not_lost(path):
     journal.rate(1, 2)
     journal.rate(0, 4)
     journal.undo()
-    journal._file.close()  # as if the process had been killed here
+    journal.close()  # as if the process had been killed here
     assert read(path) == '1\nnan\nnan\n'
     with Journal(path, 3, 'id') as journal:
         np.testing.assert_array_equal(journal.ratings, [1, 2, np.nan])
@@ -242,7 +242,7 @@ def test_an_appended_set_goes_on_without_the_former_history(path):
 def test_what_is_not_written_yet_is_not_given_to_other_pictures(path):
     journal = Journal(path, 2, 'id')
     journal.rate(0, 3)
-    journal._file.close()
+    journal.close()
     with pytest.raises(InputError, match='is about 2 pictures, but there are 3'):
         Journal(path, 3, 'other')
 
@@ -297,7 +297,7 @@ def test_ratings_that_follow_from_comparisons_are_not_written_before_they_are_kn
     journal.compare(1, 2, 1)
     journal.write()
     assert not journal.is_written
-    journal._file.close()  # as if the process had been killed here
+    journal.close()  # as if the process had been killed here
     with Journal(path, 3, 'id', PAIRS) as journal:
         journal.write()
         assert not journal.is_written
@@ -352,7 +352,7 @@ def test_nothing_is_lost_whatever_is_said_and_whenever_it_ends(tmp_path_factory,
         else:
             if name == 'restart':
                 journal.write()
-            journal._file.close()
+            journal.close()
             journal = Journal(path, 4, 'id')
     with journal:
         journal.rate(0, 1)
@@ -447,7 +447,7 @@ def test_a_set_that_has_only_grown_keeps_its_history(tmp_path, mode):
         said.rate(1, 4)
     else:
         said.compare(0, 1, 1)
-    said._close()
+    said.close()
     with pytest.raises(InputError, match='is about 3 pictures, but there are 5'):
         open_for(5, 255 - X)
     with open_for(5) as said:

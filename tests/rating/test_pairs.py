@@ -165,7 +165,7 @@ def test_what_was_compared_is_in_the_file_after_a_kill(pictures, ratings, tmp_pa
     compare(session, ratings, 20)
     session.save()
     compare(session, ratings, 9)
-    journal._file.close()  # as if the process had been killed here
+    journal.close()  # as if the process had been killed here
     with Journal(path, 30, 'id', PAIRS) as journal:
         assert not journal.is_written
         with PairSession(pictures, journal) as again:

@@ -358,6 +358,22 @@ def test_the_first_picture_waits_for_no_news(blank_page, rated_files, monkeypatc
                                timeout=20000)
 
 
+def test_while_the_first_picture_is_loaded_nobody_is_told_that_all_are_rated(
+        blank_page, rated_files, monkeypatch):
+    monkeypatch.chdir(rated_files)
+    page = blank_page()
+    held = []
+    page.route('**/picture/**', lambda route: held.append(route))
+    with served() as url:
+        page.goto(url)
+        page.wait_for_selector('.neighbour.after:not(.empty) img', state='attached')
+        assert page.is_hidden('.message')
+        for route in held:
+            route.abort()
+        page.wait_for_selector('.message:visible >> text=could not be loaded')
+        page.wait_for_selector('.neighbour.after img.failed', state='attached')
+
+
 def test_a_reload_and_an_end_lose_nothing_and_the_page_says_so(rate, rated_files):
     rater = rate()
     rated = {rater.press(key): int(key) for key in '31'}

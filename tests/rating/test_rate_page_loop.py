@@ -31,10 +31,10 @@ def open_page(blank_page, rated_files, ratings, monkeypatch):
         troubles.append(str(error))
 
     with contextlib.ExitStack() as closing:
-        def open_page(n_rated=0, twins=(), odd=None, train='train.py', again=(), repeat_every=0,
-                      **kind):
+        def open_page(n_rated=0, duplicates=(), odd=None, train='train.py', again=(),
+                      repeat_every=0, **kind):
             X = np.load('X.npy')
-            for row, other in twins:
+            for row, other in duplicates:
                 X[row] = X[other]
             journal = closing.enter_context(Journal('mine.txt', len(X), 'id'))
             for row in range(n_rated):
@@ -122,11 +122,11 @@ def test_what_is_rated_otherwise_than_expected_comes_first(open_page):
 
 
 def test_near_duplicates_are_rated_together(open_page):
-    page, session = open_page(twins=[(3, 17), (9, 17)])
-    while session._taste is None:
+    page, session = open_page(duplicates=[(3, 17), (9, 17)])
+    while not len(session.looked_at()):
         page.wait_for_timeout(50)
     open_list(page)
-    page.select_option('#filter', 'twins')
+    page.select_option('#filter', 'duplicates')
     page.wait_for_function('() => document.querySelectorAll(".cell").length === 3')
     assert rows_of(page) == [3, 9, 17]
     page.locator('.cell >> nth=0').click()
@@ -299,7 +299,7 @@ def test_a_phone_rates_several_of_the_list_by_buttons(open_page):
 
 @pytest.mark.parametrize('kind', [{}, PHONE])
 def test_what_is_new_fits_and_axe_finds_nothing_to_mend(open_page, find_faults, kind):
-    page, session = open_page(20, twins=[(3, 17)], **kind)
+    page, session = open_page(20, duplicates=[(3, 17)], **kind)
     wait_for_lesson(page, session)
 
     def check():

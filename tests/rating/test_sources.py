@@ -73,6 +73,14 @@ def test_a_picture_is_cut_from_its_frame_of_a_video(X_path, pictures):
     assert found.about(1)['frame'] == 7 and found.about(1)['time'] == .292
 
 
+def test_a_frame_far_inside_a_film_is_there_at_once(X_path, pictures, monkeypatch):
+    def walk(*args, **kwargs):
+        raise AssertionError('the video is read from its beginning')
+
+    monkeypatch.setattr(sources, 'FrameReader', walk)
+    assert sources.find(X_path, pictures).large(1).size == (16, 16)
+
+
 @pytest.mark.parametrize('row', [2, 4, 5, 6])
 def test_what_is_gone_or_does_not_fit_is_not_shown(X_path, pictures, row):
     assert sources.find(X_path, pictures).large(row) is None

@@ -10,6 +10,7 @@ from picture_ranknet.faces.training.lbp import Cascade
 from picture_ranknet.faces.training.samples import Scene
 from picture_ranknet.machine import threads
 from picture_ranknet.machine.opencv import cv2
+from picture_ranknet.text import silent
 
 PYRAMID = 1.2    # scale step of the image pyramid
 OVERLAP = .25    # a window with a higher IoU with a face is not a negative
@@ -18,7 +19,7 @@ BATCH = 64       # scenes searched before deciding whether to continue
 
 def mine(cascade: Cascade, scenes: Sequence[Scene], n: int, most: float, seed: Sequence[int],
          cut: Optional[Callable] = None,
-         progress: Callable[[int, int], None] = lambda done, total: None
+         progress: Callable[[int, int], None] = silent
          ) -> tuple[np.ndarray, float]:
     """Find windows that pass all stages in pictures without faces.
 

@@ -168,8 +168,8 @@ def _share(passed):
 
 
 def sample(pictures: Sequence[Picture], n: int, network, look, seed: list,
-           step: Callable[[], None] = lambda: None) -> list[tuple]:
-    """Augment pictures, pass them through the network, and keep its outputs at some cells.
+           step: Callable[[], None] = silent) -> list[tuple]:
+    """Vary pictures, show them to the network, and keep what it puts out at some cells.
 
     Args:
         pictures: Any number.
@@ -338,7 +338,7 @@ def targets(faces: np.ndarray, ignored: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def fit(x: np.ndarray, kinds: np.ndarray, offsets: np.ndarray, n_iter: int, seed: list,
-        digest: str, step: Callable[[], None] = lambda: None) -> SecondLook:
+        digest: str, step: Callable[[], None] = silent) -> SecondLook:
     """Train a head.
 
     Args:

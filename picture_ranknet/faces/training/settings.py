@@ -40,3 +40,30 @@ class Augmentation(NamedTuple):
     light: float = .2
     mirror: bool = True
     hidden: float = 0
+
+
+class Plan(NamedTuple):
+
+    """How the stages of a cascade are trained.
+
+    Attributes:
+        size (tuple): Width and height of the window, in pixels.
+        stages (int): At most.
+        goal (Goal): What each is trained for.
+        positives (int): Faces to train a stage with, varied from those given.
+        negatives (int): Other windows to train a stage with.
+        search (float): Windows to search for them before each stage, at most.
+        augmentation (Augmentation): How far faces are varied.
+        fps (float): Frames to take of each second of a video.
+        seed (int): The same gives the same cascade.
+    """
+
+    size: tuple[int, int] = (24, 24)
+    stages: int = 15
+    goal: Goal = Goal()
+    positives: int = 24000
+    negatives: int = 14000
+    search: float = 6e8
+    augmentation: Augmentation = Augmentation()
+    fps: float = 1.
+    seed: int = 0

@@ -19,6 +19,8 @@ export function pictureUrl(row, size) {
   return `picture/${size}/${row}`;
 }
 
+/** A small picture; one that cannot be loaded leaves its place empty. */
 export function thumbnail(row, alt = '') {
-  return el('img', {src: pictureUrl(row, 'small'), alt, draggable: false, decoding: 'async'});
+  return el('img', {src: pictureUrl(row, 'small'), alt, draggable: false, decoding: 'async',
+                    onerror: event => event.target.classList.add('failed')});
 }

@@ -73,14 +73,9 @@ export class Stars {
 
   /** Take what rate.py says of the pictures to come. */
   take() {
-    const next = this.isShown && this.current === undefined ? this.next() : undefined;
-    if (next !== undefined) {
-      this.trail.push(next);
-      this.position = this.trail.length - 1;
-      this.show();
-    } else if (this.isShown) {
-      this.showNeighbours();
-    }
+    if (!this.isShown) return;
+    if (this.current === undefined && this.next() !== undefined) this.show();
+    else this.showNeighbours();
   }
 
   /** Whether a row was rated long ago and is asked about again. */
@@ -120,7 +115,8 @@ export class Stars {
   show() {
     this.isShown = true;
     this.forgetDigits();
-    const row = this.current;
+    const row = this.current ?? this.next();
+    if (row !== this.current) this.trail.push(row);  // else no picture is left
     if (row === undefined) {
       this.stage.clear();
       this.dress();

@@ -9,10 +9,10 @@ const VIEWS = {
     empty: 'Rate some more to see what you may like best', leaves: true,
     hint: 'Each number is the rating predicted from yours. Rate those that are wrong.'},
   surprises: {
-    option: 'Not as expected', label: 'Your rating and the prediction differ most',
+    option: 'Not as expected', label: 'Furthest from the prediction',
     empty: 'Nothing differs by much',
-    hint: 'Left: your rating; right: the prediction from your other ratings.'},
-  twins: {
+    hint: 'Left your rating, right the one that your others let expect.'},
+  duplicates: {
     option: 'Near-duplicates', label: 'Look alike', empty: 'No two look alike',
     hint: 'Choose the pictures of a group, and rate them with one key.'},
   model: {

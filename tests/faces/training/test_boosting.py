@@ -30,8 +30,9 @@ def test_a_weak_classifier_is_the_best_of_all():
     subset, pair = boosting.weak_classifier(faces.astype(np.uint8), others.astype(np.uint8), w, v)
     chosen = [code for code in used if subset[code]]
     np.testing.assert_allclose(pair, means(chosen), rtol=1e-5)
-    every = [list(s) for n in range(1, 5) for s in itertools.combinations(used, n)]
-    assert error(chosen, pair) == pytest.approx(min(error(s, means(s)) for s in every), rel=1e-5)
+    every = [list(codes) for n in range(1, 5) for codes in itertools.combinations(used, n)]
+    assert error(chosen, pair) == pytest.approx(
+        min(error(codes, means(codes)) for codes in every), rel=1e-5)
 
 
 def test_a_weak_classifier_by_hand():
@@ -43,13 +44,13 @@ def test_a_weak_classifier_by_hand():
     assert pair.tolist() == pytest.approx([-1 / 3, 1]) and pair.dtype == np.float32
 
 
-def test_a_feature_that_tells_nothing_votes_with_the_mean_label():
+def test_an_uninformative_feature_votes_with_the_mean_label():
     code = np.full(3, 7, np.uint8)
     subset, pair = boosting.weak_classifier(code, code[:1], np.full(3, .25), np.full(1, .25))
     assert pair[0 if subset[7] else 1] == .5 and np.isfinite(pair).all()
 
 
-def test_only_the_heavy_samples_are_learnt_from():
+def test_only_samples_of_large_weight_are_learnt_from():
     weights = [np.array([.5, .02, .2]), np.array([.01, .26, .01])]
     assert [part.tolist() for part in boosting.trim(weights, .95)] == [[0, 2], [1]]
     assert [part.tolist() for part in boosting.trim(weights, 1)] == [[0, 1, 2], [0, 1, 2]]
@@ -130,7 +131,7 @@ def test_boosting_agrees_with_a_slow_second_implementation():
         np.testing.assert_allclose(np.where(subset[codes[index]], *leaves), vote, rtol=1e-5)
 
 
-def test_a_stage_has_at_most_so_many_weak_classifiers_and_misses_no_face_if_told_so():
+def test_a_stage_respects_its_maximum_size_and_a_hit_rate_of_one():
     rng = np.random.default_rng(4)
     windows = rng.integers(0, 256, (200, 9, 9), np.uint8)  # faces look like the others
     features = lbp.all_features(9, 9)

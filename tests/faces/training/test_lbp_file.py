@@ -72,7 +72,7 @@ def test_opencv_agrees_on_all_sums(tmp_path):
 
 
 @pytest.mark.parametrize('above', [0, 5e-6, 9.9e-6, 1e-5, 1.01e-5, 2e-5])
-def test_opencv_agrees_on_thresholds_that_are_just_reached(tmp_path, above):
+def test_opencv_agrees_on_sums_close_to_the_threshold(tmp_path, above):
     rng = np.random.default_rng(5)
     cascade, windows = draw_cascade(rng, [6]), draw_windows(rng, 20)
     _, sums = cascade.evaluate(windows)
@@ -101,7 +101,7 @@ def test_opencv_agrees_on_the_classic_cascade(tmp_path, real_data):
     assert_opencv_agrees_on_each_stage(tmp_path, cascade, np.array(windows))
 
 
-def test_the_classic_cascade_stays_what_it_is(tmp_path, real_data):
+def test_the_classic_cascade_is_written_unchanged(tmp_path, real_data):
     cascade, _ = lbp_file.read(real_data / CLASSIC)
     lbp_file.write(tmp_path / 'c.xml', cascade)
     assert_same(lbp_file.read(tmp_path / 'c.xml')[0], cascade)
@@ -120,7 +120,7 @@ def test_the_classic_cascade_stays_what_it_is(tmp_path, real_data):
     'アニメ',
 ], ids=ascii)
 @pytest.mark.parametrize('width, height', [(24, 24), (20, 28)])
-def test_what_is_written_is_read_again(tmp_path, comment, width, height):
+def test_what_is_written_is_read_back(tmp_path, comment, width, height):
     rng = np.random.default_rng(7)
     cascade = draw_cascade(rng, [1, 4, 9], width, height)
     cascade.stages[0].leaves[:] = 1, 1e-6
@@ -173,7 +173,7 @@ def test_the_file_of_another_maker_is_read(tmp_path):
     (CASCADE[-200:], ''),
     (CASCADE[400:], ''),
 ])
-def test_what_is_no_cascade_is_said(tmp_path, old, new):
+def test_files_that_are_no_cascade_are_refused(tmp_path, old, new):
     assert old in CASCADE
     (tmp_path / 'c.xml').write_text(CASCADE.replace(old, new))
     with pytest.raises(InputError, match='^' + re.escape(str(tmp_path / 'c.xml')) + ': '):

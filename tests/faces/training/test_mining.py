@@ -78,7 +78,7 @@ def test_a_cut_gets_boxes_inside_the_picture():
     assert windows.shape == (500, 5, 5) and min(sizes) < 29 and max(sizes) > 60
 
 
-def test_nothing_to_find_comes_to_an_end():
+def test_mining_ends_where_there_is_nothing_to_find():
     small = [Scene(np.zeros((10, 90), np.uint8), np.zeros((0, 4)))]
     windows, rate = mining.mine(Cascade(24, 24), small, 10, 1e5, [0])
     assert windows.shape == (0, 24, 24) and rate == 0
@@ -136,7 +136,7 @@ def test_only_pictures_without_faces_are_turned(boxes, directions):
     assert set(zip(down.tolist(), across.tolist())) == directions
 
 
-def test_a_search_ends_when_so_many_windows_were_looked_at(bright_squares, monkeypatch):
+def test_a_search_ends_after_its_maximum_of_windows(bright_squares, monkeypatch):
     looked_at, scan = [], Cascade.scan
 
     def count(self, integral, step=1):

@@ -8,7 +8,7 @@ from picture_ranknet.faces.training.samples import Scene
 from support.lbp_samples import draw_cascade
 
 
-def test_the_fingerprint_tells_other_pictures_and_options():
+def test_the_fingerprint_differs_for_other_pictures_and_options():
     patches = np.zeros((3, 5, 5), np.uint8)
     scene = Scene(np.zeros((4, 4), np.uint8), np.zeros((1, 4)))
     options = {'size': (24, 24), 'seed': 0, 'turn': 20.}
@@ -24,7 +24,7 @@ def test_the_fingerprint_tells_other_pictures_and_options():
     assert len({line(), *others}) == 7
 
 
-def test_what_is_described_is_read_when_the_training_goes_on(tmp_path):
+def test_the_description_is_read_back_on_resuming(tmp_path):
     path = str(tmp_path / 'c.xml')
     cascade = draw_cascade(np.random.default_rng(0), [2, 3])
     comment = record.describe(cascade, 60, 25, .98, 1.2e-5, 'train_cascade.py c.xml --x',
@@ -36,7 +36,7 @@ def test_what_is_described_is_read_when_the_training_goes_on(tmp_path):
         record.read_stages(path, (24, 24), 'Samples: 01')
 
 
-def test_a_cascade_of_someone_else_is_not_gone_on_with(tmp_path):
+def test_a_file_that_is_no_cascade_is_not_resumed(tmp_path):
     with pytest.raises(InputError, match='expected a cascade of LBP features'):
         (tmp_path / 'c.xml').write_text('<opencv_storage/>')
         record.read_stages(str(tmp_path / 'c.xml'), (24, 24), 'Samples: 0')

@@ -61,7 +61,7 @@ def test_all_of_a_face_lies_where_the_box_says(tmp_path, size, box):
         np.testing.assert_allclose(centroid(patch), expected, atol=.6)
 
 
-def test_over_the_border_its_pixels_go_on(tmp_path):
+def test_beyond_the_border_its_pixels_are_repeated(tmp_path):
     img = np.zeros((48, 48), np.uint8)
     img[:, :24] = 100
     patch, = samples.read_faces([save(tmp_path / 'a.png', img)], (24, 24))
@@ -93,7 +93,7 @@ def test_a_table_names_pictures_beside_it_and_several_boxes_of_each(tmp_path, mo
     ('none.png,1,2,30,30', 'line 3: there is no picture'),
     ('a.mp4,1,2,30,30', 'line 3: expected a picture, got a video'),
 ])
-def test_a_wrong_row_is_said(tmp_path, row, words):
+def test_a_wrong_row_is_reported(tmp_path, row, words):
     save_video(tmp_path / 'a.mp4', count_up(3))
     save(tmp_path / 'a.png', np.zeros((50, 50), np.uint8))
     (tmp_path / 'a.mp4').write_bytes(b'\0\0\0\x14ftypisom' + bytes(8))
@@ -136,7 +136,7 @@ def test_tables_of_the_same_picture_add_up(tmp_path):
     b'source,x,y,w,h\n"a.png' + 200_000 * b'x',
     b'\x89PNG\r\n\x1a\n\0\xff',
 ], ids=['latin-1', 'utf-16', 'no end of quotes', 'a picture'])
-def test_what_is_no_table_is_said(tmp_path, data):
+def test_what_is_no_table_is_refused(tmp_path, data):
     (tmp_path / 't.csv').write_bytes(data)
     with pytest.raises(InputError, match='t.csv'):
         samples.read_faces([str(tmp_path / 't.csv')], (24, 24))
@@ -146,7 +146,7 @@ def test_an_empty_table_gives_no_faces(tmp_path):
     assert len(samples.read_faces([write_table(tmp_path / 't.csv')], (24, 24))) == 0
 
 
-def test_a_missing_column_is_said(tmp_path):
+def test_a_missing_column_is_reported(tmp_path):
     table = write_table(tmp_path / 't.csv', 'a.png,1', columns='source,x')
     with pytest.raises(InputError, match='line 1: .* got none named y, w, h'):
         samples.read_scenes([table], 1)
@@ -163,7 +163,7 @@ def test_a_fifth_of_the_faces_is_held_out():
 
 
 @pytest.mark.parametrize('n, held_out', [(10, 2), (11, 3), (15, 3), (100, 20)])
-def test_who_is_held_out_depends_on_the_seed_only(n, held_out):
+def test_which_faces_are_held_out_depends_on_the_seed_only(n, held_out):
     first = samples.split_faces(np.arange(n), 5)
     second = samples.split_faces(np.arange(n) + 1000, 5)
     assert [len(part) for part in first] == [n - held_out, held_out]
@@ -276,7 +276,7 @@ def test_a_mirrored_window_is_the_other_one_from_right_to_left():
     assert 0 < mirrored < 12
 
 
-def test_windows_go_round_the_patches():
+def test_windows_are_made_of_each_patch_in_turn():
     patches = np.repeat(np.uint8([10, 100, 200]), 76 * 76).reshape(3, 76, 76)
     windows = samples.augment_faces(patches, (48, 48), (24, 24), 7, STILL,
                                          np.random.default_rng(0))

@@ -31,7 +31,7 @@ def test_the_head_that_runs_is_the_one_that_was_trained():
     np.testing.assert_allclose(look(x), trained(), rtol=1e-3, atol=1e-4)
 
 
-def test_cells_are_told_what_is_there_by_hand():
+def test_targets_of_cells_by_hand():
     faces = np.array([[100., 60, 96], [20, 200, 12], [150, 250, 30], [300, 100, 50]])
     ignored = np.array([[250., 250, 40]])
     kinds, offsets = training.targets(faces, ignored)
@@ -48,7 +48,7 @@ def test_cells_are_told_what_is_there_by_hand():
     assert not offsets[kinds != FACE].any()
 
 
-def test_boxes_go_with_the_picture():
+def test_boxes_move_with_the_picture():
     img = np.full((200, 300, 3), 90, np.uint8)
     img[60:120, 100:160] = 250
     picture = Picture(img, np.array([[100., 60, 60, 60]]), np.array([[200., 100, 20, 20]]))
@@ -100,7 +100,7 @@ def test_the_learning_rate_rises_and_falls():
     assert rates[99:] == sorted(rates[99:], reverse=True)
 
 
-def test_a_head_learns_what_tells_cells_apart(monkeypatch):
+def test_a_head_learns_to_tell_cells_apart(monkeypatch):
     monkeypatch.setattr(training, 'BATCHSIZE', 128)
     rng = np.random.default_rng(0)
     x = rng.standard_normal((3000, INPUTS)).astype(np.float16)
