@@ -81,7 +81,7 @@ def rank(how: Scoring, sources: Sequence[str], scores_path: str,
         whole, margin: Of :func:`~picture_ranknet.ranking.library.preparation_of`.
         note: Called with a line for the user.
         say: Called with each line of the result.
-        bar: As of :func:`.sets.rank`.
+        bar: As for :func:`.sets.rank`.
 
     Raises:
         InputError: If there is nothing to score, or a model does not fit.
