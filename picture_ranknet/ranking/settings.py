@@ -46,7 +46,7 @@ class Uses(NamedTuple):
 
     @property
     def of_files(self) -> bool:
-        """Whether anything is done with the files that the pictures were cut from."""
+        """Whether anything is done with the files that the pictures were cropped from."""
         return bool(self.xmp or self.sort_into or self.gallery)
 
     @property
