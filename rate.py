@@ -56,7 +56,8 @@ def parse_args(argv):
     if args.force and not args.clicks:
         parser.error('argument --force: only --clicks replaces a file of ratings')
     if not args.ratings_txt and not os.path.isdir(args.X_npy):
-        parser.error('the following arguments are required: ratings')
+        parser.error('the following arguments are required: ratings'
+                     if os.path.exists(args.X_npy) else f'{args.X_npy}: no such file or folder')
     return args
 
 

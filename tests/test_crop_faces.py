@@ -311,9 +311,9 @@ def test_without_a_cascade_it_is_said_what_is_missing(crop, tmp_path, monkeypatc
     for options in [], ['--cascade', 'none.xml']:
         _, err, status = crop('a.png', *options)
         assert re.fullmatch(
-            r'crop_faces.py: error: (.*[/\\])?none\.xml: there is no such cascade to find faces '
-            r'with; choose another with --cascade, such as the classic lbpcascade_animeface\.xml '
-            r'from https://\S+, or take whole pictures with --no_faces\n', err)
+            r'crop_faces.py: error: (.*[/\\])?none\.xml: there is no such cascade; choose another '
+            r'with --cascade, such as the classic lbpcascade_animeface\.xml from https://\S+, or '
+            r'use whole pictures with --no_faces\n', err)
         assert status == 1
     assert crop('a.png', '--no_faces', '--keep_duplicates')[2] == 0
 
@@ -545,7 +545,7 @@ def test_ratings_that_would_be_too_few_are_asked_for(crop, tmp_path):
     assert crop('0.png', '--no_faces', '--append')[2] == 0  # there are no rows yet
     _, err, status = crop('1.png', '--no_faces', '--append')
     assert status == 1 and err.endswith(
-        'ratings.txt: has a rating for each of the 1 picture and would no longer fit; change it '
+        'ratings.txt: has a rating for each of the 1 picture and would no longer fit; update it '
         'as well with --ratings ratings.txt, or move it away\n')
     assert len(np.load('X.npy')) == 1
     (tmp_path / 'ratings.txt').write_text('4\n5\n')  # of something else

@@ -315,4 +315,11 @@ def test_a_page_is_shared_with_a_warning_and_a_stranger_gets_nothing(start_here,
 def test_an_address_of_another_machine_cannot_be_shared(run_here, rated_files):
     done = run_here('rate.py', 'X.npy', 'mine.txt', '--share', '192.0.2.1')
     assert done.returncode == 1 and not list(rated_files.glob('mine.txt*'))
-    assert done.stderr.startswith('rate.py: error: --share 192.0.2.1, --port 0: ')
+    assert done.stderr == ('rate.py: error: --share 192.0.2.1: not an address of this machine; '
+                           '--share alone finds one\n')
+
+
+def test_a_folder_that_is_not_there_is_named(run_here, rated_files):
+    done = run_here('rate.py', 'picturse/')
+    assert done.returncode == 2
+    assert done.stderr.endswith('rate.py: error: picturse/: no such file or folder\n')

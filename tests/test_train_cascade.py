@@ -80,7 +80,7 @@ def test_nothing_is_overwritten_unless_asked_for(train_here, pictures):
     before = (pictures / 'c.xml').read_bytes()
     _, err, status = train_here('--stages', 1)
     assert status == 1 and (pictures / 'c.xml').read_bytes() == before
-    assert err == ('train_cascade.py: error: c.xml exists already; go on with it with --resume, '
+    assert err == ('train_cascade.py: error: c.xml exists already; continue it with --resume, '
                    'overwrite it with --force, or choose another name\n')
     _, err, status = train_here('--stages', 2, '--resume', '--turn', 3)
     assert status == 1 and (pictures / 'c.xml').read_bytes() == before

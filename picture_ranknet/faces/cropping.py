@@ -1,4 +1,4 @@
-"""Crops the faces of videos and pictures: all that ``crop_faces.py`` does, but for its options.
+"""Crops faces from videos and pictures: what ``crop_faces.py`` does, without its options.
 
 :mod:`.crops` has the three steps: find, choose, write.
 """
@@ -31,20 +31,20 @@ def crop(sources: Sequence[str], outputs: Outputs, search: Optional[Search] = No
         search: How to search; ``None``: the defaults.
         rules: What is dropped; ``None``: the defaults.
         size: Side of a crop in pixels.
-        append: Whether to add to the set that is there.
-        force: Whether to replace what is there.
+        append: Whether to add to the existing set.
+        force: Whether to replace existing files.
         note: Called with a line for the user.
         pass_notes_on: Called when all processes have searched.
         say: Called with each line of the result.
-        bar: Called with what is counted and what is done; returns a
-            ``progress=``, which is called with how much is done and how much there is.
-        reading: More of :func:`.crops.find_faces`: ``whole_pictures``,
+        bar: Called with a unit and a description; returns a ``progress=``, which
+            is called with how much is done and how much there is.
+        reading: More arguments of :func:`.crops.find_faces`: ``whole_pictures``,
             ``margin``, ``fps``, ``every``, ``skip_still``, ``max_pixels``, ``resume``.
 
     Raises:
-        InputError: If there is no face, none is kept, or something must not be
-            overwritten.
-        KeyboardInterrupt: With a message that says how to go on.
+        InputError: If there is no face, none is kept, or a file exists and must
+            not be overwritten.
+        KeyboardInterrupt: With a message that says how to continue.
     """
     start = time.monotonic()
     _finish(outputs.pictures)
@@ -71,14 +71,14 @@ def change(outputs: Outputs, rows: Optional[Collection[int]] = None,
            max_pixels: int = limits.MAX_PIXELS, force: bool = False,
            note: Callable[[str], object] = silent, say: Callable[[str], object] = silent,
            bar: Callable[[str, str], Callable] = no_bar) -> None:
-    """Change a set that exists, or draw it; of several processes, the first one does it.
+    """Change an existing set, or draw it; of several processes, the first one does it.
 
     Args:
-        outputs, rows, max_pixels, force, note: Of :func:`.outputs.edit`.
-        say, bar: As of :func:`crop`.
+        outputs, rows, max_pixels, force, note: As for :func:`.outputs.edit`.
+        say, bar: As for :func:`crop`.
 
     Raises:
-        InputError: As of :func:`.outputs.edit`.
+        InputError: As for :func:`.outputs.edit`.
     """
     _finish(outputs.pictures)
     if ranks.is_first():
@@ -86,7 +86,7 @@ def change(outputs: Outputs, rows: Optional[Collection[int]] = None,
 
 
 def _finish(path):
-    """Finish a change of the set that was interrupted."""
+    """Finish an interrupted change to the set."""
     if ranks.is_first():
         picture_set.finish(path)
     ranks.tell(None)  # the others wait for it

@@ -2,7 +2,7 @@
 
 They need Numba, and reach into parts of Numba and LLVM that may change from one
 version to the next.  Where they do not work, everything still computes the
-same, by Chainer and NumPy, only slower.
+same with Chainer and NumPy, only slower.
 """
 import functools
 import importlib
@@ -21,26 +21,26 @@ _announce = silent
 def kernels(name: str = 'kernels'):
     """A module of compiled loops, or None where it cannot be used.
 
-    Without Numba, or with ``NUMBA_DISABLE_JIT``, that is all.  A Numba or LLVM
-    that the loops do not fit gives one ``RuntimeWarning``.
+    Without Numba, or with ``NUMBA_DISABLE_JIT``, nothing is said.  An incompatible
+    version of Numba or LLVM causes one ``RuntimeWarning``.
     """
     return _find(name) if _switched_on else None
 
 
 def fit(*arrays: np.ndarray) -> bool:
-    """Whether there are kernels here, and these arrays are of a kind that they take."""
+    """Whether the kernels work here, and accept arrays of this kind."""
     return (all(type(array) is np.ndarray and array.dtype == np.float32 for array in arrays)
             and kernels() is not None)
 
 
 def use(on: bool) -> None:
-    """Switch the kernels off, to compare them with Chainer as it is, or on again."""
+    """Switch the kernels off, to compare them with plain Chainer, or on again."""
     global _switched_on
     _switched_on = on
 
 
 def look_again() -> None:
-    """Forget which kernels were found to work here; the next call of :func:`kernels` looks anew."""
+    """Forget which kernels work here; the next call of :func:`kernels` checks again."""
     _find.cache_clear()
     _vectors_work.cache_clear()
 
@@ -49,7 +49,7 @@ def announce_compilation(note: Callable[[str], None]) -> None:
     """Call ``note`` with one line when Numba begins to compile, which takes seconds."""
     global _announce
     _announce = note
-    if 'numba' in sys.modules:  # else once it is needed: it takes a fifth of a second to import
+    if 'numba' in sys.modules:  # otherwise later, when needed: the import takes 0.2 s
         _listen()
 
 
@@ -79,7 +79,7 @@ def _find(name):
         return None
     try:
         return importlib.import_module('picture_ranknet.fast.' + name)
-    except Exception as e:  # of whatever kind a changed interface raises
+    except Exception as e:  # a changed interface may raise anything
         _warn(e)
         return None
 

@@ -1,4 +1,4 @@
-"""The CNN's layers: by our kernels where they fit, by Chainer elsewhere.
+"""The CNN's layers: computed by our kernels where they fit, otherwise by Chainer.
 
 :func:`conv_pool` and :func:`linear` return what Chainer's functions return, up
 to the order in which float32 sums are rounded; so do their gradients.  The
@@ -71,8 +71,8 @@ class ConvPool(chainer.FunctionNode):
 
     """Convolution of 5 x 5, ReLU and max pooling of 2 x 2 as one function.
 
-    Results and gradients have Chainer's shapes, ``(B, C, H, W)``, but lie in
-    memory channel last, so that the next layer need not copy them.
+    Results and gradients have Chainer's shapes, ``(B, C, H, W)``, but are
+    channels-last in memory, so that the next layer need not copy them.
     """
 
     def forward(self, inputs):

@@ -1,4 +1,4 @@
-"""Counters in shared memory, for compiled loops that share out work among threads."""
+"""Atomic counters, for compiled loops that share out work among threads."""
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -6,7 +6,7 @@ from numba.extending import intrinsic
 
 @intrinsic
 def take(typingctx, counters, i):
-    """``counters[i] += 1`` as one step that no thread can interrupt; returns the value before."""
+    """Atomic ``counters[i] += 1``; returns the previous value."""
     def generate(context, builder, signature, args):
         pointer = _pointer(context, builder, signature, args)
         return builder.atomic_rmw('add', pointer, ir.Constant(ir.IntType(64), 1), 'seq_cst')
@@ -15,7 +15,7 @@ def take(typingctx, counters, i):
 
 @intrinsic
 def look(typingctx, counters, i):
-    """``counters[i]`` as other threads have left it; with it, all that they wrote before."""
+    """Atomic read of ``counters[i]``; what other threads wrote before it becomes visible, too."""
     def generate(context, builder, signature, args):
         return builder.load_atomic(_pointer(context, builder, signature, args), 'seq_cst', 8)
     return types.int64(counters, types.int64), generate

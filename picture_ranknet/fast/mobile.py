@@ -58,10 +58,10 @@ class Network:
     Raises:
         ValueError: If the layers do not fit each other.
 
-    A call uses all threads (:mod:`machine.threads`) unless it is told to be
-    alone, and gives the same values on any number of them and in any batch.
-    Several threads may call it at the same time.  Beyond the results, a call
-    needs memory for a few pictures to a thread, which is kept for the next call.
+    A call uses all threads (:mod:`machine.threads`) unless ``alone`` is set, and
+    gives the same values with any number of threads and in any batch.  Several
+    threads may call it at the same time.  Besides the results, a call needs
+    memory for a few pictures per thread, which is kept for the next call.
     """
 
     def __init__(self, stem, blocks, head=None):

@@ -1,13 +1,13 @@
 """The inner loops of a network of inverted residuals (MobileNetV2, EfficientNet-Lite), by Numba.
 
-A block widens its input by a 1 x 1 convolution, filters each channel by itself
-(depthwise) and narrows the result by another 1 x 1 convolution.  Why this takes
+A block expands its input by a 1 x 1 convolution, filters each channel by itself
+(depthwise) and projects the result by another 1 x 1 convolution.  Why this takes
 0.8 to 0.9 of onnxruntime's time on one core (benchmarks/bench_pretrained.py --cpu):
 
-- The widened map, six times the input, is never in memory as a whole.  A task
+- The expanded map, six times the input, is never in memory as a whole.  A task
   of an ``EXPAND`` step makes 8 to 32 of its channels and filters them at once,
   while they are in the cache.
-- In between, these channels lie in planes of 8: a row of a plane is contiguous,
+- In between, these channels are stored in planes of 8: a row of a plane is contiguous,
   and a filter's taps stay in registers while it slides along.
 - A 1 x 1 convolution keeps 5 pixels x 32 channels of sums in registers; its
   weights are packed in the order in which they are read, and fetched ahead.
@@ -16,8 +16,8 @@ A block widens its input by a 1 x 1 convolution, filters each channel by itself
 
 :func:`walk` executes a program, the steps that :mod:`mobile` writes down for a
 size of pictures.  Several threads may walk the same program: they take tasks
-from a counter, and wait at the end of a step for what others have taken.  Each
-number is computed in the same way whoever takes the task.
+from a counter, and wait at the end of a step for the tasks of others.  Each
+number is computed in the same way, whichever thread takes the task.
 """
 import numpy as np
 from numba import njit
@@ -146,7 +146,7 @@ def _stem_rows(vectors, x, row, height, width, weights, W, b, maps, y, K):
 
 @_inner
 def _expand(f, group, is_first_task, offsets, weights, planes, maps):
-    """Some channels of the widened map of all pictures, filtered."""
+    """Some channels of the expanded map of all pictures, filtered."""
     height, width, C, E = f[HEIGHT], f[WIDTH], f[CHANNELS], f[OUT_CHANNELS]
     kernel, stride, before = f[KERNEL], f[STRIDE], f[BEFORE]
     row = 8 * max((f[OUT_WIDTH] - 1) * stride + kernel, f[LEFT] + width)

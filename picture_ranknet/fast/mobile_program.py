@@ -1,8 +1,8 @@
 """What the compiled loops of :mod:`mobile_kernels` need: packed weights, and a list of steps.
 
 Channels are padded with zeros to a multiple of 8, weights are stored in the
-order in which the loops read them, and each step of a program says which loop
-reads and writes what.
+order in which the loops read them, and each step of a program says what a loop
+reads and writes.
 """
 from typing import NamedTuple
 
@@ -28,7 +28,7 @@ class Packed(NamedTuple):
 
 class Layout(NamedTuple):
 
-    """What the results of a picture are, one behind the other."""
+    """The layout of a picture's results, one after another."""
 
     size: int     # numbers to a picture
     maps: list    # (place, shape, channels) of each result; the shape is without (B,)
@@ -88,9 +88,9 @@ def pack(network) -> Packed:
 
 
 def aligned(size: int) -> np.ndarray:
-    """An empty array of float32 that begins with a line of the cache.
+    """An empty float32 array, aligned to a cache line.
 
-    Else half of the vectors of 32 bytes lie across two lines.
+    Otherwise half of the vectors of 32 bytes would span two lines.
     """
     array = np.empty(size + LINE, np.float32)
     start = -array.ctypes.data // array.itemsize % LINE
@@ -113,8 +113,8 @@ def pad(array: np.ndarray, axes: tuple) -> np.ndarray:
 def write(network, packed: Packed, sides, n_pictures: int, keep, described) -> Program:
     """The program for a group of ``n_pictures`` of ``sides`` (height, width).
 
-    Early blocks, whose maps are large, take one picture after the other.  Late
-    ones, whose weights are, take all of them at once.
+    Early blocks, whose maps are large, take one picture after another.  Late
+    ones, whose weights are large, take all of them at once.
     """
     return _Writer(network, packed, sides, n_pictures, keep, described).write()
 
@@ -251,5 +251,5 @@ class _Writer:
 
 
 def padded(layer):
-    """Output channels, with those of zeros."""
+    """Output channels, including those of padding."""
     return -(-len(layer[1]) // 8) * 8

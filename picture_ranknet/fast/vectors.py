@@ -1,12 +1,12 @@
 """Vectors that stay in the processor's registers, for loops that Numba compiles.
 
-What LLVM makes of a plain loop over ``array[i:i + n]`` depends on its version
-and on details of the loop, and is up to eight times slower than what the
-processor can do.  So the inner loops of :mod:`kernels` are written with
+How well LLVM vectorises a plain loop over ``array[i:i + n]`` depends on its
+version and on details of the loop; the result can be eight times slower than the
+processor allows.  So the inner loops of :mod:`kernels` are written with
 :class:`Lanes`, a block of numbers in registers, and with intrinsics that load,
 multiply and store one; each emits the same few instructions every time.
 
-No index is checked.  Arrays are C-contiguous, aligned and float32.
+There is no bounds checking.  Arrays are C-contiguous, aligned and float32.
 """
 import math
 
@@ -38,7 +38,7 @@ class Lanes(types.Type):
 
     """The type of ``n >= 8`` float32 numbers in registers, 8 to a vector.
 
-    Where 8 does not divide ``n``, the last vector overlaps the one before, so
+    If ``n`` is not a multiple of 8, the last vector overlaps the one before, so
     nothing is padded and nothing beyond the ``n`` numbers is read or written.
     """
 
@@ -90,7 +90,7 @@ def store(typingctx, array, i, v):
 
 @intrinsic(prefer_literal=True)
 def prefetch(typingctx, array, i, n):
-    """Begin to fetch ``array[i:i + n]``, ``n`` as for :func:`load`; may lie beyond the end."""
+    """Prefetch ``array[i:i + n]``, ``n`` as for :func:`load`; may be beyond the end."""
     count = n.literal_value if isinstance(n, types.IntegerLiteral) else 8 * len(n)
     byte_pointer = ir.IntType(8).as_pointer()
 
@@ -107,7 +107,7 @@ def prefetch(typingctx, array, i, n):
 
 @intrinsic
 def at(typingctx, array, i):
-    """``array[i]``; negative indices are not looked for."""
+    """``array[i]``; negative indices are not supported."""
     def generate(context, builder, signature, args):
         return builder.load(_pointer(context, builder, signature, args, 0))
     return array.dtype(array, types.int64), generate
@@ -123,7 +123,7 @@ def stack(typingctx, a, b, c, d):
 
 @intrinsic
 def fma(typingctx, v, w, s):
-    """``v + w * s``, rounded once where the processor can do that.
+    """``v + w * s``, as a fused multiply-add where the processor has one.
 
     ``s`` is a number, or a block of 8 by which each vector of ``w`` is multiplied.
     """
@@ -155,8 +155,8 @@ def correlate(typingctx, v, taps, array, i, row):
     """``v`` plus the sum over a window of 8 numbers a pixel, times its taps.
 
     ``taps`` are 8 * k * k numbers for a window of k x k whose top left pixel
-    begins at ``array[i]``; ``row`` is the step from a row to the next.  Rows have
-    sums of their own, up to three: a single chain of 25 sums would wait for itself.
+    begins at ``array[i]``; ``row`` is the step from one row to the next.  Rows have
+    their own sums, up to three: in a single chain of 25, each would wait for the last.
     """
     side = math.isqrt(len(taps.starts))
 
@@ -208,7 +208,7 @@ def store_sums(typingctx, array, i, v):
 
 @intrinsic
 def pool(typingctx, a, b, c, d):
-    """The largest of four blocks and 0, number by number; NaN where one of them is."""
+    """Elementwise maximum of four blocks and 0; NaN where one of them is NaN."""
     def generate(context, builder, signature, args):
         pooled = []
         for four in zip(*(_split(builder, arg) for arg in args)):
@@ -273,7 +273,7 @@ def _spread(builder, number):
 def compiled(signature):
     """``numba.njit`` for one signature; the machine code is kept on disk if there is a place.
 
-    Numba notices a change of the file that holds a loop, but not one of this
+    Numba notices changes to the file that holds a loop, but not changes to this
     file: after editing it, delete ``picture_ranknet/fast/__pycache__``.
     """
     def decorate(function):
@@ -291,7 +291,7 @@ def check():
     """Compile a loop that uses every intrinsic, and compare its results with NumPy's.
 
     Raises:
-        Exception: Of any kind, where LLVM or Numba have another interface than
+        Exception: Of any kind, if the interface of LLVM or Numba differs from
             the one that this module is written for.
         ArithmeticError: If the results are wrong.
     """

@@ -114,12 +114,15 @@ def _span(K):
 
 
 def _solve_centred(Z, ratings):
-    """As :func:`solve`, for any ``Z``."""
-    Z = Z - Z.mean(axis=0, dtype=np.float64).astype(Z.dtype)
+    """As :func:`solve`, for any ``Z``, which is overwritten: with many ratings it is large."""
+    Z -= Z.mean(axis=0, dtype=np.float64).astype(Z.dtype)
     values, vectors = np.linalg.eigh((Z.T @ Z).astype(np.float64))
     kept = values > 1e-6 * max(values[-1:], default=0)
-    vectors = vectors.astype(Z.dtype)
-    return vectors[:, kept] @ solve(Z @ vectors[:, kept], ratings)
+    vectors = vectors[:, kept].astype(Z.dtype)
+    for start in range(0, len(Z), MOST_AT_ONCE):
+        rows = slice(start, start + MOST_AT_ONCE)
+        Z[rows, :vectors.shape[1]] = Z[rows] @ vectors
+    return vectors @ solve(Z[:, :vectors.shape[1]], ratings)
 
 
 def near_duplicates(K: np.ndarray) -> list:
@@ -247,7 +250,7 @@ def solve(Z: np.ndarray, ratings: np.ndarray, tolerance: float = 1e-3,
     """
     n = len(Z)
     ratings = ratings.astype(np.float32)
-    curvature = WEIGHT / 2 * n / (n - 1) * (Z ** 2).sum(axis=0) + 1
+    curvature = WEIGHT / 2 * n / (n - 1) * np.einsum('ij,ij->j', Z, Z, dtype=np.float64) + 1
     w = ahead = np.zeros(Z.shape[1])
     momentum = 1.
     for _ in range(most):

@@ -10,7 +10,7 @@ HASH_SIZE = 12     # a hash has HASH_SIZE x HASH_SIZE bits
 OVERSAMPLING = 4   # pixels per bit, on each side
 COLOURS = 4        # colours are compared on a grid of COLOURS x COLOURS
 SAME_COLOUR = 30   # mean difference, in levels of 255, up to which colours are the same
-BITS = 20          # in which the hashes of a group of near-duplicates differ at most
+BITS = 20          # maximum distance between the hashes of near-duplicates in a group
 BITS_OF = np.array([bin(number).count('1') for number in range(2 ** 16)], np.uint8)
 
 
@@ -71,18 +71,18 @@ def find_groups(pictures: Iterable[np.ndarray], bits: int = BITS) -> list:
     """Find groups of near-duplicates.
 
     Args:
-        pictures: Each CHW, RGB, ``uint8``; up to some thousands, as all pairs
-            are looked at.
-        bits: Of 144 in which the hashes of near-duplicates differ at most.
+        pictures: Each CHW, RGB, ``uint8``; up to a few thousand, as all pairs
+            are compared.
+        bits: By how many of 144 bits the hashes of near-duplicates may differ.
 
     Returns:
         list of list: Indices of the pictures of each group of two or more,
-        the largest group first.  A picture belongs to a group if it is like
-        any one of it.
+        the largest group first.  A picture belongs to a group if it is a
+        near-duplicate of any of its members (single linkage).
     """
     near_duplicates = NearDuplicates(pictures)
     n = len(near_duplicates.colours)
-    group_of = list(range(n))  # a tree: each points to one before
+    group_of = list(range(n))  # a union-find forest: each points to an earlier member, or itself
 
     def root(index):
         while group_of[index] != index:

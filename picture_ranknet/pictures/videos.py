@@ -79,15 +79,15 @@ class Video:
         self.is_short = n < self.announced and seconds + 2 / self._rate < self._end
 
     def find(self, seconds: float, progress: Callable[[], object] = lambda: None):
-        """The img of one frame, without decoding all that come before it.
+        """The image of one frame, without decoding all frames before it.
 
         Args:
             seconds (float): Its time since the first frame, to a millisecond.
             progress (callable): Called with each frame that is decoded.
 
         Returns:
-            numpy.ndarray: ``None`` where nothing of that time is found: the
-            video cannot be searched, or its frames have no times.
+            numpy.ndarray: ``None`` if no frame of that time is found: the
+            video is not seekable, or its frames have no times.
         """
         import av
 
@@ -139,7 +139,7 @@ class Video:
             yield last, frame
 
     def _stamp(self, frame):
-        """The time of a frame in seconds, from anywhere; ``None`` without one."""
+        """The time of a frame in seconds, from any origin; ``None`` if it has none."""
         stamp = frame and (frame.dts if frame.pts is None else frame.pts)
         return None if stamp is None else float(stamp * (frame.time_base or self._stream.time_base))
 

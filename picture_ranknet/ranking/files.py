@@ -71,17 +71,17 @@ def rank(how: Scoring, sources: Sequence[str], scores_path: str,
          margin: Optional[float] = None, note: Callable[[str], object] = silent,
          say: Callable[[str], object] = silent,
          bar: Callable[[str, str], Callable] = no_bar) -> Scored:
-    """Score pictures, videos and folders of them, write and say how they rank, and use that.
+    """Score pictures, videos and folders of them, write and report the ranking, and use it.
 
     Args:
         how: The models, and how they score.
         sources: Files and folders.
         scores_path, table_path: See :meth:`Outputs.beside`.
-        uses: What becomes of the files; ``None``: nothing.
-        whole, margin: Of :func:`~picture_ranknet.ranking.library.preparation_of`.
+        uses: What is done with the files; ``None``: nothing.
+        whole, margin: As for :func:`~picture_ranknet.ranking.library.preparation_of`.
         note: Called with a line for the user.
         say: Called with each line of the result.
-        bar: As of :func:`.sets.rank`.
+        bar: As for :func:`.sets.rank`.
 
     Raises:
         InputError: If there is nothing to score, or a model does not fit.
@@ -112,7 +112,7 @@ def rank(how: Scoring, sources: Sequence[str], scores_path: str,
 
 
 def check_files(how: Scoring, sources: Sequence[str], outputs: Outputs, uses: Uses) -> None:
-    """Refuse outputs that are inputs, or one file, before anything is read; see :func:`rank`."""
+    """Refuse outputs that are inputs, or the same file, before reading any; see :func:`rank`."""
     inputs = {**models.inputs(how), 'pictures': sources}
     atomic.check_outputs({'--output': outputs.scores, '--csv': outputs.table}, inputs)
     if uses.of_files:

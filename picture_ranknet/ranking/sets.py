@@ -38,27 +38,27 @@ def rank(how: Scoring, X_path: str, outputs: Outputs, uses: Optional[Uses] = Non
          features_path: Optional[str] = None, ratings_path: Optional[str] = None, k: int = 100,
          note: Callable[[str], object] = silent, say: Callable[[str], object] = silent,
          bar: Callable[[str, str], Callable] = no_bar) -> Optional[np.ndarray]:
-    """Score the pictures of a set, write and say how they rank, and use that.
+    """Score the pictures of a set, write and report the ranking, and use it.
 
     Args:
         how: The models, and how they score.
-        X_path: The pictures; a table may lie beside them.
+        X_path: The pictures; a table may be beside them.
         outputs: What to write.
-        uses: What becomes of their files; ``None``: nothing.
-        features_path: Of :func:`~picture_ranknet.ranking.models.load_models`.
+        uses: What is done with their files; ``None``: nothing.
+        features_path: As for :func:`~picture_ranknet.ranking.models.load_models`.
         ratings_path: The person's own ratings, to compare with.
-        k: How many positions NDCG counts.
+        k: Top positions that count for NDCG@k.
         note: Called with a line for the user.
         say: Called with each line of the result.
-        bar: Called with what is counted and what is done; returns a
-            ``progress=``, which is called with how much is done and how much there is.
+        bar: Called with a unit and a description; returns a ``progress=``, which
+            is called with how much is done and how much there is.
 
     Returns:
         numpy.ndarray: Scores, shape ``(N,)``; ``None`` in all processes of
         ``mpiexec`` but the first.
 
     Raises:
-        InputError: If a file is not as expected, or files do not fit each other.
+        InputError: If a file is missing or invalid, or files do not fit together.
     """
     uses = uses or Uses()
     check_files(how, X_path, outputs, uses, features_path, ratings_path)
@@ -97,7 +97,7 @@ def rank(how: Scoring, X_path: str, outputs: Outputs, uses: Optional[Uses] = Non
 
 def check_files(how: Scoring, X_path: str, outputs: Outputs, uses: Uses,
                 features_path: Optional[str] = None, ratings_path: Optional[str] = None) -> None:
-    """Refuse outputs that are inputs, or one file, before anything is read; see :func:`rank`."""
+    """Refuse outputs that are inputs, or the same file, before reading any; see :func:`rank`."""
     inputs = {**models.inputs(how), '--ratings': ratings_path, '--features': features_path,
               'pictures': [X_path, tables.table_path(X_path)]}
     written = {'--output': outputs.scores, '--strip': outputs.strip,

@@ -1,4 +1,5 @@
-"""Lets a person rate pictures in the browser: all that ``rate.py`` does, but for its options."""
+"""Lets a person rate pictures in the browser: what ``rate.py`` does, without its options."""
+import errno
 import os
 from collections.abc import Callable, Sequence
 from typing import Optional
@@ -28,15 +29,15 @@ def rate(X_path: str, ratings_path: str, questions: Optional[Questions] = None, 
     """Let a person rate pictures until they have done enough, or press Ctrl-C.
 
     Args:
-        X_path: The pictures; a table may lie beside them.
+        X_path: The pictures; a table may be beside them.
         ratings_path: Their ratings; an existing file is continued.
         questions: What the person is asked; ``None``: the defaults.
-        port, share, training_command, show: Of :func:`serve`.
+        port, share, training_command, show: As for :func:`serve`.
         note: Called with a line for the user.
         say: Called with each line of the result.
 
     Raises:
-        InputError: If a file is missing or wrong, or they do not fit together.
+        InputError: If a file is missing or invalid, or files do not fit together.
     """
     questions = questions or Questions()
     X = arrays.read_pictures(X_path)
@@ -73,7 +74,7 @@ def make_session(X: np.ndarray, journal: Journal, questions: Questions,
         note: Called with a line for the user.
 
     Raises:
-        InputError: If the model is none, or not for these pictures.
+        InputError: If the file is not a model, or not one for these pictures.
     """
     if questions.pairs:
         return PairSession(X, journal, questions.seed, note)
@@ -91,17 +92,17 @@ def serve(session: Session, X_path: str, port: int = 0, share: Optional[str] = N
 
     Args:
         session: Its answers are saved at the end.
-        X_path: The pictures; a table beside them says where they were cut from.
-        port: 0 for a free one.
+        X_path: The pictures; a table beside them says where they were cropped from.
+        port: 0 for any free port.
         share: The address of this machine at which the local network may open
             the page; an empty string finds it; ``None``: only this machine may.
-        training_command: Starts ``train.py`` from the page: a Python and its
-            path; empty: the page trains nothing.
+        training_command: Starts ``train.py`` from the page: the Python
+            interpreter and the script's path; if empty, the page cannot train.
         show: Called with the address of the page as soon as it can be opened.
         note: Called with a line for the user.
 
     Raises:
-        InputError: If port or address cannot be used.
+        InputError: If the port or the address cannot be used.
     """
     host = HOST if share is None else share or find_address()
     ratings_path = session.journal.path
@@ -112,6 +113,9 @@ def serve(session: Session, X_path: str, port: int = 0, share: Optional[str] = N
                         sources.find(X_path, session.X, note),
                         sources.read_ratios(X_path, session.X), training, host)
     except OSError as e:
+        if share is not None and e.errno == errno.EADDRNOTAVAIL:
+            raise InputError(f'--share {host}: not an address of this machine; --share alone finds '
+                             'one') from e
         raise InputError(f'--port {port}: {e.strerror or e}; 0 takes a free one' if share is None
                          else f'--share {host}, --port {port}: {e.strerror or e}') from e
     try:

@@ -154,8 +154,8 @@ def read_frame(path: str, index: int, seconds: Optional[float] = None) -> Option
     """Read one frame of a video, from 0, or a picture.
 
     Args:
-        seconds: Its time in the video; where it is known, the frame is found
-            without decoding all before it, which takes minutes in a film.
+        seconds: Its time in the video; if known, the frame is found without
+            decoding all frames before it, which would take minutes in a film.
 
     Returns:
         numpy.ndarray: HWC, RGB, ``uint8``; ``None`` if it cannot be read, or
@@ -180,7 +180,7 @@ def read_frame(path: str, index: int, seconds: Optional[float] = None) -> Option
 
 
 def _find_frame(path, seconds, be_patient):
-    """A frame of a video by its time, BGR; ``None`` if it is not found so."""
+    """A frame of a video by its time, BGR; ``None`` if it is not found that way."""
     kind = kinds.tell_file(path)
     if kind is None or kind.kind != kinds.VIDEO:
         return None

@@ -70,7 +70,7 @@ def test_whatever_a_crash_leaves_is_the_start_of_the_whole(folder, cut_table, cu
 
 
 def test_another_run_is_not_resumed(folder):
-    with pytest.raises(InputError, match='there is no interrupted run to go on with'):
+    with pytest.raises(InputError, match='there is no interrupted run to continue'):
         FaceStore(folder, RUN, 4, resume=True)
     fill(folder)
     with pytest.raises(InputError, match='belongs to a run with other sources'):

@@ -1,4 +1,4 @@
-"""Trains a cascade and its second look: all that ``train_cascade.py`` does, but for its options."""
+"""Trains a cascade and its second look: what ``train_cascade.py`` does, without its options."""
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -22,22 +22,23 @@ def train(path: str, faces: Sequence[str], no_faces: Sequence[str], pictures: Se
 
     Args:
         path: The ``.xml`` file; it is written after each stage.
-        faces: Of :func:`train_stages`; empty: the cascade that is there is kept.
+        faces: As for :func:`train_stages`; if empty, the existing cascade is kept.
         no_faces: Pictures and videos without faces, folders of them, and tables.
-        pictures: Of :func:`train_second_look`; empty: no second look is trained.
+        pictures: As for :func:`train_second_look`; if empty, no second look is
+            trained.
         plan: How the stages are trained; ``None``: the defaults.
-        n_batches: Of :func:`train_second_look`.
-        resume: Whether to go on with the stages that are there.
-        force: Whether to overwrite what is there.
+        n_batches: As for :func:`train_second_look`.
+        resume: Whether to continue from the existing stages.
+        force: Whether to overwrite an existing file.
         command_line: For the comment in the file.
         note: Called with a line for the user.
         say: Called with each line of the result.
-        bar: Called with what is counted and what is done; returns a
-            ``progress=``, which is called with how much is done and how much there is.
+        bar: Called with a unit and a description; returns a ``progress=``, which
+            is called with how much is done and how much there is.
 
     Raises:
-        InputError: If there is too little to learn from, or something must not
-            be overwritten.
+        InputError: If there is too little to learn from, or a file exists and
+            must not be overwritten.
     """
     start = time.monotonic()
     plan = plan or Plan()
@@ -48,11 +49,11 @@ def train(path: str, faces: Sequence[str], no_faces: Sequence[str], pictures: Se
                                   '--pictures': pictures})
     is_there = os.path.exists(path)
     if is_there and not (resume or force):
-        raise InputError(f'{path} exists already; go on with it with --resume, overwrite it '
+        raise InputError(f'{path} exists already; continue it with --resume, overwrite it '
                          'with --force, or choose another name')
     if not faces and not (is_there and resume):
         raise InputError(f'{path}: a second look needs a cascade before it; give the '
-                         '--faces to train one, or an output that is there, with --resume')
+                         '--faces to train one, or an existing output, with --resume')
     stages = ''
     if faces:
         cascade = train_stages(path, faces, no_faces, plan, resume, command_line, note, say, bar)
@@ -74,11 +75,11 @@ def train_stages(path: str, faces: Sequence[str], no_faces: Sequence[str], plan:
     Args:
         faces: Pictures of one face each, folders of them, and tables (.csv) of
             pictures and boxes.
-        path, no_faces, plan, resume, command_line, note, say, bar: Of :func:`train`.
+        path, no_faces, plan, resume, command_line, note, say, bar: As for :func:`train`.
 
     Raises:
-        InputError: If there is too little to learn from, or the stages that
-            are there were trained on other pictures.
+        InputError: If there is too little to learn from, or the existing
+            stages were trained on other pictures.
     """
     start = time.monotonic()
     patches = samples.read_faces(faces, plan.size, note, bar('pictures', '--faces'))
@@ -89,7 +90,7 @@ def train_stages(path: str, faces: Sequence[str], no_faces: Sequence[str], plan:
     if not scenes:
         raise InputError('--no_faces: expected at least one picture, got none')
 
-    options = plan._replace(stages=0)._asdict()  # more stages may be added to those that are there
+    options = plan._replace(stages=0)._asdict()  # stages may be added later
     sample_line = record.fingerprint(patches, scenes, options)
     cascade, false_alarm, second_look = lbp.Cascade(*plan.size), 1., ''
     if resume:
@@ -119,15 +120,15 @@ def train_second_look(path: str, pictures: Sequence[str], no_faces: Sequence[str
     Args:
         pictures: Tables of boxes around all faces in whole pictures.
         fps: Frames to take of each second of a video.
-        n_batches: As ``n_iter`` of :func:`.second_look.train`.
-        seed: The same gives the same.
-        path, no_faces, command_line, note, bar: Of :func:`train`.
+        n_batches: ``n_iter`` of :func:`.second_look.train`.
+        seed: The same seed gives the same result.
+        path, no_faces, command_line, note, bar: As for :func:`train`.
 
     Returns:
         A line on how well it does.
 
     Raises:
-        InputError: As of :func:`.second_look.train`.
+        InputError: As for :func:`.second_look.train`.
     """
     from picture_ranknet.faces.training import second_look  # imports Chainer
 
