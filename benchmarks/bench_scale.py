@@ -200,16 +200,22 @@ def head(folder, n, n_steps):
 
     rng = np.random.default_rng(0)
     likes, causes = rng.normal(size=20), rng.normal(size=(n, 20)).astype(np.float32)
-    maps = [rng.normal(size=(20, width)).astype(np.float32) / (20 * width) ** .5
+    maps = [rng.normal(size=(20, width)).astype(np.float32) / (40 * width) ** .5
             for width in sight.SIZES.values()]
+    noise = [(rng.normal(size=(4096, width)) / (2 * width) ** .5).astype(np.float16)
+             for width in sight.SIZES.values()]  # or few numbers would tell all
+
+    def features_of(i):
+        return lambda rows: causes[rows] @ maps[i] + noise[i][rows % 4096]
+
     liked = causes @ likes
     ratings = np.clip(np.rint(3 + liked / liked.std() + rng.normal(scale=.5, size=n)), 1, 5)
     start = time.perf_counter()
-    weights = linear_ranknet.learn([lambda rows, m=m: causes[rows] @ m for m in maps], ratings,
+    weights = linear_ranknet.learn(list(map(features_of, range(len(maps)))), ratings,
                                    taste.CHOICES)
     seconds = time.perf_counter() - start
     some = rng.permutation(n)[:5000]
-    scores = sum(causes[some] @ (m @ w) for m, w in zip(maps, weights))
+    scores = sum(features_of(i)(some) @ w for i, w in enumerate(weights))
     return [f'{peak_memory():,.0f}', f'{metrics.pair_accuracy(liked[some], scores):.3f}',
             f'{seconds:,.0f}']
 
