@@ -152,7 +152,8 @@ def test_the_next_command_names_the_files_as_they_were_given(start_here, rated_f
     (rated_files / 'my faces').mkdir()
     (rated_files / 'X.npy').rename(rated_files / 'my faces' / 'X.npy')
     here = start_here('my faces/X.npy', 'mine.txt')
-    assert here.opened['next_command'] == "python train.py 'my faces/X.npy' mine.txt"
+    assert here.opened['next_command'] == (
+        "python train.py 'my faces/X.npy' mine.txt --arch pretrained")
 
 
 def test_a_second_one_on_the_same_ratings_is_refused(start_here, rated_files, run_here):
@@ -188,7 +189,8 @@ def test_a_folder_is_rated_by_one_command_and_may_grow(start, start_here, tmp_pa
     process.kill()  # what it had no time for follows
     assert process.communicate()[1] == 'art: 4 pictures -> art.npy\n'
     here = start_here('art')
-    assert here.opened['next_command'] == 'python train.py art.npy art_ratings.txt'
+    assert here.opened['next_command'] == (
+        'python train.py art.npy art_ratings.txt --arch pretrained')
     assert here.opened['has_sources'] and here.opened['trail'] == [1]
     with urllib.request.urlopen(f'{here.url}picture/large/1', timeout=30) as answer:
         width, height = Image.open(answer).size

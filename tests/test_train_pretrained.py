@@ -1,5 +1,6 @@
 """``train.py --arch pretrained``, and the other commands on its models."""
 import csv
+import os
 
 import numpy as np
 import pytest
@@ -132,3 +133,13 @@ def test_the_model_keeps_scores_of_ratings_that_were_held_out_in_turn():
     assert len(ratings) == 50
     assert .5 < metrics.spearman(ratings, held_out)
     assert not np.allclose(np.sort(held_out), np.sort(scores()[:50]), atol=1e-3)
+
+
+def test_curves_of_another_run_do_not_stay_beside_its_report():
+    os.makedirs('result', exist_ok=True)
+    for name in 'loss.png', 'ranking.png', 'log', 'notes.txt':
+        with open(os.path.join('result', name), 'w'):
+            pass
+    run_train()
+    left = sorted(name for name in os.listdir('result') if name[0] != '.')
+    assert left == ['held_out.png', 'metrics.csv', 'notes.txt']

@@ -1,4 +1,5 @@
 """A whole training run: reads the files, trains a model, writes it and what it scores."""
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Optional
@@ -135,6 +136,9 @@ def _run(files, begin, recipe, outputs, monitor_step, k, device, communicator, n
         looked_at = adding_up(bar('pictures', 'looking'), len(train.X))
         model, left_out = taste.train(train, valid, files.pictures, model, begin.model,
                                       begin.image_scale, network, recipe.seed, note, looked_at)
+        for name in REPORT:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(os.path.join(outputs.report, name))  # curves of another run
         say(taste.describe(finish(left_out), k))
         return model
     model = _make(model, begin, files, train, valid, note)

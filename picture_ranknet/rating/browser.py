@@ -21,6 +21,8 @@ from picture_ranknet.rating.stars import StarSession
 from picture_ranknet.storage import arrays, atomic, tables
 from picture_ranknet.text import count, quote_command, silent
 
+TRAINING = '--arch', 'pretrained'  # what ranks best with as many ratings as a person gives
+
 
 def rate(X_path: str, ratings_path: str, questions: Optional[Questions] = None, *, port: int = 0,
          share: Optional[str] = None, training_command: Sequence[str] = (),
@@ -106,10 +108,12 @@ def serve(session: Session, X_path: str, port: int = 0, share: Optional[str] = N
     """
     host = HOST if share is None else share or find_address()
     ratings_path = session.journal.path
-    training = Training(training_command, X_path, ratings_path) if training_command else None
+    training = None
+    if training_command:
+        training = Training(training_command, X_path, ratings_path, TRAINING)
     try:
         server = Server(session, os.path.basename(X_path), port,
-                        quote_command('python', 'train.py', X_path, ratings_path),
+                        quote_command('python', 'train.py', X_path, ratings_path, *TRAINING),
                         sources.find(X_path, session.X, note),
                         sources.read_ratios(X_path, session.X), training, host)
     except OSError as e:

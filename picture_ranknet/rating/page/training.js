@@ -51,7 +51,7 @@ function show(training) {
     none: 'Train a model', running: 'Training', done: 'Trained', failed: 'Training failed'}[status];
   $('training-text').replaceChildren(...{
     none: () => [`A model learns your taste from ${state.rated} ratings. The first time this takes ` +
-                 'a few minutes; you can keep rating meanwhile.', ...sayReplaced()],
+                 'some seconds for each hundred pictures; you can keep rating meanwhile.', ...sayReplaced()],
     running: () => ['You can close this and keep rating.'],
     done: () => ['The model is saved as ', el('code', {}, training.model),
                  '. See which unrated pictures it ranks highest, correct them, and train again.'],
