@@ -5,6 +5,7 @@ import webbrowser
 
 from picture_ranknet.console import messages, options
 from picture_ranknet.console.command import command
+from picture_ranknet.machine import threads
 from picture_ranknet.rating.settings import LEVELS, MOST_LEVELS, Questions
 
 TRAIN = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'train.py')
@@ -99,6 +100,7 @@ def main(argv=None):
             messages.say(line)
     else:
         from picture_ranknet.rating import browser
+        threads.use(max(1, threads.count() - 1))  # the browser needs a core, too
         browser.rate(
             X_path, ratings_path,
             Questions(args.pairs, args.levels, args.model, args.from_xmp, args.seed),
