@@ -262,17 +262,14 @@ JOURNEYS = {'film': film, 'folder': folder_of_pictures, 'ratings': ratings}
 # Growth
 
 GROWTH = {'film': [.01, .1, 1], 'folder': [.01, .1, 1], 'ratings': [.1, 1, 8]}
-WHAT = {'film': f'film, of {MINUTES} minutes', 'folder': f'folder, of {PICTURES:,} pictures',
-        'ratings': f'ratings, of {RATINGS}'}
+WHAT = {'film': f'crop_faces.py, 1 = {MINUTES} minutes of film',
+        'folder': f'predict.py, 1 = {PICTURES:,} pictures',
+        'ratings': f'train.py, 1 = {RATINGS} ratings'}
 
 
 def draw_growth(data, path, cpus):
     """Measure our command of each journey at three sizes, and plot its time against its size."""
-    import matplotlib
-    matplotlib.use('Agg')
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7, 4.5), layout='constrained')
+    seconds = {}
     for name, sizes in GROWTH.items():
         walls = []
         for size in sizes:
@@ -282,9 +279,24 @@ def draw_growth(data, path, cpus):
                 cost, _ = run(mine, folder, cpus)
             walls.append(cost.wall)
             print(f'{title}: {cost.wall:.1f} s, {cost.peak:.0f} MB', flush=True)
-        axes.loglog(sizes, walls, 'o-', label=WHAT[name])
-    axes.set(xlabel='size, as a share', ylabel='seconds')
-    axes.grid(alpha=.3, which='both')
+        seconds[name] = walls
+    plot_growth(seconds, path)
+
+
+def plot_growth(seconds, path):
+    """Plot seconds at the sizes of ``GROWTH``, by journey."""
+    import matplotlib
+    matplotlib.use('Agg')
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 4.5), layout='constrained')
+    for name, walls in seconds.items():
+        axes.loglog(GROWTH[name], walls, 'o-', label=WHAT[name])
+    axes.set(xlabel='size', ylabel='seconds', title='Whole commands, with their start')
+    axes.xaxis.set_major_formatter('{x:g}')
+    axes.yaxis.set_major_formatter('{x:g}')
+    axes.spines[['top', 'right']].set_visible(False)
+    axes.grid(alpha=.25)
     axes.legend(frameon=False)
     figure.savefig(path, dpi=150)
 

@@ -15,6 +15,7 @@ from picture_ranknet.pictures import strips
 from picture_ranknet.storage import arrays, tables
 from picture_ranknet.text import count
 
+OF_STEPS = 'log', 'loss.png', 'ranking.png'  # what training step by step writes there
 STRIP_N = 100        # best held-out pictures drawn
 FEWEST = 20          # held-out pictures; intervals from fewer are too narrow
 UNSURE = .1          # half the width of the interval of an uninformative pair accuracy
@@ -98,8 +99,9 @@ def write(out: str, train: arrays.RatedPictures, valid: Optional[arrays.RatedPic
     """
     rows = measure('train', train.ratings[train.rows], train_scores, k, with_intervals=False)
     strip = os.path.join(out, 'held_out.png')
-    with contextlib.suppress(FileNotFoundError):
-        os.remove(strip)  # left by another run
+    for name in ('held_out.png',) if has_steps else ('held_out.png', *OF_STEPS):
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(os.path.join(out, name))  # left by another run
     if valid:
         scores = np.full(len(valid.X), np.nan)
         scores[valid.rows] = valid_scores

@@ -17,7 +17,7 @@ from picture_ranknet.storage.arrays import RatedPictures
 from picture_ranknet.text import silent
 
 FOLDS = 5               # of the cross-validation
-FEW = 1000              # ratings up to which all folds are held out in turn
+FEW = linear_ranknet.MOST_COMPARED  # ratings of which all folds are held out in turn
 MOST_MEASURED = 3000    # pictures from which means and deviations are computed
 LEAST_DEVIATION = 1e-3  # of the mean; less is rounding error
 ENOUGH = 3000           # ratings with which the article's network is about as good

@@ -1,5 +1,4 @@
 """A whole training run: reads the files, trains a model, writes it and what it scores."""
-import contextlib
 import os
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Optional
@@ -15,7 +14,7 @@ from picture_ranknet.storage import atomic, picture_set, ratings_txt, tables
 from picture_ranknet.storage.arrays import RatedPictures
 from picture_ranknet.text import adding_up, no_bar, silent
 
-REPORT = 'log', 'loss.png', 'ranking.png', 'metrics.csv', 'held_out.png'
+REPORT = *report.OF_STEPS, 'metrics.csv', 'held_out.png'
 
 
 class Files(NamedTuple):
@@ -136,9 +135,6 @@ def _run(files, begin, recipe, outputs, monitor_step, k, device, communicator, n
         looked_at = adding_up(bar('pictures', 'looking'), len(train.X))
         model, left_out = taste.train(train, valid, files.pictures, model, begin.model,
                                       begin.image_scale, network, recipe.seed, note, looked_at)
-        for name in REPORT:
-            with contextlib.suppress(FileNotFoundError):
-                os.remove(os.path.join(outputs.report, name))  # curves of another run
         say(taste.describe(finish(left_out), k))
         return model
     model = _make(model, begin, files, train, valid, note)
