@@ -17,7 +17,6 @@ from picture_ranknet.storage import atomic, sidecars, tables
 from picture_ranknet.text import count
 
 MOVES = 'moved.csv'
-WAYS = 'link', 'copy', 'move'
 
 
 class Place(NamedTuple):
