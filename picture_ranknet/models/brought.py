@@ -14,11 +14,11 @@ import os
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Optional
 
-import cv2
 import numpy as np
 
 from picture_ranknet.errors import InputError
 from picture_ranknet.machine import threads
+from picture_ranknet.machine.opencv import cv2
 from picture_ranknet.models import sight, wanted
 from picture_ranknet.models.wanted import Wanted
 from picture_ranknet.pictures import descriptor

@@ -7,9 +7,9 @@ the weights are not installed, gradients and colours are used instead.
 import os
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 
+from picture_ranknet.machine.opencv import cv2
 from picture_ranknet.models import efficientnet
 from picture_ranknet.pictures import descriptor
 from picture_ranknet.text import silent

@@ -9,9 +9,9 @@ and the covariances are worth about as much as half as many ratings again.
 """
 import functools
 
-import cv2
 import numpy as np
 
+from picture_ranknet.machine.opencv import cv2
 from picture_ranknet.models import efficientnet
 from picture_ranknet.pictures import descriptor
 

@@ -3,11 +3,13 @@
 Dalal and Triggs, *Histograms of Oriented Gradients for Human Detection*, CVPR
 2005.
 """
-import cv2
+import functools
+
 import numpy as np
 
+from picture_ranknet.machine.opencv import cv2
+
 SIDE = 80        # pixels; pictures are resized to this before
-GRADIENTS = cv2.HOGDescriptor((SIDE, SIDE), (20, 20), (10, 10), (10, 10), 9)
 COLOURS = 8      # colours are averaged over a grid of 8 x 8
 LENGTH = 1956    # of a description
 
@@ -29,5 +31,10 @@ def describe(pictures: np.ndarray) -> np.ndarray:
         lab = cv2.resize(cv2.cvtColor(img, cv2.COLOR_RGB2LAB), (COLOURS, COLOURS),
                          interpolation=cv2.INTER_AREA)
         descriptions.append(np.concatenate([
-            GRADIENTS.compute(img).ravel(), lab.ravel() / np.float32(255)]))
+            _gradients().compute(img).ravel(), lab.ravel() / np.float32(255)]))
     return np.array(descriptions)
+
+
+@functools.cache
+def _gradients():
+    return cv2.HOGDescriptor((SIDE, SIDE), (20, 20), (10, 10), (10, 10), 9)
