@@ -150,6 +150,12 @@ class Session:
         """The number of rated pictures."""
         return int(np.isfinite(self.journal.ratings).sum())
 
+    def unrated(self) -> np.ndarray:
+        """Rows that have no rating and are faces."""
+        with self.lock:
+            rows = np.flatnonzero(np.isnan(self.journal.ratings))
+            return rows[~np.isin(rows, list(self.journal.rejected))]
+
     def summary(self) -> dict:
         """A summary of the session, for its end."""
         with self.lock:

@@ -13,6 +13,7 @@ from picture_ranknet.rating.session import Session
 from picture_ranknet.text import silent
 
 POOL = 4000           # pictures from which the next ones are chosen
+FIRST_POOL = 1000     # ... until the network has seen them
 AHEAD = 4             # pictures that are chosen, and announced, in advance
 LEAST_AHEAD = 2       # ... filled up at random when answers come faster than choices
 REPEAT_EVERY = 15     # one in this many answers is asked a second time
@@ -28,11 +29,9 @@ class StarSession(Session):
     """Pictures are rated one by one; see :class:`Session`.
 
     Args:
-        score (callable): Scores an array of rows by a trained model; ``None``
-            without a model.
+        score (callable): Scores an array of rows by a model; ``None`` without one.
         repeat_every (int): One in this many answers is asked a second time; 0 for none.
-        find_eye (callable): Finds a feature extractor, as :func:`looks.find_eye`; ``None`` to
-            use gradients and colours only.
+        find_eye (callable): As :func:`looks.find_eye`; ``None``: gradients and colours only.
 
     Attributes:
         curve (list of tuple): Number of ratings, and pair accuracy with them.
@@ -71,12 +70,19 @@ class StarSession(Session):
         """Choose among all pictures, or if they are many among some rated and some unrated ones."""
         rows = self.rng.permutation(len(self.X))
         rated = np.isfinite(self.journal.ratings[rows])
-        most_rated = max(POOL // 2, POOL - int((~rated).sum()))
-        self._drawn = np.concatenate([rows[~rated], rows[rated][:most_rated]])[-POOL:]
-        self._pool = self._drawn  # and what was rated outside of it
-        self._index = {row: index for index, row in enumerate(self._pool.tolist())}
+
+        def draw(size):
+            most_rated = max(size // 2, size - int((~rated).sum()))
+            return np.concatenate([rows[~rated], rows[rated][:most_rated]])[-size:]
+
+        self._drawn = draw(POOL)
+        self._set_pool(draw(FIRST_POOL) if self._find_eye else self._drawn)
         self._at_random = iter(self._pool.tolist())
         self._taste = self._lesson = self._learnt_from = None
+
+    def _set_pool(self, rows):
+        self._pool = rows  # and, later, what was rated outside of it
+        self._index = {row: index for index, row in enumerate(rows.tolist())}
 
     def _see_pool(self):
         """Compute network features of the pool in the background; again when it is replaced."""
@@ -116,18 +122,17 @@ class StarSession(Session):
     def _look(self):
         """Take in the descriptors of the pool, and its network features once they are known."""
         if self._taste is None:
-            self._looks = looks.Plain(self.X, self._drawn, lambda: self.is_over)
-            self._scores = self._score(self._drawn) if self._score else None
+            pool = self._pool
+            self._looks = looks.Plain(self.X, pool, lambda: self.is_over)
         elif self._seen and self._seen[0] is self._drawn and self._looks is not self._seen[1]:
-            self._looks = self._seen[1]
+            pool, self._looks = self._seen
         else:
             return
         self._taste = None  # two at once would need twice the memory
-        taste = gaussian_process.Taste(self._looks.first, self._scores)
+        taste = gaussian_process.Taste(self._looks.first, self._score and self._score(pool))
         with self.lock:
             self._taste, self._lesson, self._learnt_from, self.curve = taste, None, None, []
-            self._pool = self._drawn  # without what was rated outside of it: that follows again
-            self._index = {row: index for index, row in enumerate(self._pool.tolist())}
+            self._set_pool(pool)  # without what was rated outside of it: that follows again
             announced = [self._index[row] for row in self._queue if row in self._index]
         self._taken_in = set()
         self._take_in(announced)
@@ -370,12 +375,6 @@ class StarSession(Session):
             return [(key, rows) for key, rows in groups if rows]
 
     # What the list shows besides
-
-    def unrated(self) -> np.ndarray:
-        """Rows that have no rating and are faces."""
-        with self.lock:
-            rows = np.flatnonzero(np.isnan(self.journal.ratings))
-            return rows[~np.isin(rows, list(self.journal.rejected))]
 
     def looked_at(self) -> np.ndarray:
         """Rows of the pool, in their order."""

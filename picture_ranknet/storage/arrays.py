@@ -10,6 +10,7 @@ from picture_ranknet.storage import npy, replacing
 
 CHANNELS = 3
 MOST_FEATURES = 100000  # of a picture
+AT_ONCE = 4             # pictures taken before their pages are released
 
 
 class RatedPictures(NamedTuple):
@@ -164,8 +165,10 @@ def take(X: np.ndarray, rows: np.ndarray) -> np.ndarray:
     for first in (X.offset % mmap.ALLOCATIONGRANULARITY + rows.astype(np.int64) * size).tolist():
         start = first // mmap.PAGESIZE * mmap.PAGESIZE
         X.base.madvise(mmap.MADV_WILLNEED, start, first + size - start)
-    taken = X[rows]
-    release(X)  # all of it: what is mapped around a page that is read may be megabytes
+    taken = np.empty((len(rows), *X.shape[1:]), X.dtype)
+    for start in range(0, len(rows), AT_ONCE):
+        taken[start:start + AT_ONCE] = X[rows[start:start + AT_ONCE]]
+        release(X)  # all of it: what is mapped around a page that is read may be megabytes
     return taken
 
 

@@ -329,6 +329,24 @@ def test_what_a_network_sees_takes_the_place_of_colours_once_it_is_known(
         wait_for(lambda: len(session.upcoming()) == 4)
 
 
+def test_the_first_pictures_come_from_a_small_pool_until_the_network_has_seen_a_large_one(
+        tmp_path, pictures, monkeypatch):
+    monkeypatch.setattr(stars, 'SEE_AFTER', .01)
+    monkeypatch.setattr(stars, 'FIRST_POOL', 20)
+    monkeypatch.setattr(stars, 'POOL', 60)
+    X, eye = np.concatenate([pictures] * 3), Eye()
+    with Journal(str(tmp_path / 'r.txt'), 90, 'id') as journal:
+        for row in 3, 4, 5:  # known before
+            journal.rate(row, row)
+        with StarSession(X, journal, repeat_every=0, find_eye=lambda note: eye) as session:
+            wait_for(lambda: len(session.upcoming()) == 4)
+            pool = session.looked_at()
+            assert len(pool) == 20 and {*session.upcoming(), 3, 4, 5} <= set(pool)
+            eye.may_see.set()
+            wait_for(lambda: len(session.looked_at()) == 60)
+            assert set(pool) <= set(session.looked_at())
+
+
 @pytest.mark.parametrize('error', [None, MemoryError('of this kind')])
 def test_without_a_network_colours_are_enough(journal, pictures, monkeypatch, error):
     monkeypatch.setattr(stars, 'SEE_AFTER', .01)
