@@ -121,9 +121,9 @@ def parse_args(argv):
     if not args.edits and not args.sources:
         parser.error('the following arguments are required: source')
     if args.ratings and not (args.append or args.drop):
-        parser.error('--ratings: goes with --append or --drop')
+        parser.error('--ratings: requires --append or --drop')
     if args.crop_size is not None and not args.crops:
-        parser.error('--crop_size: goes with --crops')
+        parser.error('--crop_size: requires --crops')
     if args.append and args.force:
         parser.error('argument --append: not allowed with argument --force')
     return args

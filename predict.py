@@ -117,7 +117,7 @@ def parse_args(argv):
                      'X.npy')
     for name in () if args.is_set else ('features', 'ratings', 'strip', 'explain'):
         if getattr(args, name):
-            parser.error(f'--{name}: goes with an X.npy')
+            parser.error(f'--{name}: requires an X.npy')
     if not args.sort_into and (args.by_rank or args.way != 'link'):
         parser.error('--by_rank, --copy and --move: go with --sort_into')
     return args

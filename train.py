@@ -118,9 +118,9 @@ def parse_args(argv):
     if args.patience and not (args.valid or args.valid_ratio):
         parser.error('--patience: needs --valid or --valid_ratio')
     if args.valid_by and not args.valid_ratio:
-        parser.error('--valid_by: goes with --valid_ratio')
+        parser.error('--valid_by: requires --valid_ratio')
     if bool(args.valid_features) != bool(args.valid and args.features):
-        parser.error('--valid_features: goes with --valid and --features')
+        parser.error('--valid_features: requires --valid and --features')
     return args
 
 

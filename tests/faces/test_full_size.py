@@ -106,4 +106,4 @@ def test_crops_never_replace_the_sources_of_a_set(crop, tmp_path):
 def test_a_size_of_crops_goes_with_crops(crop, tmp_path):
     save_picture(tmp_path / 'a.png')
     _, err, status = crop('a.png', '--crop_size', 0)
-    assert err.endswith('error: --crop_size: goes with --crops\n') and status == 2
+    assert err.endswith('error: --crop_size: requires --crops\n') and status == 2
