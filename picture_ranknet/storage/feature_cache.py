@@ -74,6 +74,7 @@ def rows_of(X: np.ndarray, kind: str, n_columns: int, see: Callable, rows: np.nd
                 seen = see(arrays.take(X, wanted[part][few]))
                 features[start + few] = np.clip(seen, -65000, 65000)
                 progress(len(few))
+            arrays.release(features)  # what is written need not stay in memory
         return features
 
     n_bytes = HEADER + len(wanted) * (DIGEST + 2 * n_columns)
