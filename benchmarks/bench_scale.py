@@ -227,8 +227,8 @@ def gallery(folder, n, n_steps):
     X = arrays.read_pictures(str(folder / 'X.npy'))
     start = time.perf_counter()
     pages.write(str(folder / 'gallery'), (
-        pages.Entry(X[row].transpose(1, 2, 0), f'{row:07}.jpg', -float(row), None, 3, .5)
-        for row in range(n)), 'Pictures')
+        pages.Entry(picture.transpose(1, 2, 0), f'{row:07}.jpg', -float(row), None, 3, .5)
+        for row, picture in enumerate(arrays.walk(X))), 'Pictures')
     seconds = time.perf_counter() - start
     page = os.path.getsize(folder / 'gallery' / 'index.html')
     shutil.rmtree(folder / 'gallery')

@@ -135,7 +135,8 @@ def _make_anew(part):
 
 def _render(items, thumbs, title):
     """The page; iterating over ``items`` draws the thumbnails."""
-    data = json.dumps(list(items), separators=(',', ':')).replace('<', '\\u003c')
+    data = f"[{','.join(json.dumps(item, separators=(',', ':')) for item in items)}]"
+    data = data.replace('<', '\\u003c')
     values = {'title': html.escape(title), 'thumbs': thumbs, 'items': data}
     return re.sub('{{(title|thumbs|items)}}', lambda found: values[found[1]],
                   TEMPLATE.read_text(encoding='utf-8'))
