@@ -11,7 +11,7 @@ from picture_ranknet.models.calibration import Scale
 from picture_ranknet.pictures import gallery, thumbnails, xmp_ratings
 from picture_ranknet.ranking.items import Item, best_of_files
 from picture_ranknet.ranking.settings import Uses
-from picture_ranknet.storage import atomic, sidecars, sorting
+from picture_ranknet.storage import arrays, atomic, sidecars, sorting
 from picture_ranknet.text import adding_up, count, silent
 
 MOST_NAMED = 5  # failed sidecars named one by one; further ones are only counted
@@ -100,14 +100,15 @@ def write_gallery(folder: str, items: Sequence[Item], jpegs: Sequence, X: np.nda
     def entries():
         for i, (item, jpeg) in enumerate(zip(items, jpegs)):
             yield gallery.Entry(
-                thumbnails.open_thumbnail(jpeg) if jpeg else _pixels(X[item.row]),
+                thumbnails.open_thumbnail(jpeg) if jpeg else _pixels(X, item.row),
                 (moved or {}).get(item.source, item.source), item.score, item.time,
                 int(stars[i]) if scale else None, float(probabilities[i]) if scale else None)
 
     gallery.write(folder, entries(), title)
 
 
-def _pixels(picture):
+def _pixels(X, row):
+    picture = arrays.take(X, np.array([row]))[0]
     if picture.dtype != np.uint8:
         top = picture.max() or 1
         picture = np.clip(picture / top * 255, 0, 255).astype(np.uint8)
