@@ -113,13 +113,12 @@ def parse_args(argv):
     args = parser.parse_args(argv)
     args.is_set = len(args.pictures) == 1 and is_set(args.pictures[0])
     if args.is_set and (args.whole or args.margin is not None):
-        parser.error('--whole and --margin: go with pictures, videos and folders, not with an '
-                     'X.npy')
+        parser.error('--whole and --margin: require pictures, videos or folders, not an X.npy')
     for name in () if args.is_set else ('features', 'ratings', 'strip', 'explain'):
         if getattr(args, name):
             parser.error(f'--{name}: requires an X.npy')
     if not args.sort_into and (args.by_rank or args.way != 'link'):
-        parser.error('--by_rank, --copy and --move: go with --sort_into')
+        parser.error('--by_rank, --copy and --move: require --sort_into')
     return args
 
 

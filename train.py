@@ -108,7 +108,7 @@ def parse_args(argv):
             parser.error(f'--pretrained: not allowed with --arch {args.arch}')
         args.arch = 'pretrained'
     elif args.pretrained_size or args.pretrained_mean or args.pretrained_deviation:
-        parser.error('--pretrained_size, _mean and _deviation: go with --pretrained')
+        parser.error('--pretrained_size, _mean and _deviation: require --pretrained')
     if args.arch == 'pretrained' and (args.unrated or args.freeze or args.resume or args.patience
                                       or args.loss != 'ranknet'):
         parser.error('--arch pretrained: has no steps; leave out --unrated, --freeze, --resume, '
@@ -116,7 +116,7 @@ def parse_args(argv):
     if args.freeze and not (args.initmodel or args.unrated):
         parser.error('--freeze: nothing is trained yet; use --initmodel or --unrated')
     if args.patience and not (args.valid or args.valid_ratio):
-        parser.error('--patience: needs --valid or --valid_ratio')
+        parser.error('--patience: requires --valid or --valid_ratio')
     if args.valid_by and not args.valid_ratio:
         parser.error('--valid_by: requires --valid_ratio')
     if bool(args.valid_features) != bool(args.valid and args.features):

@@ -456,7 +456,7 @@ def test_the_defaults_are_those_of_the_recipe():
     (['--freeze'], '--freeze: nothing is trained yet; use --initmodel or --unrated'),
     (['--arch', 'resnet'], "invalid choice: 'resnet'"),
     (['--initmodel', 'a', '--unrated', 'b'], 'not allowed with argument --initmodel'),
-    (['--patience', 3], '--patience: needs --valid or --valid_ratio'),
+    (['--patience', 3], '--patience: requires --valid or --valid_ratio'),
     (['--valid_features', 'F.npy'], '--valid_features: requires --valid and --features'),
     (['--features', 'F.npy', '--valid', 'a', 'b'], 'requires --valid and --features'),
     (['--schedule', 'cosine'], "invalid choice: 'cosine'"),

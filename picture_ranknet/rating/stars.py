@@ -92,6 +92,7 @@ class StarSession(Session):
                 pool = self._drawn
                 seen = looks.see(self.X, pool, lambda: self.is_over, self._find_eye, self._note)
                 if seen is None:
+                    self._find_eye = None
                     return
                 self._seen = pool, seen
                 self._has_news.set()
@@ -121,8 +122,8 @@ class StarSession(Session):
 
     def _look(self):
         """Take in the descriptors of the pool, and its network features once they are known."""
-        if self._taste is None:
-            pool = self._pool
+        if self._taste is None or not self._find_eye and len(self._pool) < len(self._drawn):
+            pool = self._pool if self._find_eye else self._drawn
             self._looks = looks.Plain(self.X, pool, lambda: self.is_over)
         elif self._seen and self._seen[0] is self._drawn and self._looks is not self._seen[1]:
             pool, self._looks = self._seen

@@ -103,7 +103,7 @@ def test_crops_never_replace_the_sources_of_a_set(crop, tmp_path):
     assert '--crops would replace pictures in this folder' in err and status == 1
 
 
-def test_a_size_of_crops_goes_with_crops(crop, tmp_path):
+def test_a_size_of_crops_requires_crops(crop, tmp_path):
     save_picture(tmp_path / 'a.png')
     _, err, status = crop('a.png', '--crop_size', 0)
     assert err.endswith('error: --crop_size: requires --crops\n') and status == 2

@@ -350,6 +350,7 @@ def test_the_first_pictures_come_from_a_small_pool_until_the_network_has_seen_a_
 @pytest.mark.parametrize('error', [None, MemoryError('of this kind')])
 def test_without_a_network_colours_are_enough(journal, pictures, monkeypatch, error):
     monkeypatch.setattr(stars, 'SEE_AFTER', .01)
+    monkeypatch.setattr(stars, 'FIRST_POOL', 20)
     notes, asked = [], []
 
     def find_eye(note):
@@ -361,6 +362,8 @@ def test_without_a_network_colours_are_enough(journal, pictures, monkeypatch, er
         wait_for(lambda: asked)
         wait_for(lambda: notes or not error)
         assert len(session.upcoming()) == 4 and session.state()['trouble'] is None
+        session.rate(session.upcoming()[0], 3)
+        wait_for(lambda: len(session.looked_at()) == 30)  # not only the first ones
     assert [note.split(': ')[-1] for note in notes] == (['of this kind'] if error else [])
 
 
